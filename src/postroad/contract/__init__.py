@@ -1,0 +1,1 @@
+"""The wire contract: pure values, no I/O. Read `email.py` first."""

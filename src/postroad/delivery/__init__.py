@@ -1,0 +1,1 @@
+"""From the log to the destinations: routing, schedule and the loop of each destination."""

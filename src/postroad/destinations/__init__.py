@@ -1,0 +1,1 @@
+"""Plugins out: one file a service."""

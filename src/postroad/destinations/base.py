@@ -1,0 +1,104 @@
+"""What a destination is: a few facts about itself, and `send`.
+
+A destination gets events in batches and answers with one outcome an event, in order. It does not retry,
+wait, count or remember: the delivery engine does, by these outcomes. Raising is a bug and counts as
+`Retry`. The console destination is the example to copy.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from postroad.clock import Clock
+from postroad.contract.email import Kind
+
+
+class Event(NamedTuple):
+    """One event on its way out.
+
+    `body` is the event as destinations get it: a JSON object, as received, normalised, with `messageId`,
+    `receivedAt` and `timestamp`. The rest are our own facts, for our own sinks and for headers.
+    """
+
+    offset: int
+    region: str
+    source: str
+    message_id: str
+    received_at: int
+    type: str
+    name: str
+    kind: Kind | None
+    violations: Sequence[str]
+    body: bytes
+
+
+class Delivered(NamedTuple):
+    """The destination has it."""
+
+
+class Retry(NamedTuple):
+    """Not now. `after` is what the destination asked for in seconds, None when it didn't say."""
+
+    why: str
+    after: float | None = None
+    status: int = 0
+    answer: str = ""
+
+
+class Refused(NamedTuple):
+    """Never: the event becomes a dead letter. For what another try can't change."""
+
+    why: str
+    status: int = 0
+    answer: str = ""
+
+
+class Split(NamedTuple):
+    """The batch is too large for the destination: send it again in smaller ones. Alone, it is refused."""
+
+    why: str
+    status: int = 0
+    answer: str = ""
+
+
+class Pause(NamedTuple):
+    """Nothing can be delivered until somebody acts (wrong credentials); the event counts as not tried."""
+
+    why: str
+    status: int = 0
+    answer: str = ""
+
+
+Outcome = Delivered | Retry | Refused | Split | Pause
+
+
+class Surroundings(NamedTuple):
+    """What a destination may use of the world, handed to it when it is made.
+
+    `folder` is its region's data folder, `timeout` the seconds one send may take, `allow_private`
+    whether it may call loopback and private addresses.
+    """
+
+    id: str
+    region: str
+    folder: Path
+    clock: Clock
+    timeout: float
+    allow_private: bool
+    write: Callable[[str], None]
+
+
+class Destination(Protocol):
+    """A place events go. Made inside a running event loop; `send` is never called after `close`."""
+
+    def takes(self, event: Event) -> bool:
+        """Tell whether it can express this event at all; otherwise it is filtered (rule `unsupported`)."""
+        ...
+
+    async def send(self, events: Sequence[Event]) -> Sequence[Outcome]:
+        """Try to deliver a batch; one outcome an event, in order."""
+        ...
+
+    async def close(self) -> None:
+        """Let connections and files go."""
+        ...

@@ -1,0 +1,142 @@
+"""Files under the data folder: private, locked, and each with the version of its format.
+
+Every SQLite file of ours has a `meta` table with `format` (an integer) and `kind` (which of our files
+it is). An older format is migrated by the store that owns it, a newer one is refused.
+"""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from postroad.errors import StoreError, StoreLocked, StoreUnavailable, StoreVersion
+
+FOLDER_FORMAT = 1
+
+Connect = Callable[[Path], sqlite3.Connection]
+
+
+def prepare_folder(path: Path) -> None:
+    """Create the data folder (0700) with its `FORMAT` file, or check the one that is there.
+
+    Raises `StoreVersion` when a newer Postroad wrote it and `StoreUnavailable` when it can't be made.
+    """
+    marker = path / "FORMAT"
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not marker.exists():
+            write_private(marker, f"{FOLDER_FORMAT}\n")
+        found = int(marker.read_text().strip())
+    except OSError as error:
+        raise StoreUnavailable(f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        raise StoreError(f"{marker}: is not a format number; is this a Postroad data folder?") from error
+    if found > FOLDER_FORMAT:
+        raise StoreVersion(f"{path}: has format {found}, this Postroad knows up to {FOLDER_FORMAT}; upgrade Postroad")
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a small file whole or not at all, readable by its owner only, and fsync it."""
+    draft = path.with_name(path.name + ".new")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        os.write(handle, text.encode())
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    draft.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Make file creations, renames and removals in a folder durable."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def free_bytes(path: Path) -> int:
+    """Return the bytes an unprivileged process may still write on the disk that holds `path`."""
+    disk = os.statvfs(path)
+    return disk.f_bavail * disk.f_frsize
+
+
+class Lock:
+    """An exclusive lock on a file, held until `release` or the end of the process, kill -9 included."""
+
+    def __init__(self, path: Path) -> None:
+        """Take the lock; raises `StoreLocked` when another process holds it."""
+        self._handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._handle)
+            raise StoreLocked(f"{path}: another Postroad process is writing here; stop it first") from error
+
+    def release(self) -> None:
+        """Give the lock back."""
+        os.close(self._handle)
+
+
+def is_locked(path: Path) -> bool:
+    """Tell whether a live process holds the lock on `path`."""
+    try:
+        handle = os.open(path, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
+def connect_writer(path: Path) -> sqlite3.Connection:
+    """Open a SQLite file for the one process that writes it: WAL, every commit fsynced, autocommit.
+
+    The file and its companions are made 0600. The connection may be used from any one thread at a time.
+    """
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    return db
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """Open a SQLite file that another process may be writing, for reading only.
+
+    Raises `StoreUnavailable` when it isn't there.
+    """
+    try:
+        db = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+        )
+        db.execute("PRAGMA query_only = ON")
+    except sqlite3.Error as error:
+        raise StoreUnavailable(f"{path}: {error}") from error
+    return db
+
+
+def check_format(db: sqlite3.Connection, path: Path, kind: str, known: int) -> int:
+    """Return the format of an open file, 0 for a new one.
+
+    Raises `StoreVersion` when it is newer than `known`, `StoreError` when it is another kind of file.
+    """
+    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if not tables:
+        return 0
+    if "meta" not in tables:
+        raise StoreError(f"{path}: is not a Postroad {kind} file")
+    meta = dict(db.execute("SELECT key, value FROM meta"))
+    if meta.get("kind") != kind:
+        raise StoreError(f"{path}: is a {meta.get('kind')} file, not a {kind} file")
+    found = int(meta["format"])
+    if found > known:
+        raise StoreVersion(f"{path}: has format {found}, this Postroad knows up to {known}; upgrade Postroad")
+    return found

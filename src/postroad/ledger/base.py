@@ -1,0 +1,214 @@
+"""The ledger's port: what became of every event at every destination.
+
+Words. An **account** is one destination's claim on a stretch of the log: every record from `start` up to
+`end` (exclusive; None while it is open). A destination has one open live account; a replay is an account of
+its own with a name. A destination that is removed has its account closed, one that comes back gets
+a new account. The **cursor** of an account is an offset: every record of the account below it has an
+outcome. An **outcome** is one byte per record and account, packed per block of the log: `Outcome`.
+A record whose outcome is `RETRY` has a row in retry (when it is due again), one that is `DEAD` has a row in
+dead letters (with its bytes). Everything else costs its byte and no more.
+
+Who owns what. One process owns the `Ledger` of a region (it holds a lock) and is the only one that writes;
+any number of processes may hold a `LedgerReader`.
+
+What a crash leaves. `settle` is one transaction: cursor, outcomes, retries, dead letters and attempts move
+together or not at all. What was sent and not settled is sent again: at least once to the destination,
+once in these books.
+
+The ledger stores offsets and bytes; it knows nothing of email and nothing of the log's engine but the
+packing of offsets (`postroad.log.base`).
+"""
+
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
+from typing import NamedTuple, Protocol
+
+
+class Outcome(IntEnum):
+    """What became of one record in one account. The numbers are the stored format: never reuse one."""
+
+    PENDING = 0
+    DELIVERED = 1
+    RETRY = 2
+    DEAD = 3
+    DROPPED = 4
+    """A dead letter that the operator gave up for good."""
+    EXPIRED = 5
+    """Not delivered when retention removed it."""
+    ERASED = 6
+    """Removed by a privacy request."""
+    ABANDONED = 7
+    """Not delivered when its destination was removed."""
+    FILTERED_INTEGRATIONS = 16
+    FILTERED_EVENTS = 17
+    FILTERED_DISABLED = 18
+    FILTERED_UNSUPPORTED = 19
+    FILTERED_TRANSFORM = 20
+    OUT_OF_ACCOUNT = 255
+    """In a block that the account shares with another: below its start, beyond its end, or filtered out
+    of a replay. Not counted."""
+
+
+class Account(NamedTuple):
+    """One destination's claim on `start <= offset < end`; see the module's words."""
+
+    number: int
+    destination: str
+    replay: str | None
+    start: int
+    end: int | None
+    cursor: int
+    opened_at: int
+
+
+class Retry(NamedTuple):
+    """A record to send again at `due_at`. `tries` attempts were made, the first at `first_at`.
+
+    `value` is the record's stored value where the log may no longer have it (a resent dead letter).
+    """
+
+    offset: int
+    due_at: int
+    tries: int
+    first_at: int
+    why: str
+    value: bytes | None = None
+
+
+class DeadLetter(NamedTuple):
+    """A record that was given up, with its bytes. `label` is what people filter by: the event's name."""
+
+    offset: int
+    key: bytes
+    value: bytes
+    label: str
+    why: str
+    died_at: int
+    first_at: int
+    tries: int
+
+
+class Attempt(NamedTuple):
+    """One try that did not deliver. `status` is the HTTP status, 0 when there was none; `answer` a bounded
+    excerpt of what came back.
+    """
+
+    offset: int
+    at: int
+    status: int
+    why: str
+    answer: str
+
+
+class Settlement(NamedTuple):
+    """What one transaction of one account changes.
+
+    `cursor` moves the cursor forward, None leaves it. `outcomes` sets one byte a record. A record
+    in `retries` or `dead` must have the matching outcome in `outcomes`; a record that leaves RETRY or
+    DEAD loses its row. `sizes` says how many records each newly touched block has.
+    """
+
+    outcomes: Mapping[int, Outcome]
+    sizes: Mapping[int, int]
+    cursor: int | None = None
+    retries: Sequence[Retry] = ()
+    dead: Sequence[DeadLetter] = ()
+    attempts: Sequence[Attempt] = ()
+
+
+class LedgerReader(Protocol):
+    """The readers' side; every method sees one consistent state."""
+
+    async def accounts(self) -> Sequence[Account]:
+        """Return all accounts, closed ones too, by number."""
+        ...
+
+    async def account(self, number: int) -> Account | None:
+        """Return one account as it is now."""
+        ...
+
+    async def outcomes(self, account: int, block: int) -> bytes:
+        """Return one byte a record of that block, `b""` when none of it has been settled or it was forgotten."""
+        ...
+
+    async def totals(self, account: int) -> Mapping[Outcome, int]:
+        """Return how many records have each outcome, forgotten blocks included. PENDING is never listed."""
+        ...
+
+    async def forgotten(self, account: int) -> Mapping[Outcome, int]:
+        """Return the part of `totals` whose blocks were forgotten: audit adds the kept bytes to it."""
+        ...
+
+    async def retries(self, account: int, *, due_at: int | None, limit: int) -> Sequence[Retry]:
+        """Return the retries due at or before `due_at` (all when None), the soonest first."""
+        ...
+
+    async def next_due(self, account: int) -> int | None:
+        """Return when the soonest retry is due, or None."""
+        ...
+
+    async def floor(self, account: int) -> int:
+        """Return the lowest offset the account still needs from the log: its cursor or its oldest retry."""
+        ...
+
+    async def dead(
+        self,
+        account: int,
+        *,
+        offset: int | None = None,
+        label: str | None = None,
+        since: int | None = None,
+        until: int | None = None,
+        after: int = -1,
+        limit: int = 100,
+    ) -> Sequence[DeadLetter]:
+        """Return dead letters by offset, those above `after`, narrowed by what is not None (`since` and
+        `until` bound `died_at`).
+        """
+        ...
+
+    async def attempts(self, account: int, offset: int) -> Sequence[Attempt]:
+        """Return the failed tries of one record, oldest first; kept while it is in retry or dead, and
+        after for as long as its block is.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let the file go. Safe to call twice."""
+        ...
+
+
+class Ledger(LedgerReader, Protocol):
+    """The writer's side. Every method returns once it is durable, or raises `StoreUnavailable` and has
+    changed nothing.
+    """
+
+    async def open_account(
+        self, destination: str, *, start: int, at: int, end: int | None = None, replay: str | None = None
+    ) -> Account:
+        """Open an account with its cursor at `start`."""
+        ...
+
+    async def end_account(self, account: int, end: int) -> None:
+        """Set the account's end: nothing from `end` on is owed any more. What is below stays owed."""
+        ...
+
+    async def settle(self, account: int, settlement: Settlement) -> None:
+        """Apply one settlement, whole or not at all."""
+        ...
+
+    async def resend(self, account: int, offsets: Sequence[int], at: int) -> int:
+        """Turn these dead letters into retries due at `at`, with no tries and their bytes. Returns how many
+        were dead letters.
+        """
+        ...
+
+    async def drop(self, account: int, offsets: Sequence[int]) -> int:
+        """Give these dead letters up for good (`DROPPED`). Returns how many were dead letters."""
+        ...
+
+    async def forget(self, before: int) -> None:
+        """The log retired every offset below `before`: fold the outcomes of those blocks into the
+        totals and let the bytes go. Dead letters stay, and still count.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""The durable, ordered store of accepted events."""

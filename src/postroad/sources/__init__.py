@@ -1,0 +1,1 @@
+"""Plugins in: one file an ESP."""

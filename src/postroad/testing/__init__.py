@@ -1,0 +1,1 @@
+"""Conformance suites for plugin authors: what every log, ledger and destination must do."""
