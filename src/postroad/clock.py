@@ -7,6 +7,7 @@ import asyncio
 import heapq
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 MICROSECONDS = 1_000_000
@@ -82,5 +83,10 @@ class ManualClock:
 
 def iso(at: int) -> str:
     """Write a time in microseconds as RFC 3339 in UTC with milliseconds: `2024-01-15T10:30:00.000Z`."""
-    moment = datetime.fromtimestamp(at // MICROSECONDS, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{at % MICROSECONDS // 1000:03d}Z"
+    second, micro = divmod(at, MICROSECONDS)
+    return f"{_iso_second(second)}.{micro // 1000:03d}Z"
+
+
+@lru_cache(maxsize=16)  # many events a second have the same second
+def _iso_second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")

@@ -1,0 +1,43 @@
+"""Where a call's write key can be, and in which disguises.
+
+The documented form is HTTP Basic with the key as user name and an empty password. Official clients and
+readers of the docs also send it without the colon, not encoded at all, or as a Bearer token.
+"""
+
+import base64
+import binascii
+
+
+def keys_in_header(authorization: bytes) -> tuple[str, ...]:
+    """Return the write keys an Authorization header may mean, the likeliest first; empty when it has none.
+
+    Base64 is taken only when it is strictly valid (padding may be missing); whatever follows `Basic` is
+    also tried as the raw key.
+    """
+    scheme, _, rest = authorization.strip().partition(b" ")
+    rest = rest.strip()
+    if not rest:
+        return ()
+    if scheme.lower() == b"bearer":
+        return tuple(_texts(rest))
+    if scheme.lower() != b"basic":
+        return ()
+    return tuple(dict.fromkeys([*_texts(_user_name(_from_base64(rest))), *_texts(_user_name(rest)), *_texts(rest)]))
+
+
+def _from_base64(text: bytes) -> bytes:
+    try:
+        return base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
+    except binascii.Error:
+        return b""
+
+
+def _user_name(pair: bytes) -> bytes:
+    return pair.partition(b":")[0]
+
+
+def _texts(key: bytes) -> list[str]:
+    try:
+        return [key.decode()] if key else []
+    except UnicodeDecodeError:
+        return []

@@ -1,0 +1,163 @@
+"""From the bytes of one call to an event, or to the reasons why it can be none."""
+
+from collections.abc import Callable
+
+import msgspec
+from msgspec import Raw
+
+from postroad.clock import iso
+from postroad.contract.calls import IDENTITY, REQUIRED, Type
+from postroad.contract.document import check_text
+from postroad.contract.email import Kind
+from postroad.contract.limits import EVENT_BYTES
+from postroad.contract.members import ABSENT, Members, Reading, encode, excerpt, read_members
+from postroad.contract.semantics import check_email_event, recognise
+from postroad.contract.timestamps import check_timestamp
+from postroad.contract.violations import Code, Problem
+
+
+class Call(msgspec.Struct, frozen=True, gc=False):
+    """One usable event.
+
+    `violations` make a strict request a 400; `notes` are those of an alias, which never do. Both are stored.
+    `body` is the event as it is stored and as destinations get it. `routed` tells whether its `integrations`
+    have to be asked; `name` is the track event's name and empty for other calls.
+    """
+
+    type: Type
+    name: str
+    kind: Kind | None
+    message_id: str
+    violations: tuple[Problem, ...]
+    notes: tuple[Problem, ...]
+    routed: bool
+    body: bytes
+
+
+class Unusable(msgspec.Struct, frozen=True, gc=False):
+    """Something that can't become an event, and every reason."""
+
+    reasons: tuple[Problem, ...]
+
+
+def decode(body: bytes, call: Type, received_at: int, new_message_id: Callable[[], str]) -> Call | Unusable:
+    """Decode the body of a single call that came in at `received_at` (microseconds).
+
+    Never raises, whatever the bytes, and takes time linear in their number.
+    """
+    if len(body) > EVENT_BYTES:
+        size = f"the event has {len(body)} bytes; the limit is {EVENT_BYTES}"
+        return Unusable((Problem("", Code.TOO_LARGE, size),))
+    wrong = check_text(body)
+    if wrong is not None:
+        return Unusable((wrong,))
+    reading = read_members(body)
+    if isinstance(reading, Problem):
+        return Unusable((reading,))
+    reasons = _unusable(call, reading.members)
+    if reasons:
+        return Unusable((*reading.problems, *reasons))
+    return _usable(call, reading, body, received_at, new_message_id)
+
+
+def _unusable(call: Type, members: Members) -> list[Problem]:
+    reasons = []
+    if call is Type.TRACK and not (members.event and members.event.strip()):
+        reasons.append(Problem("event", Code.NO_EVENT_NAME, "is required: the name of the event, a string"))
+    if not (members.userId or members.anonymousId) and not _names_somebody(call, members):
+        wanted = " or ".join(IDENTITY[call])
+        reasons.append(Problem("", Code.NO_IDENTITY, f"the call names nobody; send {wanted}"))
+    return reasons
+
+
+def _names_somebody(call: Type, members: Members) -> bool:
+    if call is Type.ALIAS:
+        return bool(members.previousId)
+    if call in (Type.TRACK, Type.GROUP):
+        return bool(members.groupId)
+    return call is Type.IDENTIFY and _traits_have_email(members)
+
+
+def _traits_have_email(members: Members) -> bool:
+    if members.traits is ABSENT:
+        return False
+    traits = msgspec.json.decode(members.traits, type=dict[str, Raw])
+    value = bytes(traits.get("email", ABSENT))
+    return value.startswith(b'"') and value != b'""'
+
+
+def _usable(call: Type, reading: Reading, body: bytes, received_at: int, new_message_id: Callable[[], str]) -> Call:
+    members, problems, rewrite = reading.members, reading.problems, reading.rewrite
+    _check_common(call, members, reading)
+    name, kind = "", None
+    notes: tuple[Problem, ...] = ()
+    if call is Type.TRACK:
+        name = (members.event or "").strip()
+        if name != members.event:
+            rewrite["event"] = encode(name)
+            members.event = name
+        kind, by_alias = recognise(members, body)
+        if kind is not None:
+            found = check_email_event(kind, members)
+            if by_alias:
+                notes = tuple(found)
+            else:
+                problems += found
+    received = iso(received_at)
+    rewrite["receivedAt"] = encode(received)
+    if members.timestamp is None:
+        rewrite["timestamp"] = encode(received)
+    if not members.messageId:
+        members.messageId = new_message_id()
+        rewrite["messageId"] = encode(members.messageId)
+    routed = members.integrations is not None
+    stored = write(body, rewrite)
+    return Call(call, name, kind, members.messageId, tuple(problems), notes, routed, stored)
+
+
+def _check_common(call: Type, members: Members, reading: Reading) -> None:
+    if members.type != call.wire:
+        if members.type is not None:
+            message = f"is {excerpt(members.type)}, but the path says {call.wire}; the path counts"
+            reading.problems.append(Problem("type", Code.TYPE_MISMATCH, message))
+        reading.rewrite["type"] = encode(call.wire)
+    if members.timestamp is not None:
+        checked = check_timestamp(members.timestamp)
+        if checked is None:
+            message = f"is not an ISO 8601 date-time: {excerpt(members.timestamp)}"
+            reading.problems.append(Problem("timestamp", Code.BAD_TIMESTAMP, message))
+        elif checked != members.timestamp:
+            reading.rewrite["timestamp"] = encode(checked)
+        members.timestamp = checked
+    for name in REQUIRED.get(call, ()):
+        if not getattr(members, name):
+            reading.problems.append(Problem(name, Code.REQUIRED, "is required"))
+
+
+def write(body: bytes, rewrite: dict[str, bytes | None]) -> bytes:
+    """Return the stored form of a JSON object: as it came, but for the members in `rewrite`, and no `writeKey`.
+
+    Members that the body doesn't mention are appended to its text, which is much the cheapest; anything
+    else is built anew from its members, each kept as it came.
+    """
+    if b'"writeKey"' in body:
+        return _write_anew(body, rewrite)
+    parts = [body.rstrip(b" \t\r\n")[:-1]]
+    for name, value in rewrite.items():
+        quoted = b'"' + name.encode() + b'"'
+        if value is None or quoted in body:
+            return _write_anew(body, rewrite)
+        parts += (b",", quoted, b":", value)
+    parts.append(b"}")
+    return b"".join(parts)
+
+
+def _write_anew(body: bytes, rewrite: dict[str, bytes | None]) -> bytes:
+    members = msgspec.json.decode(body, type=dict[str, Raw])
+    members.pop("writeKey", None)
+    for name, changed in rewrite.items():
+        if changed is None:
+            members.pop(name, None)
+        else:
+            members[name] = Raw(changed)
+    return msgspec.json.encode(members)

@@ -1,0 +1,54 @@
+"""From bytes to one JSON object, in bounded time and memory, before anything is interpreted."""
+
+import re
+
+import msgspec
+from msgspec import Raw
+
+from postroad.contract.limits import DEPTH
+from postroad.contract.violations import Code, Problem
+
+_OBJECT = msgspec.json.Decoder(dict[str, Raw])
+_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+
+
+def check_text(body: bytes) -> Problem | None:
+    """Return what is wrong with a body before its JSON is looked at: not UTF-8, or nested too deeply."""
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        return Problem("", Code.NOT_JSON, f"the body is not UTF-8 at byte {error.start}; send JSON in UTF-8")
+    if body.count(b"{") + body.count(b"[") > DEPTH and _depth(body) > DEPTH:
+        return Problem("", Code.TOO_DEEP, f"objects and arrays are nested more than {DEPTH} deep; flatten the body")
+    return None
+
+
+def parse_object(body: bytes) -> dict[str, Raw] | Problem:
+    """Return the members of a JSON object, each as the bytes it came with, or why it is none.
+
+    Of a member that is there twice the last one counts. Expects a body that passed `check_text`.
+    """
+    try:
+        return _OBJECT.decode(body)
+    except msgspec.ValidationError:
+        return Problem("", Code.NOT_AN_OBJECT, "the body is not a JSON object; send one call as one object")
+    except msgspec.DecodeError as error:
+        if not body.strip():
+            return Problem("", Code.NOT_JSON, "the body is empty; send one call as a JSON object")
+        return Problem("", Code.NOT_JSON, f"the body is not JSON: {_reason(error)}")
+
+
+def _reason(error: msgspec.DecodeError) -> str:
+    return str(error).removeprefix("JSON is malformed: ")
+
+
+def _depth(body: bytes) -> int:
+    depth = deepest = 0
+    for token in _TOKENS.finditer(body):
+        first = body[token.start()]
+        if first in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif first in b"]}":
+            depth -= 1
+    return deepest

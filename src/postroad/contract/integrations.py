@@ -1,0 +1,42 @@
+"""The `integrations` member and its one question: does this event want that destination?
+
+Missing, null or `{}` means every destination. A destination's own name decides when its value is a boolean,
+or an object (options: yes); any other value is as if absent. Then `All` (or `all`, which one official client
+writes) decides: missing means yes, a boolean means itself, anything else means no.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+from msgspec import Raw
+
+
+class _Holder(msgspec.Struct):
+    integrations: dict[str, Raw] | None = None
+
+
+_DECODER = msgspec.json.Decoder(_Holder)
+_YES = {b"true"[0]: True, b"false"[0]: False, b"{"[0]: True}
+
+
+def parse_integrations(body: bytes) -> Mapping[str, Raw]:
+    """Return the `integrations` of a stored event's JSON; empty when there are none or they aren't an object."""
+    try:
+        return _DECODER.decode(body).integrations or {}
+    except msgspec.ValidationError:
+        return {}
+
+
+def wants(integrations: Mapping[str, Raw], names: Iterable[str]) -> bool:
+    """Tell whether an event with these integrations goes to a destination that answers to `names`.
+
+    The first of `names` that the event mentions in a way that decides, decides.
+    """
+    for name in names:
+        value = integrations.get(name)
+        if value is not None:
+            decision = _YES.get(memoryview(value)[0])
+            if decision is not None:
+                return decision
+    rest = integrations.get("All", integrations.get("all"))
+    return rest is None or bytes(rest) == b"true"

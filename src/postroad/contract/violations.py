@@ -1,0 +1,55 @@
+"""What can be wrong with a call, as a closed list of codes.
+
+A violation is wrong with an event that permissive mode takes all the same; a reason is why something
+could not become an event at all. Both are a `Problem`: where, which code, and a sentence.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Code(StrEnum):
+    """Every code that an error body, a rejection or a stored violation may carry."""
+
+    REQUIRED = "required"
+    """A member the call needs is missing, null or empty."""
+    WRONG_TYPE = "wrong_type"
+    """A member has another JSON type than the contract gives it."""
+    BAD_TIMESTAMP = "bad_timestamp"
+    """`timestamp` is not ISO 8601 and not integer milliseconds; the time of receipt is used."""
+    TYPE_MISMATCH = "type_mismatch"
+    """The body's `type` contradicts the path; the path wins."""
+
+    NOT_JSON = "not_json"
+    """The body is not JSON text in UTF-8."""
+    NOT_AN_OBJECT = "not_an_object"
+    """The body is JSON, but not an object."""
+    TOO_DEEP = "too_deep"
+    """Objects and arrays are nested too deeply."""
+    TOO_LARGE = "too_large"
+    """The event or the body is over the size limit."""
+    NO_IDENTITY = "no_identity"
+    """The call names nobody."""
+    NO_EVENT_NAME = "no_event_name"
+    """A track call without a name for its event."""
+    BAD_ENCODING = "bad_encoding"
+    """`Content-Encoding` is unknown, or the body is not what it says."""
+
+    KEY_MISSING = "key_missing"
+    """No write key in the Authorization header or the body."""
+    KEY_UNKNOWN = "key_unknown"
+    """The write key belongs to no source."""
+
+
+class Problem(msgspec.Struct, frozen=True, array_like=True):
+    """One thing that is wrong: a JSON path (`properties.email_id`; empty for the whole), a code, a sentence."""
+
+    path: str
+    code: Code
+    message: str
+
+    @property
+    def sentence(self) -> str:
+        """The sentence as error bodies show it: it starts with the path."""
+        return f"{self.path}: {self.message}" if self.path else self.message
