@@ -1,0 +1,1 @@
+"""Reading the books: how a region is, whether it balances, and one event's story."""

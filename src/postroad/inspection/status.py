@@ -1,0 +1,121 @@
+"""How a region is at this moment, for `postroad status`, `/readyz` and `/metrics`."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from postroad.clock import MICROSECONDS, Clock
+from postroad.files import free_bytes, is_locked
+from postroad.layout import RegionFiles, delivery_pulse, ingest_pulse
+from postroad.ledger.base import Account, LedgerReader, Outcome
+from postroad.log.base import LogReader
+from postroad.pulse import Pulse, RegionPulse, read_pulse
+
+
+class DestinationStatus(msgspec.Struct, frozen=True):
+    """One destination. `state` is what its loop is doing; `oldest_age` is in seconds, None when nothing waits.
+
+    `waiting` counts records not tried yet, `outcomes` all others by name.
+    """
+
+    id: str
+    state: str
+    waiting: int
+    retrying: int
+    dead: int
+    oldest_age: float | None
+    outcomes: Mapping[str, int]
+
+
+class RegionStatus(msgspec.Struct, frozen=True):
+    """One region. Sizes are bytes, times microseconds.
+
+    `accepting` says whether an event would be taken now, `delivering` whether the delivery process is alive.
+    """
+
+    region: str
+    accepting: bool
+    delivering: bool
+    appended: int
+    duplicates: int
+    kept: int
+    first_at: int | None
+    log_size: int
+    segments: int
+    window_ids: int | None
+    window_since: int | None
+    queued: int | None
+    free_disk: int
+    disk_floor: int
+    destinations: Sequence[DestinationStatus]
+
+
+class RegionView:
+    """Looks at one region from outside of the processes that write it."""
+
+    def __init__(
+        self, region: str, data_dir: Path, disk_floor: int, *, log: LogReader, ledger: LedgerReader, clock: Clock
+    ) -> None:
+        self._region = region
+        self._data_dir = data_dir
+        self._files = RegionFiles(data_dir / region)
+        self._disk_floor = disk_floor
+        self._log = log
+        self._ledger = ledger
+        self._clock = clock
+
+    async def status(self) -> RegionStatus:
+        """Return the figures of the moment."""
+        ingest = read_pulse(ingest_pulse(self._data_dir), self._clock)
+        delivery = read_pulse(delivery_pulse(self._data_dir), self._clock)
+        own = ingest.regions.get(self._region) if ingest else None
+        free = free_bytes(self._data_dir)
+        state = await self._log.state()
+        return RegionStatus(
+            region=self._region,
+            accepting=own is not None and own.healthy and free > self._disk_floor,
+            delivering=delivery is not None and is_locked(self._files.ledger.with_suffix(".lock")),
+            appended=state.appended,
+            duplicates=state.duplicates,
+            kept=state.kept,
+            first_at=state.first_at,
+            log_size=state.size,
+            segments=state.segments,
+            window_ids=_window(own, "ids"),
+            window_since=_window(own, "since"),
+            queued=own.queued if own else None,
+            free_disk=free,
+            disk_floor=self._disk_floor,
+            destinations=await self._destinations(delivery),
+        )
+
+    async def _destinations(self, delivery: Pulse | None) -> list[DestinationStatus]:
+        states = delivery.states.get(self._region, {}) if delivery else {}
+        return [
+            await self._destination(account, states.get(account.destination, "not running"))
+            for account in await self._ledger.accounts()
+            if account.replay is None and account.end is None
+        ]
+
+    async def _destination(self, account: Account, state: str) -> DestinationStatus:
+        totals = await self._ledger.totals(account.number)
+        return DestinationStatus(
+            id=account.destination,
+            state=state,
+            waiting=await self._log.count_from(account.cursor),
+            retrying=totals.get(Outcome.RETRY, 0),
+            dead=totals.get(Outcome.DEAD, 0),
+            oldest_age=await self._oldest_age(account),
+            outcomes={outcome.name.lower(): count for outcome, count in sorted(totals.items()) if count},
+        )
+
+    async def _oldest_age(self, account: Account) -> float | None:
+        floor = await self._ledger.floor(account.number)
+        at = await self._log.appended_at(floor)
+        return None if at is None else max(0.0, (self._clock.now() - at) / MICROSECONDS)
+
+
+def _window(own: RegionPulse | None, field: str) -> int | None:
+    value: int | None = getattr(own.window, field) if own else None
+    return value

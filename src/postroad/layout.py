@@ -1,0 +1,40 @@
+"""Where everything lies under the data folder."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+
+class RegionFiles(NamedTuple):
+    """The files of one region."""
+
+    folder: Path
+
+    @property
+    def log(self) -> Path:
+        """The folder of the embedded log's segments."""
+        return self.folder / "log"
+
+    @property
+    def ledger(self) -> Path:
+        """The ledger's SQLite file."""
+        return self.folder / "ledger.db"
+
+    @property
+    def rejections(self) -> Path:
+        """The rejections' SQLite file."""
+        return self.folder / "rejections.db"
+
+
+def region_files(data_dir: Path, region: str) -> RegionFiles:
+    """Return the places of one region."""
+    return RegionFiles(data_dir / region)
+
+
+def ingest_pulse(data_dir: Path) -> Path:
+    """Where the ingest process tells how it is."""
+    return data_dir / "run" / "ingest.json"
+
+
+def delivery_pulse(data_dir: Path) -> Path:
+    """Where the delivery process tells how it is."""
+    return data_dir / "run" / "delivery.json"

@@ -1,0 +1,64 @@
+"""How a process tells the others how it is: a small file, rewritten every second, stale when the process is gone.
+
+What only a process itself knows (its queue, its dedup window, what its loops are doing, its counters) goes
+here, so that the admin address and the command line can show it without asking over the network.
+"""
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from postroad.clock import MICROSECONDS, Clock
+
+STALE_AFTER: Final = 10.0
+_EVERY: Final = 1.0
+
+
+class WindowPulse(msgspec.Struct, frozen=True):
+    """The dedup window of a region: how many ids, the oldest from when (microseconds)."""
+
+    ids: int
+    since: int | None
+
+
+class RegionPulse(msgspec.Struct, frozen=True):
+    """How ingest is in one region."""
+
+    healthy: bool
+    queued: int
+    window: WindowPulse
+
+
+class Pulse(msgspec.Struct, frozen=True):
+    """One process at one moment. `metrics` is Prometheus text; `states` says of each destination, by region,
+    what its loop is doing.
+    """
+
+    at: int
+    pid: int
+    metrics: str
+    regions: dict[str, RegionPulse] = {}
+    states: dict[str, dict[str, str]] = {}
+
+
+async def beat(path: Path, clock: Clock, take: Callable[[], Pulse]) -> None:
+    """Write a pulse every second, for ever. A disk that is full or read-only only makes it stale."""
+    while True:
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            draft = path.with_suffix(".new")
+            draft.write_bytes(msgspec.json.encode(take()))
+            draft.replace(path)
+        await clock.sleep(_EVERY)
+
+
+def read_pulse(path: Path, clock: Clock) -> Pulse | None:
+    """Return the last pulse of a process, or None when it has none that is fresh."""
+    try:
+        pulse = msgspec.json.decode(path.read_bytes(), type=Pulse)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return pulse if clock.now() - pulse.at < STALE_AFTER * MICROSECONDS else None

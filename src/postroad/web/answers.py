@@ -1,0 +1,100 @@
+"""Answers: the one success, and the one shape of every error body.
+
+An error body is `{"code", "message", "meta": {"errors": [...], "details": [...]}}`. `code` and `message` at the
+top keep the official Python clients from resending; `meta.errors` is what the contract documents, and the
+official Node client prints. An entry of `details` is `{path, code, message}`.
+"""
+
+import itertools
+import os
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from enum import Enum
+from typing import Any, NamedTuple
+
+import msgspec
+
+from postroad.contract.violations import Problem
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+_JSON: Header = (b"content-type", b"application/json")
+_RUN = os.urandom(6).hex().encode()
+_COUNT = itertools.count(1)
+
+
+class Answer(NamedTuple):
+    """A status, the body's JSON, and headers beyond those that every answer has."""
+
+    status: int
+    body: bytes
+    headers: Sequence[Header] = ()
+
+
+class Error(Enum):
+    """Every `code` an error body can have, with its status."""
+
+    INVALID = ("invalid", 400)
+    """The call breaks the contract; `details` says how. Sending it again unchanged can't help."""
+    UNAUTHORIZED = ("unauthorized", 401)
+    """The write key is missing, unknown, or belongs to another region."""
+    NOT_FOUND = ("not_found", 404)
+    """There is nothing at this path."""
+    METHOD_NOT_ALLOWED = ("method_not_allowed", 405)
+    """The path exists for other methods; `Allow` names them."""
+    UNAVAILABLE = ("unavailable", 503)
+    """The store can't write now; nothing was kept. Send it again after `Retry-After` seconds."""
+    INTERNAL = ("internal", 500)
+    """A bug of ours; the log has its trace under the request id."""
+
+    @property
+    def code(self) -> str:
+        """The word in the body."""
+        return self.value[0]
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self.value[1]
+
+
+OK = Answer(200, b"{}")
+
+
+def refuse(error: Error, message: str, problems: Sequence[Problem] = (), headers: Sequence[Header] = ()) -> Answer:
+    """Return an error answer; without problems the message itself is the only entry of `meta.errors`."""
+    body = {
+        "code": error.code,
+        "message": message,
+        "meta": {
+            "errors": [problem.sentence for problem in problems] or [message],
+            "details": [{"path": p.path, "code": p.code, "message": p.message} for p in problems],
+        },
+    }
+    return Answer(error.status, msgspec.json.encode(body), headers)
+
+
+def unavailable(reason: str) -> Answer:
+    """Return a 503; clients that honour Retry-After come back spread over 5 to 15 seconds."""
+    seconds = random.randint(5, 15)  # noqa: S311  # spreads load, guards nothing
+    return refuse(Error.UNAVAILABLE, reason, headers=((b"retry-after", str(seconds).encode()),))
+
+
+def new_request_id() -> bytes:
+    """Return an id for one request, unique across restarts."""
+    return b"req-%b-%x" % (_RUN, next(_COUNT))
+
+
+async def respond(send: Send, answer: Answer, request_id: bytes) -> None:
+    """Send an answer."""
+    headers = [
+        _JSON,
+        (b"content-length", str(len(answer.body)).encode()),
+        (b"x-request-id", request_id),
+        *answer.headers,
+    ]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})

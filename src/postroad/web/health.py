@@ -1,0 +1,46 @@
+"""`/livez` and `/readyz`: whether the process answers, and whether it accepts and delivers."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
+
+from postroad.inspection.status import RegionStatus
+from postroad.web.answers import Answer
+
+Look = Callable[[], Awaitable[Sequence[RegionStatus]]]
+
+
+class _Region(msgspec.Struct, frozen=True):
+    region: str
+    accepting: bool
+    delivering: bool
+    oldest_undelivered_seconds: dict[str, float]
+
+
+async def livez() -> Answer:
+    """Answer 200: the event loop turns."""
+    return Answer(200, b'{"status":"ok"}')
+
+
+async def readyz(look: Look) -> Answer:
+    """Answer 200 when every region accepts events, else 503.
+
+    A region that accepts but doesn't deliver is ready: what it takes is safe in the log. The body tells both,
+    and how old the oldest undelivered event of each destination is.
+    """
+    regions = [
+        _Region(
+            status.region,
+            status.accepting,
+            status.delivering,
+            {place.id: round(place.oldest_age or 0.0, 1) for place in status.destinations},
+        )
+        for status in await look()
+    ]
+    accepting = all(region.accepting for region in regions)
+    body = {
+        "accepting": accepting,
+        "delivering": all(region.delivering for region in regions),
+        "regions": regions,
+    }
+    return Answer(200 if accepting else 503, msgspec.json.encode(body))
