@@ -1,0 +1,75 @@
+"""All workers of one region: started, watched, poked and stopped together."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import structlog
+
+from postroad.clock import Clock
+from postroad.delivery.accounts import open_accounts
+from postroad.delivery.worker import Plan, Worker
+from postroad.destinations.base import Destination
+from postroad.ledger.base import Ledger
+from postroad.log.base import LogReader
+
+_RESTART_AFTER = 1.0
+
+
+class Service(NamedTuple):
+    """One configured destination: how it is served, how it is made, where a new one starts."""
+
+    plan: Plan
+    make: Callable[[], Destination]
+    from_beginning: bool
+
+
+class Engine:
+    """Delivers one region's log to its destinations."""
+
+    def __init__(self, services: Sequence[Service], log: LogReader, ledger: Ledger, clock: Clock) -> None:
+        self._services = {service.plan.destination: service for service in services}
+        self._log = log
+        self._ledger = ledger
+        self._clock = clock
+        self._workers: dict[str, Worker] = {}
+        self._logger = structlog.get_logger("postroad.delivery")
+
+    async def run(self) -> None:
+        """Deliver until cancelled, then end in order."""
+        wanted = [(name, service.from_beginning) for name, service in self._services.items()]
+        await open_accounts(wanted, self._log, self._ledger, self._clock)
+        tasks = [asyncio.create_task(self._serve(service)) for service in self._services.values()]
+        try:
+            await asyncio.gather(*tasks)
+            await asyncio.Event().wait()  # no destinations: nothing to do, but not an end
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def poke(self, destination: str) -> None:
+        """Tell a destination's worker that the ledger changed behind its back."""
+        worker = self._workers.get(destination)
+        if worker is not None:
+            worker.poke()
+
+    def states(self) -> Mapping[str, str]:
+        """Return, for people, what each destination's worker is doing."""
+        return {name: worker.state for name, worker in self._workers.items()}
+
+    async def _serve(self, service: Service) -> None:
+        """Run a destination's worker; after a bug in it, start over from what the ledger has."""
+        name = service.plan.destination
+        while True:
+            accounts = await self._ledger.accounts()
+            account = next(a for a in accounts if a.destination == name and a.replay is None and a.end is None)
+            worker = Worker(
+                service.plan, account, service.make(), log=self._log, ledger=self._ledger, clock=self._clock
+            )
+            self._workers[name] = worker
+            try:
+                await worker.run()
+            except Exception:
+                self._logger.exception("a delivery loop failed and is started again", destination=name)
+                await self._clock.sleep(_RESTART_AFTER)

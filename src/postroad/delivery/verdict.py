@@ -1,0 +1,68 @@
+"""What an attempt's outcome means for the ledger: pure."""
+
+from collections.abc import Callable
+from typing import NamedTuple, assert_never
+
+from postroad.clock import MICROSECONDS
+from postroad.delivery.items import Item
+from postroad.delivery.schedule import RetryPolicy, due_at, interval
+from postroad.destinations.base import Delivered, Pause, Refused, Retry, Split
+from postroad.destinations.base import Outcome as Tried
+from postroad.ledger.base import Attempt, DeadLetter, Outcome
+from postroad.ledger.base import Retry as RetryRow
+
+
+class Verdict(NamedTuple):
+    """What to write: the outcome, and the rows that go with it."""
+
+    outcome: Outcome
+    retry: RetryRow | None = None
+    dead: DeadLetter | None = None
+    attempt: Attempt | None = None
+
+
+def judge(tried: Tried, item: Item, policy: RetryPolicy, now: int, chance: Callable[[], float]) -> Verdict:
+    """Return the verdict on one attempt that ended at `now` (microseconds)."""
+    match tried:
+        case Delivered():
+            return Verdict(Outcome.DELIVERED)
+        case Pause():
+            wait = interval(policy, 1, None, chance())
+            due = now + round(wait * MICROSECONDS)
+            row = RetryRow(item.record.offset, due, item.tries, item.first_at, tried.why)
+            return Verdict(Outcome.RETRY, retry=row, attempt=_attempt(tried, item, now))
+        case Refused() | Split():
+            return _dead(tried, item, now, tried.why)
+        case Retry():
+            return _again(tried, item, policy, now, chance)
+        case _:
+            assert_never(tried)
+
+
+def _again(tried: Retry, item: Item, policy: RetryPolicy, now: int, chance: Callable[[], float]) -> Verdict:
+    first_at = item.first_at or now
+    tries = item.tries + 1
+    due = due_at(policy, now=now, first_at=first_at, wait=interval(policy, tries, tried.after, chance()))
+    if due is None:
+        hours = policy.max_age / 3600
+        return _dead(tried, item, now, f"given up after {tries} tries in {hours:g} hours; the last: {tried.why}")
+    row = RetryRow(item.record.offset, due, tries, first_at, tried.why)
+    return Verdict(Outcome.RETRY, retry=row, attempt=_attempt(tried, item, now))
+
+
+def _dead(tried: Retry | Refused | Split, item: Item, now: int, why: str) -> Verdict:
+    letter = DeadLetter(
+        offset=item.record.offset,
+        key=item.record.key,
+        value=item.record.value,
+        label=item.event.name or item.event.type,
+        why=why,
+        died_at=now,
+        first_at=item.first_at or now,
+        tries=item.tries + 1,
+    )
+    return Verdict(Outcome.DEAD, dead=letter, attempt=_attempt(tried, item, now))
+
+
+def _attempt(tried: Retry | Refused | Split | Pause, item: Item, now: int) -> Attempt:
+    return Attempt(item.record.offset, now, tried.status, tried.why, tried.answer)

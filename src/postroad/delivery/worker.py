@@ -1,0 +1,147 @@
+"""The loop of one destination: take what is next, send it, write down what became of it.
+
+Each destination has its own worker, cursor, connections and retries, so one that hangs or fails holds up
+nobody else. At most `concurrency` sends are under way at a time.
+"""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import structlog
+
+from postroad.clock import MICROSECONDS, Clock
+from postroad.delivery.feed import Feed
+from postroad.delivery.items import Item
+from postroad.delivery.routing import Route
+from postroad.delivery.schedule import RetryPolicy
+from postroad.delivery.settler import Settler
+from postroad.delivery.verdict import judge
+from postroad.delivery.window import Window
+from postroad.destinations.base import Destination, Event, Outcome, Pause, Retry
+from postroad.ledger.base import Account, Ledger
+from postroad.log.base import LogReader
+
+_GRACE = 5.0
+"""Seconds beyond its own timeout after which a send is cut off all the same."""
+
+
+class Plan(NamedTuple):
+    """How one destination is served; `timeout` in seconds."""
+
+    destination: str
+    region: str
+    route: Route
+    retry: RetryPolicy
+    concurrency: int
+    timeout: float
+
+
+class Worker:
+    """Serves one account until it is stopped."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        account: Account,
+        destination: Destination,
+        *,
+        log: LogReader,
+        ledger: Ledger,
+        clock: Clock,
+    ) -> None:
+        self._plan = plan
+        self._destination = destination
+        self._clock = clock
+        window = Window(account.cursor)
+        self._settler = Settler(account.number, window, ledger, clock)
+        self._feed = Feed(
+            account=account,
+            route=plan.route,
+            destination=destination,
+            log=log,
+            ledger=ledger,
+            settler=self._settler,
+            window=window,
+            clock=clock,
+            region=plan.region,
+        )
+        self._slots = asyncio.Semaphore(plan.concurrency)
+        self._sends: set[asyncio.Task[None]] = set()
+        self._pauses = 0
+        self._resume_at = 0
+        self.state = "running"
+        """For people: `running`, or `paused: why`."""
+        self._logger = structlog.get_logger("postroad.delivery").bind(destination=plan.destination, region=plan.region)
+
+    def poke(self) -> None:
+        """Look for due retries now: a dead letter was resent."""
+        self._feed.poked.set()
+
+    async def run(self) -> None:
+        """Deliver until cancelled; then let what is under way end (within the send's timeout) and settle it."""
+        settling = asyncio.create_task(self._settler.run())
+        try:
+            while True:
+                await self._slots.acquire()
+                if self._resume_at > self._clock.now():
+                    await self._clock.sleep((self._resume_at - self._clock.now()) / MICROSECONDS)
+                self._start(await self._feed.next())
+        finally:
+            if self._sends:
+                await asyncio.wait(self._sends)
+            await self._settler.drained()
+            settling.cancel()
+            await self._destination.close()
+
+    def _start(self, item: Item) -> None:
+        task = asyncio.create_task(self._deliver(item))
+        self._sends.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._sends.discard(task)
+        self._slots.release()
+
+    async def _deliver(self, item: Item) -> None:
+        tried = (await self._send((item.event,)))[0]
+        verdict = judge(tried, item, self._plan.retry, self._clock.now(), random.random)
+        self._note_pause(tried)
+        self._settler.put(
+            item.record.offset,
+            verdict.outcome,
+            retry=verdict.retry,
+            dead=verdict.dead,
+            attempt=verdict.attempt,
+        )
+        self._feed.done(item)
+
+    async def _send(self, events: Sequence[Event]) -> Sequence[Outcome]:
+        """Send; whatever goes wrong in the destination's code is a retry."""
+        try:
+            async with asyncio.timeout(self._plan.timeout + _GRACE):
+                outcomes = await self._destination.send(events)
+        except TimeoutError:
+            return [Retry(f"no answer within {self._plan.timeout:g} s")] * len(events)
+        except Exception as error:
+            self._logger.exception("the destination raised; this is a bug in it")
+            return [Retry(f"the destination raised {type(error).__name__}")] * len(events)
+        if len(outcomes) != len(events):
+            self._logger.error("the destination gave the wrong number of outcomes; this is a bug in it")
+            return [Retry("the destination gave the wrong number of outcomes")] * len(events)
+        return outcomes
+
+    def _note_pause(self, tried: Outcome) -> None:
+        if not isinstance(tried, Pause):
+            self._pauses = 0
+            self.state = "running"
+            return
+        if self._resume_at > self._clock.now():
+            return  # sends that were under way when the pause began
+        policy = self._plan.retry
+        self._pauses += 1
+        wait = min(policy.first * policy.factor ** min(self._pauses - 1, 16), policy.max_interval, 300.0)
+        self._resume_at = self._clock.now() + round(wait * MICROSECONDS)
+        self.state = f"paused: {tried.why}"
+        self._logger.warning("paused", why=tried.why, seconds=wait)
