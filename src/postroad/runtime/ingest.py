@@ -1,0 +1,163 @@
+"""The ingest process: it alone writes the logs and the rejections."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from typing import NamedTuple
+
+import structlog
+from prometheus_client import CollectorRegistry, generate_latest
+
+from postroad.clock import Clock
+from postroad.config.model import Config, Region
+from postroad.layout import ingest_pulse, region_files
+from postroad.ledger.base import LedgerReader
+from postroad.ledger.reader import SqliteLedgerReader
+from postroad.log.options import LogOptions
+from postroad.log.sqlite import SqliteLog
+from postroad.pulse import Pulse, RegionPulse, WindowPulse, beat
+from postroad.rejections import DEFAULT_QUOTAS, Quota, Quotas, Rejections
+from postroad.runtime.looking import Views
+from postroad.runtime.serving import Listener, serve
+from postroad.web.answers import Answer
+from postroad.web.app import IngestApp
+from postroad.web.health import livez, readyz
+from postroad.web.ingest import Ingest, RegionStores
+from postroad.web.keyring import ApiSource, KeyRing
+from postroad.web.tally import IngestTally
+
+_RETIRE_EVERY = 60.0
+
+
+class _OpenRegion(NamedTuple):
+    settings: Region
+    log: SqliteLog
+    rejections: Rejections
+    ledger: LedgerReader
+
+
+async def run_ingest(config: Config, clock: Clock, stop: asyncio.Event) -> None:
+    """Accept events until `stop` is set; then answer what is in flight, write what is queued, and return.
+
+    Raises `StoreError` when the data folder can't be used.
+    """
+    tally = IngestTally()
+    async with _open_regions(config, clock) as regions, _views(config, clock) as views:
+        stores = {name: RegionStores(region.log, region.rejections) for name, region in regions.items()}
+        ingest = Ingest(key_ring(config), stores, clock, tally, _new_message_id)
+
+        async def ready() -> Answer:
+            return await readyz(views.look)
+
+        app = IngestApp(ingest, {"/livez": livez, "/readyz": ready}, tally, clock)
+        tasks = [
+            asyncio.create_task(
+                beat(ingest_pulse(config.server.data_dir), clock, lambda: _pulse(regions, tally, clock))
+            ),
+            *(asyncio.create_task(_retire(region, clock)) for region in regions.values()),
+        ]
+        try:
+            await serve(app, _listener(config), stop)
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+def key_ring(config: Config) -> KeyRing:
+    """Return the ring of all write keys."""
+    return KeyRing(
+        {
+            digest: ApiSource(name, source.region, (source.strict or config.server.strict) == "always")
+            for name, source in config.sources.items()
+            for digest in source.key_hashes
+        }
+    )
+
+
+@contextlib.asynccontextmanager
+async def _open_regions(config: Config, clock: Clock) -> AsyncIterator[dict[str, _OpenRegion]]:
+    async with contextlib.AsyncExitStack() as stack:
+        regions = {}
+        for name, settings in config.regions.items():
+            files = region_files(config.server.data_dir, name)
+            files.folder.mkdir(mode=0o700, exist_ok=True)
+            log = await asyncio.to_thread(SqliteLog.open, files.log, clock, _log_options(settings))
+            stack.push_async_callback(log.close)
+            rejections = Rejections.open(files.rejections, _quotas(settings))
+            stack.push_async_callback(rejections.close)
+            ledger = SqliteLedgerReader(files.ledger)
+            stack.push_async_callback(ledger.close)
+            regions[name] = _OpenRegion(settings, log, rejections, ledger)
+        yield regions
+
+
+@contextlib.asynccontextmanager
+async def _views(config: Config, clock: Clock) -> AsyncIterator[Views]:
+    views = Views(config, clock)
+    try:
+        yield views
+    finally:
+        await views.close()
+
+
+def _log_options(region: Region) -> LogOptions:
+    return LogOptions(
+        window_age=region.dedup_window,
+        window_ids=region.dedup_max_ids,
+        segment_bytes=region.segment_bytes,
+        segment_age=region.segment_age,
+        disk_floor=region.disk_floor,
+        max_queue=region.max_queue,
+    )
+
+
+def _quotas(region: Region) -> Quotas:
+    limits = region.rejections
+    return Quotas(
+        known=Quota(limits.known_rows, limits.known_bytes),
+        strangers=DEFAULT_QUOTAS.strangers._replace(rows=limits.stranger_rows),
+    )
+
+
+def _listener(config: Config) -> Listener:
+    server = config.server
+    return Listener(
+        server.bind.host,
+        server.bind.port,
+        server.request_timeout,
+        server.shutdown_grace,
+        str(server.tls.cert) if server.tls else None,
+        str(server.tls.key) if server.tls else None,
+    )
+
+
+def _new_message_id() -> str:
+    return f"postroad-{secrets.token_hex(16)}"
+
+
+def _pulse(regions: Mapping[str, _OpenRegion], tally: IngestTally, clock: Clock) -> Pulse:
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(tally)
+    figures = {
+        name: RegionPulse(region.log.healthy, region.log.queued, WindowPulse(*region.log.window))
+        for name, region in regions.items()
+    }
+    return Pulse(clock.now(), os.getpid(), generate_latest(registry).decode(), figures)
+
+
+async def _retire(region: _OpenRegion, clock: Clock) -> None:
+    """Remove, for ever, segments past their retention that every destination has passed."""
+    logger = structlog.get_logger("postroad.log")
+    while True:
+        await clock.sleep(_RETIRE_EVERY)
+        floors = [
+            await region.ledger.floor(account.number)
+            for account in await region.ledger.accounts()
+            if account.end is None or account.cursor < account.end
+        ]
+        if floors:
+            gone = await region.log.retire(min(floors), region.settings.retention)
+            if gone:
+                logger.info("retention removed events", events=gone)

@@ -1,0 +1,51 @@
+"""One role in this process: signals, the event loop, and the end of the parent."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+import uvloop
+
+from postroad.clock import Clock, SystemClock
+from postroad.config.model import Config
+from postroad.files import prepare_folder
+from postroad.runtime.delivery import run_delivery
+from postroad.runtime.ingest import run_ingest
+from postroad.runtime.logs import configure_logs
+
+SUPERVISED: Final = "POSTROAD_SUPERVISED"
+"""Environment variable: standard input is a pipe whose end means that the supervisor is gone."""
+
+Role = Callable[[Config, Clock, asyncio.Event], Awaitable[None]]
+
+ROLES: Final[Mapping[str, Role]] = {"ingest": run_ingest, "delivery": run_delivery}
+
+_SWITCH_INTERVAL: Final = 0.0005
+
+
+def run_role(role: str, config: Config) -> None:
+    """Run one role until SIGTERM, SIGINT or the end of the supervisor. Raises `StoreError`."""
+    configure_logs(config.server.log_level, config.server.log_format, role)
+    prepare_folder(config.server.data_dir)
+    # A writer thread back from its fsync would otherwise wait 5 ms for a busy event loop to yield.
+    sys.setswitchinterval(_SWITCH_INTERVAL)
+    uvloop.run(_run(ROLES[role], config))
+
+
+async def _run(role: Role, config: Config) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if os.environ.get(SUPERVISED):
+        loop.add_reader(sys.stdin.fileno(), _supervisor_gone, loop, stop)
+    await role(config, SystemClock(), stop)
+
+
+def _supervisor_gone(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    if not os.read(sys.stdin.fileno(), 1024):
+        loop.remove_reader(sys.stdin.fileno())
+        stop.set()
