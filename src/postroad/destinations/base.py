@@ -7,7 +7,9 @@ wait, count or remember: the delivery engine does, by these outcomes. Raising is
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
 
 from postroad.clock import Clock
 from postroad.contract.email import Kind
@@ -101,4 +103,19 @@ class Destination(Protocol):
 
     async def close(self) -> None:
         """Let connections and files go."""
+        ...
+
+
+class DestinationType(Protocol):
+    """What a type of destination is to the registry: its class.
+
+    `Settings` is a frozen struct that refuses unknown fields. Each field is `Annotated[..., Meta(description=...)]`
+    and is the only declaration of that setting: checking, documentation and masking are made from it.
+    A rule about several fields goes into its `__post_init__`, as a `ValueError` that starts with the field.
+    """
+
+    Settings: type[msgspec.Struct]
+
+    def __call__(self, settings: Any, surroundings: Surroundings) -> Destination:
+        """Make a destination; may not call, read or write anything yet."""
         ...

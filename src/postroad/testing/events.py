@@ -1,0 +1,86 @@
+"""One valid event of every kind, always the same: what tests of destinations send."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from postroad.clock import MICROSECONDS, iso
+from postroad.contract.email import Kind
+from postroad.destinations.base import Event
+
+RECEIVED_AT: Final = 1_705_314_605 * MICROSECONDS
+
+_EMAIL: Final = {
+    "email_id": "em_0001",
+    "email_subject": "Your invoice",
+    "campaign_id": "cmp_42",
+    "campaign_name": "Invoices",
+}
+_MORE: Final[Mapping[Kind, Mapping[str, str]]] = {
+    Kind.LINK_CLICKED: {"link_id": "lnk_7", "link_url": "https://example.com/pay?invoice=7&lang=en"},
+    Kind.UNSUBSCRIBED: {"list_id": "lst_3", "list_name": "Newsletter"},
+}
+
+
+def email_event(kind: Kind) -> Event:
+    """Return the semantic email event of this kind, with every property it may have."""
+    members = {
+        "event": kind.event,
+        "properties": {**_EMAIL, **_MORE.get(kind, {})},
+        "context": {"traits": {"email": "ada@example.com"}},
+    }
+    return call("track", members, message_id=f"msg-{kind.value:04d}", offset=kind.value, kind=kind)
+
+
+def every_email_event() -> Sequence[Event]:
+    """Return one event of each of the six kinds, by number."""
+    return [email_event(kind) for kind in Kind]
+
+
+def plain_track() -> Event:
+    """Return a track call that is no semantic email event."""
+    return call("track", {"event": "Order Placed", "properties": {"total": 12.5}}, message_id="msg-0007", offset=7)
+
+
+def unusual_events() -> Sequence[Event]:
+    """Return valid events that careless code changes on the way: a big number, text of all planes,
+    a line break between members, empty properties, and a message id that fits no HTTP header.
+    """
+    body = (
+        '{"type":"identify","userId":"ada",\r\n "traits":{"exact":123456789012345678901234567890,"tiny":1.0e-7,'
+        '"text":"tab\\t newline\\n \\u0000 \\u2028 żółw 🐢 \\ud83d\\ude00","none":null,"deep":[[[{}]]]},'
+        f'"messageId":"id with spaces \\r\\n 🐢","receivedAt":"{iso(RECEIVED_AT)}","timestamp":"{iso(RECEIVED_AT)}"}}'
+    )
+    identify = Event(
+        offset=1 << 40,
+        region="us",
+        source="app",
+        message_id="id with spaces \r\n 🐢",
+        received_at=RECEIVED_AT,
+        type="identify",
+        name="",
+        kind=None,
+        violations=["traits.deep: is only there to be odd"],
+        body=body.encode(),
+    )
+    empty = call("track", {"event": "Empty 🐢", "properties": {}}, message_id="m" * 300, offset=9)
+    return [identify, empty]
+
+
+def call(type_: str, members: Mapping[str, object], *, message_id: str, offset: int, kind: Kind | None = None) -> Event:
+    """Return any call as an event: `members` join the ones that every stored event has."""
+    common = {"messageId": message_id, "receivedAt": iso(RECEIVED_AT), "timestamp": "2024-01-15T10:30:00.000Z"}
+    body = {"type": type_, "userId": "ada", **members, **common}
+    return Event(
+        offset=offset,
+        region="us",
+        source="app",
+        message_id=message_id,
+        received_at=RECEIVED_AT,
+        type=type_,
+        name=str(members.get("event", "")),
+        kind=kind,
+        violations=[],
+        body=msgspec.json.encode(body),
+    )

@@ -1,0 +1,58 @@
+"""What the tests of destinations share: surroundings, a far side, and golden files."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from postroad.clock import ManualClock
+from postroad.destinations.base import Surroundings
+from postroad.testing.receiver import Receiver
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "destinations"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `pytest tests/destinations --update-golden`, which rewrites the golden files."""
+    parser.addoption("--update-golden", action="store_true", help="rewrite golden files instead of comparing")
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """A clock that stands at 2023-11-14T22:13:20Z."""
+    return ManualClock()
+
+
+@pytest.fixture
+def surroundings(tmp_path: Path, clock: ManualClock) -> Surroundings:
+    """Surroundings in a folder of the test's own that allow loopback."""
+    return Surroundings(
+        id="crm",
+        region="us",
+        folder=tmp_path,
+        clock=clock,
+        timeout=5.0,
+        allow_private=True,
+        write=print,
+    )
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """A running receiver that answers 200 until told otherwise."""
+    async with Receiver() as running:
+        yield running
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, bytes], None]:
+    """Compare bytes with a golden file, or rewrite it with `--update-golden`."""
+
+    def compare(name: str, found: bytes) -> None:
+        path = GOLDEN / name
+        if request.config.getoption("--update-golden", default=False):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(found)
+        assert found == path.read_bytes()
+
+    return compare
