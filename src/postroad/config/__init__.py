@@ -1,0 +1,49 @@
+"""The configuration: one TOML file, every setting declared once in `model`, every problem told at once."""
+
+from postroad.config.declared import Options
+from postroad.config.defaults import (
+    FirstStart,
+    ensure_admin_token,
+    ensure_defaults,
+    load,
+    load_default,
+    read_admin_token,
+)
+from postroad.config.keys import fingerprint, key_hash, new_key
+from postroad.config.loading import Check, config_file, load_file
+from postroad.config.masking import masked
+from postroad.config.model import Config, Destination, Region, Rejections, Retry, Server, Source, Tls
+from postroad.config.problems import Origin
+from postroad.config.sorts import Address, Duration, FilePath, HostName, Network, Size
+
+__all__ = [
+    "Address",
+    "Check",
+    "Config",
+    "Destination",
+    "Duration",
+    "FilePath",
+    "FirstStart",
+    "HostName",
+    "Network",
+    "Options",
+    "Origin",
+    "Region",
+    "Rejections",
+    "Retry",
+    "Server",
+    "Size",
+    "Source",
+    "Tls",
+    "config_file",
+    "ensure_admin_token",
+    "ensure_defaults",
+    "fingerprint",
+    "key_hash",
+    "load",
+    "load_default",
+    "load_file",
+    "masked",
+    "new_key",
+    "read_admin_token",
+]

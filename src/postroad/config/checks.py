@@ -1,0 +1,98 @@
+"""What settings must be to each other: names that exist, are unique, and can be file names."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from postroad.config.model import Config
+from postroad.config.problems import KeyPath, Problem, did_you_mean, dotted
+
+RESERVED_REGIONS: Final = frozenset({"admin-token", "write-key"})
+RESERVED_NAMES: Final = frozenset({"All", "all"})
+
+_REGION: Final = re.compile(r"[a-z0-9-]{1,64}")
+_ID: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9 ._-]{0,62}[A-Za-z0-9_-])?")
+
+
+def cross_check(config: Config) -> Iterator[Problem]:
+    """Yield what is wrong between the settings of a configuration whose settings are each right."""
+    yield from _server(config)
+    yield from _regions(config)
+    yield from _ids("sources", config.sources)
+    yield from _ids("destinations", config.destinations)
+    yield from _homes("sources", config.sources, config)
+    yield from _homes("destinations", config.destinations, config)
+    yield from _keys(config)
+    yield from _names(config)
+    for name, destination in config.destinations.items():
+        if destination.retry.first > destination.retry.max_interval:
+            path = ("destinations", name, "retry", "max_interval")
+            yield Problem(path, "must not be shorter than `first`")
+
+
+def _server(config: Config) -> Iterator[Problem]:
+    server = config.server
+    if server.bind == server.admin_bind and server.bind.port:
+        yield Problem(("server", "admin_bind"), "must not be the same as `bind`")
+
+
+def _regions(config: Config) -> Iterator[Problem]:
+    owners: dict[str, str] = {}
+    for name, region in config.regions.items():
+        path = ("regions", name)
+        if not _REGION.fullmatch(name):
+            yield Problem(path, "is not a region name: small letters, digits and hyphens, at most 64")
+        if name in RESERVED_REGIONS:
+            yield Problem(path, "is the name of a file in the data folder")
+        if region.log:
+            yield Problem((*path, "log"), "must be left out: only the embedded log exists; JetStream comes later")
+        for index, host in enumerate(region.hosts):
+            owner = owners.setdefault(host, name)
+            if owner != name:
+                yield Problem((*path, "hosts", index), f"is also a host of {dotted(('regions', owner))}")
+
+
+def _ids(section: str, ids: Iterable[str]) -> Iterator[Problem]:
+    for name in ids:
+        if not _ID.fullmatch(name):
+            yield Problem(
+                (section, name),
+                "is not an id: at most 64 letters, digits, spaces and . _ -, no space or dot at its ends",
+            )
+
+
+def _homes(section: str, tables: Mapping[str, Any], config: Config) -> Iterator[Problem]:
+    for name, table in tables.items():
+        if table.region not in config.regions:
+            near = did_you_mean(table.region, config.regions) or f"; there is {_listed(config.regions)}"
+            yield Problem((section, name, "region"), f"is not a region of this configuration{near}")
+
+
+def _keys(config: Config) -> Iterator[Problem]:
+    owners: dict[str, str] = {}
+    for name, source in config.sources.items():
+        path: KeyPath = ("sources", name)
+        if source.type == "api" and not source.key_hashes:
+            yield Problem((*path, "write_key"), "is required (or `write_key_sha256`)")
+        for setting, hashes in (("write_key", source.write_key), ("write_key_sha256", source.write_key_sha256)):
+            others = {owners[digest] for digest in hashes if owners.get(digest, name) != name}
+            if others:
+                yield Problem((*path, setting), f"is also a key of {dotted(('sources', min(others)))}")
+            owners.update(dict.fromkeys(hashes - owners.keys(), name))
+
+
+def _names(config: Config) -> Iterator[Problem]:
+    """A destination answers to its names; its id is kept free for it too, because people will write it."""
+    owners: dict[tuple[str, str], str] = {(entry.region, name): name for name, entry in config.destinations.items()}
+    for name, destination in config.destinations.items():
+        for index, alias in enumerate(destination.names):
+            path = ("destinations", name, "names", index)
+            owner = owners.setdefault((destination.region, alias), name)
+            if owner != name:
+                yield Problem(path, f"is also a name of {dotted(('destinations', owner))}")
+            if alias in RESERVED_NAMES:
+                yield Problem(path, "must not be `All`: in `integrations` that means every destination")
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)

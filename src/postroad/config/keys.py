@@ -1,0 +1,20 @@
+"""Write keys: how they are made, and the only forms in which they are kept or shown."""
+
+import hashlib
+import secrets
+
+
+def new_key(region: str, *, publishable: bool = False) -> str:
+    """Return a new key with 256 bits of chance: `sk_us_…`, or `pk_us_…` for what runs in a browser or an app."""
+    kind = "pk" if publishable else "sk"
+    return f"{kind}_{region}_{secrets.token_urlsafe(32)}"
+
+
+def key_hash(key: str) -> str:
+    """Return the SHA-256 of a key in hexadecimal: how a key is stored and compared. Takes any text."""
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def fingerprint(key: str) -> str:
+    """Return the first 8 digits of the key's hash: enough for people to tell keys apart."""
+    return key_hash(key)[:8]

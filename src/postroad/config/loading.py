@@ -1,0 +1,137 @@
+"""From a TOML file and the environment to a checked `Config`, or to every problem at once."""
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from postroad.config.checks import cross_check
+from postroad.config.declared import settings_of
+from postroad.config.environment import overlay
+from postroad.config.expansion import Expansion
+from postroad.config.lines import key_lines
+from postroad.config.model import Config, Destination
+from postroad.config.problems import KeyPath, Origin, Problem, dotted
+from postroad.config.reading import read_settings
+from postroad.errors import ConfigError
+
+FILE_VARIABLE: Final = "POSTROAD_CONFIG"
+FIRST_REGION: Final = "us"
+
+_SYNTAX: Final = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", re.DOTALL)
+
+
+class Check(Protocol):
+    """Knows the types of destinations: `postroad.registry.settings_of`."""
+
+    def __call__(self, type_name: str, raw: Mapping[str, object], path: str, *, shared: Iterable[str]) -> object:
+        """Raise `ConfigError` with all that is wrong with the type or its settings `raw`.
+
+        Each sentence starts with `path` and the key: `destinations.crm.url: is required`. `shared` are the keys
+        that every destination has.
+        """
+        ...
+
+
+def config_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """Return the file to read: the one given, or the one that `POSTROAD_CONFIG` names, or None."""
+    named = environ.get(FILE_VARIABLE, "")
+    return path or (Path(named) if named else None)
+
+
+def load_file(path: Path, environ: Mapping[str, str], check: Check | None = None) -> Config:
+    """Return the configuration of a file; raises `ConfigError` with all its problems."""
+    try:
+        text = path.read_bytes().decode()
+        document = tomllib.loads(text)
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError([f"{path}:{line}: is not UTF-8"]) from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigError([_syntax(path, text, error)]) from None
+    try:
+        return load_document(document, environ, check, file=str(path), lines=key_lines(text))
+    except RecursionError:
+        raise ConfigError([f"{path}: is nested too deeply"]) from None
+
+
+def load_document(
+    document: dict[str, Any],
+    environ: Mapping[str, str],
+    check: Check | None = None,
+    *,
+    file: str = "",
+    lines: Mapping[KeyPath, int] | None = None,
+) -> Config:
+    """Return the configuration of a parsed document, which is changed; raises `ConfigError` with all its problems."""
+    if document.get("regions", {}) == {}:
+        document["regions"] = {FIRST_REGION: {}}
+    overrides, problems = overlay(document, Config, environ)
+    expansion = Expansion(environ)
+    expanded: Any = expansion.expand(document)
+    problems += expansion.problems
+    origin = Origin(file, lines, overrides, expansion.expanded)
+    found: list[Problem] = []
+    config = read_settings(Config, expanded, (), found)
+    _add(problems, found)
+    if config is not None:
+        config = _settled(config, origin)
+        _add(problems, _of_types(config, check) if check else ())
+        _add(problems, cross_check(config))
+    if problems or config is None:
+        raise ConfigError(origin.sentences(problems))
+    return config
+
+
+def _add(problems: list[Problem], more: Iterable[Problem]) -> None:
+    """Say nothing more of a value that is wrong already: what follows is about the default it took."""
+    wrong = {problem.path for problem in problems}
+    problems += [problem for problem in more if problem.path not in wrong]
+
+
+def _settled(config: Config, origin: Origin) -> Config:
+    """Fill in the defaults that depend on something else."""
+    first = next(iter(config.regions), FIRST_REGION)
+    sources = {
+        name: msgspec.structs.replace(source, region=source.region or first) for name, source in config.sources.items()
+    }
+    destinations = {
+        name: msgspec.structs.replace(entry, region=entry.region or first, names=entry.names or (name,))
+        for name, entry in config.destinations.items()
+    }
+    return msgspec.structs.replace(config, sources=sources, destinations=destinations, origin=origin)
+
+
+def _of_types(config: Config, check: Check) -> list[Problem]:
+    shared = [setting.key for setting in settings_of(Destination)]
+    problems = []
+    for name, destination in config.destinations.items():
+        path = ("destinations", name)
+        try:
+            check(destination.type, destination.options, dotted(path), shared=shared)
+        except ConfigError as error:
+            problems += [_placed(sentence, path, [*destination.options, *shared]) for sentence in error.problems]
+    return problems
+
+
+def _placed(sentence: str, path: KeyPath, keys: Sequence[str]) -> Problem:
+    """Find the key that a sentence about one table speaks of, for its line."""
+    subject, _, message = sentence.partition(": ")
+    named = subject.removeprefix(f"{dotted(path)}.")
+    key = next((key for key in sorted(keys, key=len, reverse=True) if re.match(re.escape(key) + r"\b", named)), None)
+    return Problem(path if key is None else (*path, key), message, subject)
+
+
+def _syntax(path: Path, text: str, error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return f"{path}: is nested too deeply"
+    found = _SYNTAX.fullmatch(str(error))
+    if found is None:
+        return f"{path}: has a value that TOML does not allow"
+    line = found.group(2) or text.count("\n") + 1
+    return f"{path}:{line}: is not TOML: {found.group(1)}"

@@ -1,0 +1,240 @@
+"""Every setting, declared once: key, type, default and one sentence.
+
+A field without a description is not a setting: it is filled in while loading. Durations are float seconds,
+sizes are bytes. Values are immutable; a change takes effect at the next start.
+"""
+
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta, Struct
+
+from postroad.config.declared import Options
+from postroad.config.problems import Origin
+from postroad.config.sorts import (
+    Address,
+    BindAddress,
+    Duration,
+    FilePath,
+    HostName,
+    Network,
+    Size,
+    WriteKeyHashes,
+    WriteKeys,
+)
+
+KIB: Final = 1 << 10
+MIB: Final = 1 << 20
+HOUR: Final = 3600.0
+DAY: Final = 24 * HOUR
+
+Strict = Literal["header", "always"]
+
+
+class Tls(Struct, frozen=True, kw_only=True):
+    """Certificate and key of the ingest address."""
+
+    cert: Annotated[
+        FilePath,
+        Meta(
+            description="Certificate chain, PEM, to serve ingest over HTTPS.",
+            examples=["/etc/postroad/cert.pem"],
+            extra={"default": "plain HTTP"},
+        ),
+    ]
+    key: Annotated[
+        FilePath,
+        Meta(
+            description="The certificate's private key, PEM, not encrypted.",
+            examples=["/etc/postroad/key.pem"],
+            extra={"default": "plain HTTP"},
+        ),
+    ]
+
+
+class Server(Struct, frozen=True, kw_only=True):
+    """The process itself: where it listens, where it keeps its data, how it logs."""
+
+    bind: Annotated[BindAddress, Meta(description="Where ingest listens.")] = Address("127.0.0.1", 8080)
+    admin_bind: Annotated[BindAddress, Meta(description="Where console, admin API and metrics listen.")] = Address(
+        "127.0.0.1", 8081
+    )
+    data_dir: Annotated[
+        FilePath, Meta(description="Folder of everything Postroad keeps; relative to the current directory.")
+    ] = Path("postroad-data")
+    strict: Annotated[
+        Strict,
+        Meta(description="Who gets real status codes: requests with `X-Strict-Mode: 1` (`header`) or all (`always`)."),
+    ] = "header"
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="The least severe log lines to write.")
+    ] = "info"
+    log_format: Annotated[
+        Literal["auto", "json", "text"], Meta(description="Form of log lines; `auto` is text on a terminal, else JSON.")
+    ] = "auto"
+    tls: Annotated[Tls | None, Meta(description="HTTPS at the ingest address.")] = None
+    trusted_proxies: Annotated[
+        tuple[Network, ...],
+        Meta(description="Networks of reverse proxies whose forwarded headers are believed.", examples=["10.0.0.0/8"]),
+    ] = ()
+    shutdown_grace: Annotated[
+        Duration, Meta(description="How long a stop waits for what is in flight before it cuts it off.")
+    ] = 30.0
+    request_timeout: Annotated[
+        Duration, Meta(gt=0, description="A whole request must have arrived within this time.")
+    ] = 10.0
+
+
+class Rejections(Struct, frozen=True, kw_only=True):
+    """How much is kept of what was answered 200 and could not become an event; the oldest goes first."""
+
+    known_bytes: Annotated[Size, Meta(description="Bodies kept of known sources.")] = 64 * MIB
+    known_rows: Annotated[int, Meta(ge=0, description="Rejections kept of known sources.")] = 100_000
+    stranger_rows: Annotated[
+        int, Meta(ge=0, description="Rejections kept of requests without a known key; their bodies never are.")
+    ] = 10_000
+
+
+class Region(Struct, frozen=True, kw_only=True):
+    """One region: its own keys, log, ledger and destinations under `data_dir/<name>`."""
+
+    hosts: Annotated[
+        tuple[HostName, ...],
+        Meta(
+            description="Host names of this region; a key of another region is refused at them.",
+            examples=["cdp.example.com"],
+        ),
+    ] = ()
+    log: Annotated[str, Meta(description="The log's engine.", extra={"default": "the embedded log"})] = ""
+    retention: Annotated[
+        Duration,
+        Meta(
+            gt=0,
+            description="Age at which events are removed, by segments, once every destination has passed them.",
+        ),
+    ] = 30 * DAY
+    segment_bytes: Annotated[Size, Meta(gt=0, description="A segment of the log is closed at this size.")] = 256 * MIB
+    segment_age: Annotated[Duration, Meta(gt=0, description="A segment of the log is closed at this age.")] = DAY
+    dedup_window: Annotated[
+        Duration, Meta(gt=0, description="How long a message id is remembered, so that its repeats are not stored.")
+    ] = 7 * DAY
+    dedup_max_ids: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000_000,
+            description="How many message ids are remembered at most; 30 MiB of memory a million.",
+        ),
+    ] = 8_000_000
+    disk_floor: Annotated[
+        Size, Meta(description="With less free disk than this, ingest answers 503 and delivery goes on.")
+    ] = 512 * MIB
+    max_queue: Annotated[
+        Size, Meta(gt=0, description="Bytes that may wait to be written before ingest answers 503.")
+    ] = 64 * MIB
+    rejections: Annotated[Rejections, Meta(description="Quotas of kept rejections.")] = Rejections()
+
+
+class Source(Struct, frozen=True, kw_only=True):
+    """Who may send events."""
+
+    type: Annotated[Literal["api"], Meta(description="The kind of source; `api` is an app with a write key.")] = "api"
+    region: Annotated[
+        str,
+        Meta(
+            description="The region its events are stored in.", examples=["us"], extra={"default": "the first region"}
+        ),
+    ] = ""
+    write_key: Annotated[
+        WriteKeys, Meta(description="The key it sends, or a list of keys during rotation.", examples=["${APP_KEY}"])
+    ] = frozenset()
+    write_key_sha256: Annotated[
+        WriteKeyHashes,
+        Meta(
+            description="SHA-256 of a write key in hexadecimal, or a list, to keep the key itself out of the file.",
+            examples=["${APP_KEY_SHA256}"],
+        ),
+    ] = frozenset()
+    strict: Annotated[
+        Strict | None,
+        Meta(description="Overrides `server.strict`.", examples=["always"], extra={"default": "as the server"}),
+    ] = None
+
+    @property
+    def key_hashes(self) -> frozenset[str]:
+        """SHA-256 of every key of this source, in hexadecimal."""
+        return self.write_key | self.write_key_sha256
+
+
+class Retry(Struct, frozen=True, kw_only=True):
+    """When a failed delivery is tried again: after `first`, then `factor` times as long each time."""
+
+    first: Annotated[Duration, Meta(gt=0, description="Wait before the second try.")] = 5.0
+    factor: Annotated[float, Meta(ge=1, le=1000, description="Each wait is this many times the one before.")] = 3.0
+    max_interval: Annotated[Duration, Meta(gt=0, description="The longest wait between two tries.")] = HOUR
+    max_age: Annotated[
+        Duration, Meta(gt=0, description="An event is given up (dead letter) this long after its first try.")
+    ] = DAY
+
+
+class Destination(Struct, frozen=True, kw_only=True, rename={"start_from": "from"}):
+    """Where events go. The table's key is its permanent id. Each type has settings of its own beside these."""
+
+    type: Annotated[str, Meta(min_length=1, description="The kind of destination.", examples=["file"])]
+    names: Annotated[
+        tuple[Annotated[str, Meta(min_length=1)], ...],
+        Meta(
+            min_length=1,
+            description="What events call it in `integrations`; unique in its region.",
+            examples=["My CRM"],
+            extra={"default": "its id"},
+        ),
+    ] = ()
+    region: Annotated[
+        str,
+        Meta(description="The region whose events it gets.", examples=["us"], extra={"default": "the first region"}),
+    ] = ""
+    enabled: Annotated[bool, Meta(description="When false, its events count as filtered (rule `disabled`).")] = True
+    events: Annotated[
+        tuple[str, ...] | None,
+        Meta(
+            min_length=1,
+            description="Names of the events it gets.",
+            examples=["Email Bounced"],
+            extra={"default": "all events"},
+        ),
+    ] = None
+    start_from: Annotated[
+        Literal["now", "beginning"], Meta(description="Where a new destination starts in the log.")
+    ] = "now"
+    timeout: Annotated[Duration, Meta(gt=0, description="How long one send may take.")] = 30.0
+    concurrency: Annotated[int, Meta(ge=1, le=1000, description="How many sends may be under way at once.")] = 8
+    retry: Annotated[Retry, Meta(description="When a failed delivery is tried again.")] = Retry()
+    on_backlog_full: Annotated[
+        Literal["refuse", "expire"],
+        Meta(
+            description="What gives way when its backlog fills the disk: ingest (`refuse`) or the backlog (`expire`)."
+        ),
+    ] = "refuse"
+    allow_private: Annotated[
+        bool, Meta(description="Lets it call loopback and private addresses; for development.")
+    ] = False
+    options: Options = Options()
+
+
+class Config(Struct, frozen=True, kw_only=True):
+    """A whole configuration, checked. Sections are in the order of the file."""
+
+    server: Annotated[Server, Meta(description="The process itself.")] = Server()
+    regions: Annotated[dict[str, Region], Meta(description="One table a region; without any there is one, `us`.")] = {}
+    sources: Annotated[dict[str, Source], Meta(description="One table a source.")] = {}
+    destinations: Annotated[dict[str, Destination], Meta(description="One table a destination.")] = {}
+    origin: Origin = Origin()
+
+    def sources_in(self, region: str) -> dict[str, Source]:
+        """Return the sources of one region by id."""
+        return {name: source for name, source in self.sources.items() if source.region == region}
+
+    def destinations_in(self, region: str) -> dict[str, Destination]:
+        """Return the destinations of one region by id."""
+        return {name: place for name, place in self.destinations.items() if place.region == region}

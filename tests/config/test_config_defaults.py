@@ -1,0 +1,129 @@
+"""Without a file Postroad starts with a small configuration and secrets of its own."""
+
+import re
+import stat
+
+import pytest
+
+from postroad.config import (
+    ensure_admin_token,
+    ensure_defaults,
+    fingerprint,
+    key_hash,
+    load,
+    load_default,
+    new_key,
+    read_admin_token,
+)
+from postroad.errors import ConfigError, StoreUnavailable
+
+
+@pytest.fixture
+def environ(tmp_path):
+    """A start without a file, its data folder not there yet."""
+    return {"POSTROAD__SERVER__DATA_DIR": str(tmp_path / "data")}
+
+
+def test_the_first_start(environ, tmp_path):
+    """One region, one source with a key made now and kept privately, one file destination."""
+    config, key, created = ensure_defaults(environ)
+    assert created
+    assert key is not None
+    assert key.startswith("sk_us_")
+    assert list(config.regions) == ["us"]
+    assert config.sources["app"].key_hashes == {key_hash(key)}
+    events = config.destinations["events"]
+    assert (events.type, events.start_from, events.options) == ("file", "beginning", {})
+    kept = tmp_path / "data" / "write-key"
+    assert kept.read_text() == f"{key}\n"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+
+
+def test_the_second_start(environ):
+    """The key stays the same, and other commands and processes find it."""
+    first = ensure_defaults(environ)
+    second = ensure_defaults(environ)
+    assert (second.key, second.created) == (first.key, False)
+    for config in (second.config, load_default(environ), load(None, environ)):
+        assert config.sources["app"].key_hashes == first.config.sources["app"].key_hashes
+
+
+def test_before_the_first_start(environ, tmp_path):
+    """Other commands make nothing; they say what is missing."""
+    with pytest.raises(ConfigError, match=r"no configuration file was given .* does not exist"):
+        load_default(environ)
+    assert not (tmp_path / "data").exists()
+
+
+def test_overrides(environ, tmp_path):
+    """The environment changes the defaults too; a key of its own is used and none is made."""
+    environ |= {"POSTROAD__SOURCES__APP__WRITE_KEY": "dev-write-key", "POSTROAD__DESTINATIONS__EVENTS__PATH": "/e"}
+    config, key, created = ensure_defaults(environ)
+    assert (key, created) == (None, False)
+    assert config.sources["app"].key_hashes == {key_hash("dev-write-key")}
+    assert config.destinations["events"].options == {"path": "/e"}
+    assert not (tmp_path / "data").exists()
+    assert load_default(environ).sources == config.sources
+
+
+def test_problems(environ):
+    """A variable that names nothing stops the start before anything is made."""
+    with pytest.raises(ConfigError, match=r"^POSTROAD__SERVER__BNID: names no setting"):
+        ensure_defaults(environ | {"POSTROAD__SERVER__BNID": "x"})
+
+
+def test_a_damaged_key(environ, tmp_path):
+    """An empty or unreadable key file is told, not replaced: clients may still use the key."""
+    ensure_defaults(environ)
+    kept = tmp_path / "data" / "write-key"
+    for content in (b"", b"\xff"):
+        kept.write_bytes(content)
+        with pytest.raises(ConfigError, match="is empty or not a text; remove it"):
+            ensure_defaults(environ)
+        assert kept.read_bytes() == content
+    kept.unlink()
+    kept.mkdir()
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_default(environ)
+
+
+def test_a_key_with_a_reference_in_it(environ, tmp_path):
+    """A kept key is taken as it is."""
+    ensure_defaults(environ)
+    (tmp_path / "data" / "write-key").write_text("a${HOME}b")
+    assert ensure_defaults(environ).config.sources["app"].key_hashes == {key_hash("a${HOME}b")}
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    """A data folder that can't be made is an error of the store, with its path."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreUnavailable, match="file/data: Not a directory"):
+        ensure_defaults({"POSTROAD__SERVER__DATA_DIR": str(tmp_path / "file" / "data")})
+
+
+def test_the_admin_token(tmp_path):
+    """The admin token is made once, kept privately, and is long."""
+    folder = tmp_path / "data"
+    assert read_admin_token(folder) is None
+    token, created = ensure_admin_token(folder)
+    assert created
+    assert len(token) >= 32
+    assert ensure_admin_token(folder) == (token, False)
+    assert read_admin_token(folder) == token
+    assert stat.S_IMODE((folder / "admin-token").stat().st_mode) == 0o600
+
+
+def test_new_keys():
+    """Keys carry their kind and region, are never the same, and can be sent in every header."""
+    keys = {new_key("us") for _ in range(100)} | {new_key("eu-1", publishable=True)}
+    assert len(keys) == 101
+    assert sum(key.startswith("sk_us_") for key in keys) == 100
+    assert sum(key.startswith("pk_eu-1_") for key in keys) == 1
+    assert all(re.fullmatch(r"[a-z0-9_-]+_[A-Za-z0-9_-]{43}", key) for key in keys)
+
+
+def test_hashes():
+    """A key is known by its SHA-256, and shown by the first eight digits of it; any text has one."""
+    assert key_hash("second") == "16367aacb67a4a017c8da8ab95682ccb390863780f7114dda0a0e0c55644c7c4"
+    assert fingerprint("second") == "16367aac"
+    assert len(key_hash("\ud800")) == 64

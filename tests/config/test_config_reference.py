@@ -1,0 +1,111 @@
+"""The reference is what the declarations say, and so is what people are shown."""
+
+import os
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from postroad import registry
+from postroad.config import masked
+from postroad.config.declared import settings_of, table_of
+from postroad.config.loading import load_document, load_file
+from postroad.config.model import Config, Destination, Region, Server, Source
+from postroad.config.reference import default_file, reference
+
+DOCS = Path(__file__).parents[2] / "docs" / "reference"
+TYPES = {name: registry.load(name).Settings for name in registry.DESTINATIONS}
+SETTING = re.compile(r"^# (?=\[|[a-z_0-9.]+ = )", re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("configuration.md", reference(TYPES)), ("postroad.default.toml", default_file())]
+)
+def test_the_committed_reference(name, text):
+    """The committed files are what the declarations say today."""
+    if os.environ.get("UPDATE_GOLDEN"):
+        (DOCS / name).write_text(text)
+    assert (DOCS / name).read_text() == text, "run this test with UPDATE_GOLDEN=1"
+
+
+def leaves(struct):
+    """Every setting of a table that has a value, those of tables inside it too."""
+    for setting in settings_of(struct):
+        inner = table_of(setting.kind)
+        yield from leaves(inner) if inner else (setting,)
+
+
+@pytest.mark.parametrize("struct", [Server, Region, Source, Destination, *TYPES.values()])
+def test_every_setting_has_a_sentence(struct):
+    """Every field of a table is a setting with a sentence, but for the one that holds a type's own."""
+    described = {setting.name for setting in settings_of(struct)}
+    assert set(struct.__struct_fields__) - described <= {"options"}
+    for setting in leaves(struct):
+        assert setting.description.endswith(".")
+        assert "|" not in setting.description
+        assert f"{setting.key}` |" in reference(TYPES)
+
+
+def test_the_default_file_changes_nothing(tmp_path):
+    """The default file as it is means the defaults."""
+    path = tmp_path / "postroad.toml"
+    path.write_text(default_file())
+    config = load_file(path, {})
+    assert (config.server, config.regions) == (Server(), {"us": Region()})
+    assert (config.sources, config.destinations) == ({}, {})
+
+
+def test_the_default_file_uncommented(tmp_path):
+    """With every line uncommented it is right, and what has a default still has it."""
+    path = tmp_path / "postroad.toml"
+    path.write_text(SETTING.sub("", default_file()))
+    digest = "ab" * 32
+    config = load_file(path, {"APP_KEY": "key", "APP_KEY_SHA256": digest})
+    examples = {
+        "server": {"tls", "trusted_proxies"},
+        "regions": {"hosts"},
+        "sources": {"write_key", "write_key_sha256", "strict", "region"},
+        "destinations": {"names", "events", "region", "type"},
+    }
+    tables = [("server", config.server, Server())]
+    tables += [("regions", config.regions["us"], Region()), ("sources", config.sources["app"], Source())]
+    tables += [("destinations", config.destinations["events"], Destination(type="file"))]
+    for section, found, default in tables:
+        changed = {name for name in found.__struct_fields__ if getattr(found, name) != getattr(default, name)}
+        assert changed - {"type"} == examples[section] - {"type"}
+
+
+def test_masking():
+    """People see every setting as the file writes it, and no secret: keys, expanded values, secret settings."""
+    document = {
+        "server": {"data_dir": "${DIR}"},
+        "sources": {"app": {"write_key": "dev-write-key"}},
+        "destinations": {
+            "crm": {
+                "type": "webhook",
+                "url": "https://u:pass@x",
+                "headers": {"Authorization": "s3cret"},
+                "from": "now",
+            },
+            "out": {"type": "file", "path": "/var/events", "keep": 5},
+            "exp": {"type": "file", "path": "${DIR}", "events": ["${DIR}"]},
+            "odd": {"type": "other", "token": "s3cret"},
+        },
+    }
+    shown = masked(load_document(document, {"DIR": "/secret-dir"}), TYPES)
+    assert shown["server"]["data_dir"] == "***"
+    assert shown["server"]["bind"] == "127.0.0.1:8080"
+    assert shown["regions"]["us"]["rejections"]["known_bytes"] == "64MiB"
+    assert shown["sources"]["app"]["write_key"] == "***"
+    destinations = shown["destinations"]
+    assert destinations["crm"]["headers"] == "***"
+    assert destinations["crm"]["from"] == "now"
+    assert destinations["crm"]["retry"]["max_age"] == "24h"
+    assert (destinations["out"]["path"], destinations["out"]["keep"]) == ("/var/events", 5)
+    assert (destinations["exp"]["path"], destinations["exp"]["events"]) == ("***", "***")
+    assert destinations["odd"]["token"] == "***"
+    for secret in ("dev-write-key", "pass", "s3cret", "/secret-dir"):
+        assert secret not in repr(shown)
+    assert msgspec.json.encode(shown)
+    assert set(shown) == {setting.key for setting in settings_of(Config)}
