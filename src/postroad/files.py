@@ -8,6 +8,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from postroad.errors import StoreError, StoreLocked, StoreUnavailable, StoreVersion
@@ -96,13 +97,16 @@ def is_locked(path: Path) -> bool:
     return False
 
 
-def connect_writer(path: Path) -> sqlite3.Connection:
+def connect_writer(path: Path, factory: type[sqlite3.Connection] = sqlite3.Connection) -> sqlite3.Connection:
     """Open a SQLite file for the one process that writes it: WAL, every commit fsynced, autocommit.
 
-    The file and its companions are made 0600. The connection may be used from any one thread at a time.
+    The file and its companions are made 0600. The connection may be used from any one thread at a time;
+    it is a `factory`.
     """
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
+    # Only when it is new: to close a second handle on a SQLite file drops this process's locks on it.
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0, factory=factory)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     return db

@@ -15,7 +15,7 @@ from postroad.errors import StoreBusy, StoreUnavailable
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_Waiting = tuple[Item, int, "asyncio.Future[Result]"]
+_Waiting = tuple[Item, int, asyncio.Future[Result]]
 
 
 class GroupCommit(Generic[Item, Result]):

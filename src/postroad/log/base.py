@@ -13,10 +13,10 @@ What a crash leaves. Every entry whose `append` returned, whole and once; of an 
 returned, the whole block or nothing. The log opens again by itself.
 
 Duplicates. An entry whose key was stored before and is still inside the window is not stored again. The
-window holds the keys of the last `window_age` seconds or the last `window_ids` keys, whichever is less. The
-test is exact: a hash that matches is verified against the stored key. Two entries with one key in the
-same block are one event too. An append that fails leaves no key behind: the same entry may be appended
-again and is stored then.
+window holds the keys of the last `window_age` seconds or the last `window_ids` keys, whichever is less, as
+far as their segments are kept; what is inside is decided when a block begins. The test is exact: a hash
+that matches is verified against the stored key. Two entries with one key in the same block are one event
+too. An append that fails leaves no key behind: the same entry may be appended again and is stored then.
 """
 
 from collections.abc import Mapping, Sequence
@@ -56,7 +56,10 @@ class Record(NamedTuple):
 
 
 class Block(NamedTuple):
-    """All entries of one group commit, in order; the record at index i has position i."""
+    """All entries of one group commit, in order; the record at index i has position i.
+
+    `appended_at` is in microseconds and never lower than that of the block before.
+    """
 
     number: int
     appended_at: int
@@ -112,7 +115,8 @@ class Log(Protocol):
     async def append(self, entries: Sequence[Entry]) -> Receipt:
         """Store entries, all or none, and return once they are durable.
 
-        An append of at least one entry is one member of one block; several appends may share it.
+        An append of at least one entry is one member of one block; several appends may share it. It has
+        at most `BLOCK_SPAN` entries.
         Raises `StoreBusy` when too many unwritten bytes wait and `StoreUnavailable` when the store
         cannot write (full, read-only, failing, below the disk floor). Nothing of the append is kept
         or remembered then, and later appends succeed as soon as the cause is gone.
@@ -122,6 +126,12 @@ class Log(Protocol):
     async def retire(self, before: int, age: float) -> int:
         """Remove the segments whose offsets are all below `before` and whose newest entry is older than
         `age` seconds. Returns how many entries went. The newest segment always stays.
+        """
+        ...
+
+    async def check(self) -> bool:
+        """Find out whether an append would succeed now, opening the store again if need be, and return
+        `healthy`. Lets a store heal that nobody dares to append to.
         """
         ...
 
@@ -137,7 +147,9 @@ class Log(Protocol):
 
     @property
     def healthy(self) -> bool:
-        """False from a failed commit until the store has been opened again and verified."""
+        """False from a failed commit until the store has been opened again and verified, and while the disk
+        is below its floor. `append` and `check` try again each time.
+        """
         ...
 
     async def close(self) -> None:
@@ -185,6 +197,10 @@ class LogReader(Protocol):
 
     async def appended_at(self, offset: int) -> int | None:
         """Return when the first kept block that ends after `offset` was appended; None at the end."""
+        ...
+
+    async def count_from(self, offset: int) -> int:
+        """Return how many kept records are in the block of `offset` and after it."""
         ...
 
     async def state(self) -> LogState:

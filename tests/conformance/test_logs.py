@@ -1,0 +1,89 @@
+"""Every log of ours keeps the promises of the port."""
+
+import shutil
+
+import pytest
+
+from postroad.clock import ManualClock
+from postroad.log.memory import MemoryLog
+from postroad.log.options import LogOptions
+from postroad.log.reader import SqliteLogReader
+from postroad.log.sqlite import SqliteLog
+from postroad.testing.faults import FaultyDisk
+from postroad.testing.logs import WINDOW_AGE, WINDOW_IDS, DurableLogConformance, LogConformance
+
+OPTIONS = LogOptions(window_age=WINDOW_AGE, window_ids=WINDOW_IDS, segment_bytes=1, disk_floor=0, table_slots=32)
+
+
+class MemoryHarness:
+    """One log in memory."""
+
+    def __init__(self):
+        self.clock = ManualClock()
+        self._log = MemoryLog(self.clock, OPTIONS)
+
+    async def open(self):
+        return self._log
+
+    async def reader(self):
+        return self._log
+
+    def break_store(self):
+        self._log.broken = "broken on purpose"
+
+    def repair_store(self):
+        self._log.broken = None
+
+
+class SqliteHarness:
+    """A log in a folder; a crash leaves a copy of the files as they are at that moment."""
+
+    def __init__(self, folder):
+        self.clock = ManualClock()
+        self._disk = FaultyDisk()
+        self._base = folder
+        self._folder = folder / "0"
+        self._open = []
+
+    async def open(self):
+        log = SqliteLog.open(self._folder, self.clock, OPTIONS, connect=self._disk)
+        self._open.append(log)
+        return log
+
+    async def reader(self):
+        self._open.append(SqliteLogReader(self._folder, self.clock))
+        return self._open[-1]
+
+    async def crash(self):
+        left = self._base / f"{int(self._folder.name) + 1}"
+        shutil.copytree(self._folder, left)
+        await self.close()
+        self._folder = left
+
+    def break_store(self):
+        self._disk.broken = True
+
+    def repair_store(self):
+        self._disk.broken = False
+
+    async def close(self):
+        while self._open:
+            await self._open.pop().close()
+
+
+class TestMemoryLog(LogConformance):
+    """The log that other tests use."""
+
+    @pytest.fixture
+    def harness(self):
+        return MemoryHarness()
+
+
+class TestSqliteLog(DurableLogConformance):
+    """The embedded log."""
+
+    @pytest.fixture
+    async def harness(self, tmp_path):
+        harness = SqliteHarness(tmp_path)
+        yield harness
+        await harness.close()
