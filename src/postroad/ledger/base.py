@@ -15,6 +15,13 @@ What a crash leaves. `settle` is one transaction: cursor, outcomes, retries, dea
 together or not at all. What was sent and not settled is sent again: at least once to the destination,
 once in these books.
 
+What is forgotten. When the log retires blocks, `forget` folds their outcomes into counts. From then on only
+the rows in retry and dead letters know what a record of such a block was: settling one of those moves
+its count in `totals` and in `forgotten` alike; any other record there is settled for good, and what a
+settlement says of it is ignored. So for every account and outcome, at every moment, `totals` equals
+`forgotten` plus the bytes of `blocks`: this is what audit compares. A block is forgotten only once the
+cursor has passed it (or has reached the account's end).
+
 The ledger stores offsets and bytes; it knows nothing of email and nothing of the log's engine but the
 packing of offsets (`postroad.log.base`).
 """
@@ -64,7 +71,7 @@ class Account(NamedTuple):
 class Retry(NamedTuple):
     """A record to send again at `due_at`. `tries` attempts were made, the first at `first_at`.
 
-    `value` is the record's stored value where the log may no longer have it (a resent dead letter).
+    `key` and `value` are the record's own where the log may no longer have it (a resent dead letter).
     """
 
     offset: int
@@ -72,6 +79,7 @@ class Retry(NamedTuple):
     tries: int
     first_at: int
     why: str
+    key: bytes | None = None
     value: bytes | None = None
 
 
@@ -103,9 +111,10 @@ class Attempt(NamedTuple):
 class Settlement(NamedTuple):
     """What one transaction of one account changes.
 
-    `cursor` moves the cursor forward, None leaves it. `outcomes` sets one byte a record. A record
-    in `retries` or `dead` must have the matching outcome in `outcomes`; a record that leaves RETRY or
-    DEAD loses its row. `sizes` says how many records each newly touched block has.
+    `cursor` moves the cursor forward, None leaves it. `outcomes` sets one byte a record, never to PENDING.
+    `retries` has exactly the records with the outcome RETRY, `dead` those with DEAD; a record that leaves
+    RETRY or DEAD loses its row. A retry without `key` and `value` keeps those that its row already has.
+    `sizes` says how many records each newly touched block has; blocks touched before may be left out.
     """
 
     outcomes: Mapping[int, Outcome]
@@ -131,6 +140,10 @@ class LedgerReader(Protocol):
         """Return one byte a record of that block, `b""` when none of it has been settled or it was forgotten."""
         ...
 
+    async def blocks(self, account: int, *, after: int = -1, limit: int) -> Sequence[tuple[int, bytes]]:
+        """Return up to `limit` blocks numbered above `after` that have outcomes, in order: number and bytes."""
+        ...
+
     async def totals(self, account: int) -> Mapping[Outcome, int]:
         """Return how many records have each outcome, forgotten blocks included. PENDING is never listed."""
         ...
@@ -139,8 +152,18 @@ class LedgerReader(Protocol):
         """Return the part of `totals` whose blocks were forgotten: audit adds the kept bytes to it."""
         ...
 
-    async def retries(self, account: int, *, due_at: int | None, limit: int) -> Sequence[Retry]:
-        """Return the retries due at or before `due_at` (all when None), the soonest first."""
+    async def retries(
+        self, account: int, *, due_at: int | None, offset: int | None = None, limit: int
+    ) -> Sequence[Retry]:
+        """Return the retries due at or before `due_at` (all when None), the soonest first; only that of
+        `offset` when it is given.
+        """
+        ...
+
+    async def rows(self, account: int, outcome: Outcome, *, after: int = -1, limit: int) -> Sequence[int]:
+        """Return up to `limit` offsets above `after` that have a row, in order: a retry for RETRY, a dead
+        letter for DEAD; no other outcome has rows. For audit, which compares them with the bytes.
+        """
         ...
 
     async def next_due(self, account: int) -> int | None:
@@ -148,7 +171,9 @@ class LedgerReader(Protocol):
         ...
 
     async def floor(self, account: int) -> int:
-        """Return the lowest offset the account still needs from the log: its cursor or its oldest retry."""
+        """Return the lowest offset the account still needs from the log: its cursor or its oldest retry
+        (one that carries its value needs nothing). 0 for an account that isn't there.
+        """
         ...
 
     async def dead(
@@ -162,8 +187,8 @@ class LedgerReader(Protocol):
         after: int = -1,
         limit: int = 100,
     ) -> Sequence[DeadLetter]:
-        """Return dead letters by offset, those above `after`, narrowed by what is not None (`since` and
-        `until` bound `died_at`).
+        """Return dead letters by offset, those above `after`, narrowed by what is not None
+        (`since <= died_at < until`).
         """
         ...
 
@@ -180,13 +205,16 @@ class LedgerReader(Protocol):
 
 class Ledger(LedgerReader, Protocol):
     """The writer's side. Every method returns once it is durable, or raises `StoreUnavailable` and has
-    changed nothing.
+    changed nothing. Only where the disk fails at the very end of a commit nobody can know which; the same
+    settlement may be given again and counts once.
+
+    What contradicts itself or the books raises `ValueError`: a bug of the caller, and nothing is changed.
     """
 
     async def open_account(
         self, destination: str, *, start: int, at: int, end: int | None = None, replay: str | None = None
     ) -> Account:
-        """Open an account with its cursor at `start`."""
+        """Open an account with its cursor at `start`. A destination has at most one open live account."""
         ...
 
     async def end_account(self, account: int, end: int) -> None:
@@ -198,8 +226,8 @@ class Ledger(LedgerReader, Protocol):
         ...
 
     async def resend(self, account: int, offsets: Sequence[int], at: int) -> int:
-        """Turn these dead letters into retries due at `at`, with no tries and their bytes. Returns how many
-        were dead letters.
+        """Turn these dead letters into retries due at `at`, with their bytes, no tries, and `first_at` at `at`.
+        Returns how many were dead letters.
         """
         ...
 
@@ -209,6 +237,7 @@ class Ledger(LedgerReader, Protocol):
 
     async def forget(self, before: int) -> None:
         """The log retired every offset below `before`: fold the outcomes of those blocks into the
-        totals and let the bytes go. Dead letters stay, and still count.
+        totals and let the bytes and attempts go. Dead letters and retries stay, and still count. It works in
+        transactions of bounded size, so one that fails may have done a part: call it again.
         """
         ...

@@ -1,0 +1,84 @@
+"""All accounts inside one transaction: what a group of changes is applied to."""
+
+import sqlite3
+from collections.abc import Sequence
+
+from postroad.ledger.base import Account, Outcome, Retry, Settlement
+from postroad.ledger.page import Page
+
+
+class Books:
+    """The ledger as one transaction sees and changes it; `write` stores what is still in memory."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._pages: dict[int, Page] = {}
+
+    def open_account(self, account: Account) -> Account:
+        """Add an account and return it with its number; `ValueError` for a second open live account."""
+        if account.replay is None and account.end is None:
+            open_already = self._db.execute(
+                "SELECT number FROM account WHERE destination = ? AND replay IS NULL AND end IS NULL",
+                (account.destination,),
+            ).fetchone()
+            if open_already:
+                raise ValueError(f"destination {account.destination} has an open account: {open_already[0]}")
+        row = self._db.execute(
+            """INSERT INTO account (destination, replay, start, end, cursor, opened_at, kept_from)
+            VALUES (?, ?, ?, ?, ?, ?, 0) RETURNING number""",
+            account[1:],
+        ).fetchone()
+        return account._replace(number=row[0])
+
+    def end_account(self, number: int, end: int) -> None:
+        """Set an account's end."""
+        page = self._page(number)
+        page.end_at(end)
+        page.write()  # at once: opening the destination's next account asks the table
+
+    def settle(self, number: int, settlement: Settlement) -> None:
+        """Apply one settlement."""
+        self._page(number).settle(settlement)
+
+    def resend(self, number: int, offsets: Sequence[int], at: int) -> int:
+        """Turn dead letters into retries; returns how many were dead letters."""
+        page = self._page(number)
+        retries = [
+            Retry(offset, at, 0, at, "resent", key, value)
+            for offset in dict.fromkeys(offsets)
+            for key, value in self._db.execute(
+                "SELECT key, value FROM dead WHERE account = ? AND offset = ?", (number, offset)
+            ).fetchall()
+        ]
+        page.settle(Settlement({retry.offset: Outcome.RETRY for retry in retries}, {}, retries=retries))
+        return len(retries)
+
+    def drop(self, number: int, offsets: Sequence[int]) -> int:
+        """Give dead letters up; returns how many were dead letters."""
+        page = self._page(number)
+        dead = {
+            offset: Outcome.DROPPED
+            for offset in offsets
+            if self._db.execute("SELECT 1 FROM dead WHERE account = ? AND offset = ?", (number, offset)).fetchone()
+        }
+        page.settle(Settlement(dead, {}))
+        return len(dead)
+
+    def forget(self, before: int, limit: int) -> bool:
+        """Fold up to `limit` blocks below `before` into the totals; returns whether some may be left."""
+        for (number,) in self._db.execute("SELECT number FROM account ORDER BY number").fetchall():
+            limit -= self._page(number).forget(before, limit)
+            if limit <= 0:
+                return True
+        return False
+
+    def write(self) -> None:
+        """Store every page that was touched."""
+        for page in self._pages.values():
+            page.write()
+
+    def _page(self, number: int) -> Page:
+        page = self._pages.get(number)
+        if page is None:
+            page = self._pages[number] = Page(self._db, number)
+        return page

@@ -1,0 +1,71 @@
+"""The tables of `ledger.db`, and the steps that bring an older file to them."""
+
+import sqlite3
+from pathlib import Path
+
+from postroad import files
+
+KIND = "ledger"
+FORMAT = 1
+
+_FORMAT_1 = (
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID",
+    "INSERT INTO meta VALUES ('kind', 'ledger'), ('format', 0)",
+    # kept_from: every block below this number was folded into `forgotten`.
+    """CREATE TABLE account (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, destination TEXT NOT NULL, replay TEXT, start INTEGER NOT NULL,
+        end INTEGER, cursor INTEGER NOT NULL, opened_at INTEGER NOT NULL, kept_from INTEGER NOT NULL)""",
+    # codes: one byte a record of the block, an Outcome.
+    """CREATE TABLE outcome (
+        account INTEGER NOT NULL, block INTEGER NOT NULL, codes BLOB NOT NULL,
+        PRIMARY KEY (account, block)) WITHOUT ROWID""",
+    """CREATE TABLE retry (
+        account INTEGER NOT NULL, offset INTEGER NOT NULL, due_at INTEGER NOT NULL, tries INTEGER NOT NULL,
+        first_at INTEGER NOT NULL, why TEXT NOT NULL, key BLOB, value BLOB,
+        PRIMARY KEY (account, offset)) WITHOUT ROWID""",
+    "CREATE INDEX retry_due ON retry (account, due_at, offset)",
+    "CREATE INDEX retry_in_log ON retry (account, offset) WHERE value IS NULL",
+    """CREATE TABLE dead (
+        account INTEGER NOT NULL, offset INTEGER NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,
+        label TEXT NOT NULL, why TEXT NOT NULL, died_at INTEGER NOT NULL, first_at INTEGER NOT NULL,
+        tries INTEGER NOT NULL, PRIMARY KEY (account, offset))""",
+    # Both hold all that a list is narrowed by, so that only what is listed is looked up in the table.
+    "CREATE INDEX dead_at ON dead (account, offset, died_at)",
+    "CREATE INDEX dead_label ON dead (account, label, offset, died_at)",
+    """CREATE TABLE attempt (
+        account INTEGER NOT NULL, offset INTEGER NOT NULL, at INTEGER NOT NULL, status INTEGER NOT NULL,
+        why TEXT NOT NULL, answer TEXT NOT NULL)""",
+    "CREATE INDEX attempt_record ON attempt (account, offset)",
+    """CREATE TABLE total (
+        account INTEGER NOT NULL, outcome INTEGER NOT NULL, count INTEGER NOT NULL,
+        PRIMARY KEY (account, outcome)) WITHOUT ROWID""",
+    """CREATE TABLE forgotten (
+        account INTEGER NOT NULL, outcome INTEGER NOT NULL, count INTEGER NOT NULL,
+        PRIMARY KEY (account, outcome)) WITHOUT ROWID""",
+)
+
+_STEPS = (_FORMAT_1,)
+"""The statements that lead from format n to n + 1, at index n; an empty file has format 0."""
+
+
+def migrate(db: sqlite3.Connection, path: Path) -> None:
+    """Bring an open file to `FORMAT` in one transaction.
+
+    Raises `StoreVersion` when it is newer and `StoreError` when it is another kind of file.
+    """
+    found = files.check_format(db, path, KIND, FORMAT)
+    if found == FORMAT:
+        return
+    db.execute("BEGIN IMMEDIATE")
+    for step in _STEPS[found:]:
+        for statement in step:
+            db.execute(statement)
+    db.execute("UPDATE meta SET value = ? WHERE key = 'format'", (FORMAT,))
+    db.execute("COMMIT")
+
+
+def empty() -> sqlite3.Connection:
+    """Return a ledger in memory with nothing in it: what a reader sees before there is a file."""
+    db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    migrate(db, Path(":memory:"))
+    return db

@@ -1,0 +1,294 @@
+"""The SQLite ledger against a dictionary: whatever happens in whatever order, both say the same."""
+
+import asyncio
+import shutil
+import sqlite3
+import tempfile
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from postroad import files
+from postroad.errors import StoreUnavailable
+from postroad.ledger.base import Attempt, DeadLetter, Outcome, Retry, Settlement
+from postroad.ledger.sqlite import SqliteLedger
+from postroad.log.base import BLOCK_SPAN, offset_of
+
+BLOCKS, SIZE = 4, 3
+UNCOUNTED = {Outcome.PENDING, Outcome.OUT_OF_ACCOUNT}
+OFFSETS = st.builds(offset_of, st.integers(0, BLOCKS - 1), st.integers(0, SIZE - 1))
+OUTCOMES = st.dictionaries(OFFSETS, st.sampled_from(sorted(set(Outcome) - {Outcome.PENDING})), max_size=8)
+# Twice as often RETRY and DEAD: what has a row is what can go wrong.
+LIVELY = st.dictionaries(OFFSETS, st.sampled_from([Outcome.RETRY, Outcome.DEAD, Outcome.DELIVERED]), max_size=8)
+
+
+class FailingConnection(sqlite3.Connection):
+    """Fails, once, at the statement that starts with `fail_at`."""
+
+    fail_at = ""
+
+    def execute(self, sql, *values):
+        """Run one statement."""
+        self._fail(sql)
+        return super().execute(sql, *values)
+
+    def executemany(self, sql, values):
+        """Run one statement many times."""
+        self._fail(sql)
+        return super().executemany(sql, values)
+
+    @classmethod
+    def _fail(cls, sql):
+        if cls.fail_at and sql.startswith(cls.fail_at):
+            cls.fail_at = ""
+            raise sqlite3.OperationalError("disk I/O error")
+
+
+def connect(path):
+    """Open as the real one does, without the fsyncs."""
+    db = files.connect_writer(path, FailingConnection)
+    db.execute("PRAGMA synchronous = OFF")
+    return db
+
+
+@dataclass
+class ModelAccount:
+    """All that an account was ever told; `kept_from` is the first block that was not forgotten."""
+
+    destination: str
+    end: int | None = None
+    cursor: int = 0
+    kept_from: int = 0
+    outcomes: dict = field(default_factory=dict)
+    retries: dict = field(default_factory=dict)
+    dead: dict = field(default_factory=dict)
+    attempts: dict = field(default_factory=dict)
+
+    def is_kept(self, offset):
+        """Tell whether the record's block was not forgotten."""
+        return offset // BLOCK_SPAN >= self.kept_from
+
+    def settle(self, settlement):
+        """Take over what a settlement says, record by record."""
+        self.cursor = self.cursor if settlement.cursor is None else settlement.cursor
+        retries = {one.offset: one for one in settlement.retries}
+        dead = {one.offset: one for one in settlement.dead}
+        for offset, outcome in settlement.outcomes.items():
+            if not self.is_kept(offset) and offset not in self.retries and offset not in self.dead:
+                continue
+            had = self.retries.pop(offset, None)
+            self.dead.pop(offset, None)
+            self.outcomes[offset] = outcome
+            self.attempts.setdefault(offset, []).extend(a for a in settlement.attempts if a.offset == offset)
+            if outcome == Outcome.RETRY:
+                value = retries[offset].value if retries[offset].value is not None or not had else had.value
+                self.retries[offset] = retries[offset]._replace(value=value)
+            if outcome == Outcome.DEAD:
+                self.dead[offset] = dead[offset]
+        self.clean()
+
+    def forget(self, before):
+        """Forget the blocks below `before` that the cursor has passed."""
+        done = self.end is not None and self.cursor >= self.end
+        passed = before if done else min(before, self.cursor)
+        self.kept_from = max(self.kept_from, passed // BLOCK_SPAN)
+        self.clean()
+
+    def clean(self):
+        """Let attempts go that no kept block, retry or dead letter holds."""
+        held = {*self.retries, *self.dead}
+        self.attempts = {o: tries for o, tries in self.attempts.items() if self.is_kept(o) or o in held}
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """Does to the real ledger and to the model the same, and compares all of both after each step."""
+
+    def __init__(self):
+        super().__init__()
+        self._root = Path(tempfile.mkdtemp())
+        self._runs = 0
+        self._time = 0
+        self._loop = asyncio.new_event_loop()
+        self._accounts: dict[int, ModelAccount] = {}
+
+    def run(self, call):
+        """Wait for one call of the ledger."""
+        return self._loop.run_until_complete(call)
+
+    def teardown(self):
+        """Let files and loop go."""
+        FailingConnection.fail_at = ""
+        self.run(self._ledger.close())
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        self._loop.close()
+        shutil.rmtree(self._root)
+
+    @initialize()
+    def start(self):
+        """Begin with a ledger of one account."""
+        (self._root / "0").mkdir()
+        self._ledger = SqliteLedger.open(self._root / "0" / "ledger.db", connect)
+        self.open_account("a")
+
+    @rule(destination=st.sampled_from("ab"))
+    def open_account(self, destination):
+        """Open a live account, which is refused while there is one."""
+        is_open = any(one.destination == destination and one.end is None for one in self._accounts.values())
+        call = self._ledger.open_account(destination, start=0, at=1)
+        if is_open:
+            with pytest.raises(ValueError, match="open account"):
+                self.run(call)
+        else:
+            self._accounts[self.run(call).number] = ModelAccount(destination)
+
+    @rule(data=st.data(), end=OFFSETS)
+    def end_account(self, data, end):
+        """End an account."""
+        number = self._any(data)
+        self.run(self._ledger.end_account(number, end))
+        self._accounts[number].end = end
+
+    @rule(data=st.data(), outcomes=OUTCOMES | LIVELY, more=LIVELY)
+    def settle(self, data, outcomes, more):
+        """Settle twice at once: both share a transaction."""
+        number = self._any(data)
+        first = self._settlement(data, number, outcomes)
+        second = self._settlement(data, number, more)._replace(cursor=None)
+        answers = self.run(self._together(self._ledger.settle(number, first), self._ledger.settle(number, second)))
+        assert answers == [None, None]
+        self._accounts[number].settle(first)
+        self._accounts[number].settle(second)
+
+    @rule(data=st.data(), outcomes=LIVELY)
+    def settle_beside_a_bug(self, data, outcomes):
+        """Settle in one transaction with a settlement that is wrong at its very end."""
+        number = self._any(data)
+        good = self._settlement(data, number, outcomes)
+        last = offset_of(BLOCKS, 0)
+        wrong = self._settlement(data, number, outcomes)
+        wrong = wrong._replace(outcomes={**wrong.outcomes, last: Outcome.DELIVERED}, sizes={**wrong.sizes, BLOCKS: 0})
+        answers = self.run(self._together(self._ledger.settle(number, wrong), self._ledger.settle(number, good)))
+        assert [type(answer) for answer in answers] == [ValueError, type(None)]
+        self._accounts[number].settle(good)
+
+    @rule(data=st.data(), outcomes=LIVELY, fail_at=st.sampled_from(["BEGIN", "UPDATE account", "INSERT", "COMMIT"]))
+    def settle_while_failing(self, data, outcomes, fail_at):
+        """Settle on a disk that fails: the error says so, and nothing has changed."""
+        number = self._any(data)
+        settlement = self._settlement(data, number, outcomes)
+        FailingConnection.fail_at = fail_at
+        with pytest.raises(StoreUnavailable):
+            self.run(self._ledger.settle(number, settlement))
+
+    @rule(data=st.data(), offsets=st.lists(OFFSETS, max_size=6), due_in=st.integers(0, 9))
+    def resend(self, data, offsets, due_in):
+        """Resend dead letters."""
+        number = self._any(data)
+        account = self._accounts[number]
+        at = self._time + due_in
+        dead = {offset: account.dead[offset] for offset in offsets if offset in account.dead}
+        assert self.run(self._ledger.resend(number, offsets, at)) == len(dead)
+        retries = [Retry(offset, at, 0, at, "resent", letter.value) for offset, letter in dead.items()]
+        account.settle(Settlement(dict.fromkeys(dead, Outcome.RETRY), {}, retries=retries))
+
+    @rule(data=st.data(), offsets=st.lists(OFFSETS, max_size=6))
+    def drop(self, data, offsets):
+        """Drop dead letters."""
+        number = self._any(data)
+        account = self._accounts[number]
+        dead = set(offsets) & account.dead.keys()
+        assert self.run(self._ledger.drop(number, offsets)) == len(dead)
+        account.settle(Settlement(dict.fromkeys(dead, Outcome.DROPPED), {}))
+
+    @rule(before=st.builds(offset_of, st.integers(0, BLOCKS), st.integers(0, 1)))
+    def forget(self, before):
+        """Retire what is below an offset."""
+        self.run(self._ledger.forget(before))
+        for account in self._accounts.values():
+            account.forget(before)
+
+    @rule()
+    def crash(self):
+        """Go on with the files as they are, as after kill -9."""
+        now, after = self._root / f"{self._runs}", self._root / f"{self._runs + 1}"
+        shutil.copytree(now, after, ignore=shutil.ignore_patterns("*-shm"))
+        self._runs += 1
+        self.run(self._ledger.close())
+        self._ledger = SqliteLedger.open(after / "ledger.db", connect)
+
+    @rule()
+    def reopen(self):
+        """Close and open again."""
+        self.run(self._ledger.close())
+        self._ledger = SqliteLedger.open(self._root / f"{self._runs}" / "ledger.db", connect)
+
+    @precondition(lambda self: self._accounts)
+    @invariant()
+    def same_books(self):
+        """All that the ledger says is what the model knows."""
+        for number, account in self._accounts.items():
+            self.run(self._compare(number, account))
+
+    async def _compare(self, number, model):
+        ledger = self._ledger
+        account = await ledger.account(number)
+        assert (account.destination, account.end, account.cursor) == (model.destination, model.end, model.cursor)
+        totals = await ledger.totals(number)
+        assert totals == Counter(o for o in model.outcomes.values() if o not in UNCOUNTED)
+        blocks = {}
+        for offset, outcome in model.outcomes.items():
+            if model.is_kept(offset):
+                blocks.setdefault(offset // BLOCK_SPAN, bytearray(SIZE))[offset % BLOCK_SPAN] = outcome
+        kept = [(block, bytes(codes)) for block, codes in await ledger.blocks(number, limit=99) if any(codes)]
+        assert kept == sorted(blocks.items())
+        counted = Counter(code for _, codes in kept for code in codes if code not in UNCOUNTED)
+        assert totals == counted + Counter(await ledger.forgotten(number))
+        due = sorted(model.retries.values(), key=lambda one: (one.due_at, one.offset))
+        assert list(await ledger.retries(number, due_at=None, limit=99)) == due
+        assert await ledger.next_due(number) == (due[0].due_at if due else None)
+        assert list(await ledger.rows(number, Outcome.RETRY, limit=99)) == sorted(model.retries)
+        assert list(await ledger.dead(number)) == [letter for _, letter in sorted(model.dead.items())]
+        in_log = [offset for offset, one in model.retries.items() if one.value is None]
+        assert await ledger.floor(number) == min([model.cursor, *in_log])
+        for offset in {*model.outcomes, *model.attempts}:
+            assert list(await ledger.attempts(number, offset)) == model.attempts.get(offset, [])
+
+    def _any(self, data):
+        return data.draw(st.sampled_from(sorted(self._accounts)))
+
+    def _settlement(self, data, number, outcomes):
+        account = self._accounts[number]
+        self._time += 1
+        now = self._time
+        value = data.draw(st.none() | st.binary(max_size=2))
+        return Settlement(
+            outcomes,
+            {offset // BLOCK_SPAN: SIZE for offset in outcomes},
+            data.draw(st.none() | OFFSETS.map(lambda offset: max(offset, account.cursor))),
+            [
+                Retry(o, now + o % 5, 1, now, "503", value)
+                for o, outcome in outcomes.items()
+                if outcome == Outcome.RETRY
+            ],
+            [
+                DeadLetter(o, b"k", b"v", "A", "410", now, now, 3)
+                for o, outcome in outcomes.items()
+                if outcome == Outcome.DEAD
+            ],
+            [Attempt(o, now, 503, "busy", "") for o in outcomes],
+        )
+
+    @staticmethod
+    async def _together(*calls):
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+
+LedgerMachine.TestCase.settings = settings(
+    max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestLedgerModel = LedgerMachine.TestCase
