@@ -1,0 +1,78 @@
+"""The rejections' readers' side: any process, beside the one that writes."""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from postroad import files
+from postroad.errors import StoreUnavailable
+from postroad.rejections.base import Count, Counts, Rejection
+from postroad.rejections.file import FORMAT, KIND
+
+_COLUMNS = "SELECT at, source, code, details, path, size, key_fingerprint, body, item, id FROM rejection"
+
+
+class RejectionsReader:
+    """Reads `rejections.db`; holds nothing open between calls. While there is no file it sees no rejections.
+
+    Every method raises `StoreUnavailable` when the file can't be read and `StoreVersion` when it is newer.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def newest(
+        self,
+        *,
+        source: str | None = None,
+        code: str | None = None,
+        since: int | None = None,
+        after: int | None = None,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> Sequence[Rejection]:
+        """Return up to `limit` rejections, the newest first, narrowed by what is not None.
+
+        `source` is `""` for strangers. `since` is the earliest `at`. `after` and `before` are ids:
+        only those above `after` (what is new), only those below `before` (the next page).
+        """
+        wanted = (("source = ?", source), ("code = ?", code), ("at >= ?", since), ("id > ?", after), ("id < ?", before))
+        tests = [(test, value) for test, value in wanted if value is not None]
+        where = " WHERE " + " AND ".join(test for test, _ in tests) if tests else ""
+        rows = await self._rows(f"{_COLUMNS}{where} ORDER BY id DESC LIMIT ?", *(value for _, value in tests), limit)
+        return [_rejection(row) for row in rows]
+
+    async def get(self, id: int) -> Rejection | None:  # noqa: A002 - the field's own name
+        """Return one rejection, or None when it was never there, was evicted or removed."""
+        rows = await self._rows(f"{_COLUMNS} WHERE id = ?", id)
+        return _rejection(rows[0]) if rows else None
+
+    async def counts(self) -> Counts:
+        """Return the books of both classes."""
+        rows = await self._rows("SELECT recorded, kept, evicted, removed, size FROM book ORDER BY stranger")
+        return Counts(*(Count(*row) for row in rows))
+
+    async def _rows(self, query: str, *values: object) -> list[Any]:
+        return await asyncio.to_thread(self._query, query, values)
+
+    def _query(self, query: str, values: Sequence[object]) -> list[Any]:
+        if not self._path.exists():
+            return []
+        try:
+            with closing(files.connect_reader(self._path)) as db:
+                if files.check_format(db, self._path, KIND, FORMAT) == 0:
+                    return []  # its writer has made the file and not yet its tables
+                return db.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"{self._path}: {error}") from error
+
+
+def _rejection(row: Sequence[Any]) -> Rejection:
+    rejection = Rejection(*row)
+    details = tuple((path, code, message) for path, code, message in json.loads(row[3]))
+    return replace(rejection, details=details)
