@@ -1,20 +1,24 @@
 """Writing outcomes into the ledger: what ends while one transaction is written shares the next."""
 
 import asyncio
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
 
 from postroad.clock import Clock
+from postroad.delivery.alarm import Alarm
+from postroad.delivery.verdict import Verdict
 from postroad.delivery.window import Window
-from postroad.errors import StoreUnavailable
+from postroad.errors import StoreError
 from postroad.ledger.base import Attempt, DeadLetter, Ledger, Outcome, Retry, Settlement
 from postroad.log.base import number_of
 
-FULL: Final = 20_000
-"""Outcomes that may wait for the ledger before the loop stops reading."""
+FULL: Final = 8 * 1024 * 1024
+"""Bytes of outcomes, about, that may wait for the ledger before the loop stops reading."""
 
+_OUTCOME_BYTES: Final = 400
 _AGAIN_AFTER: Final = 1.0
 
 
@@ -25,76 +29,98 @@ class _Draft:
     retries: list[Retry] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
+    weight: int = 0
 
 
 class Settler:
     """Collects the outcomes of one account and settles them; nothing is forgotten while the ledger can't write."""
 
-    def __init__(self, account: int, window: Window, ledger: Ledger, clock: Clock) -> None:
+    def __init__(self, account: int, *, window: Window, ledger: Ledger, alarm: Alarm, clock: Clock) -> None:
         self._account = account
         self._window = window
         self._ledger = ledger
+        self._alarm = alarm
         self._clock = clock
         self._logger = structlog.get_logger("postroad.delivery")
         self._draft = _Draft()
         self._writing = _Draft()
+        self._expected: set[int] = set()
         self._work = asyncio.Event()
         self._clean = asyncio.Event()
         self._clean.set()
         self._room = asyncio.Event()
         self._room.set()
+        self.settlements = 0
+        """How many are durable."""
 
-    def put(
-        self,
-        offset: int,
-        outcome: Outcome,
-        *,
-        retry: Retry | None = None,
-        dead: DeadLetter | None = None,
-        attempt: Attempt | None = None,
-    ) -> None:
+    def expect(self, offset: int) -> None:
+        """Note that this retry is being tried: until its outcome is durable, its row in the ledger is stale."""
+        self._expected.add(offset)
+
+    def put(self, offset: int, verdict: Verdict) -> None:
         """Note one outcome; it is durable after a later `drained`."""
         draft, number = self._draft, number_of(offset)
-        draft.outcomes[offset] = outcome
+        draft.outcomes[offset] = verdict.outcome
+        draft.weight += _OUTCOME_BYTES
         if number not in draft.sizes:
             size = self._window.size_of(number)
             if size is not None:
                 draft.sizes[number] = size
-        if retry is not None:
-            draft.retries.append(retry)
-        if dead is not None:
-            draft.dead.append(dead)
-        if attempt is not None:
-            draft.attempts.append(attempt)
+        if verdict.retry is not None:
+            draft.retries.append(verdict.retry)
+        if verdict.dead is not None:
+            draft.dead.append(verdict.dead)
+            draft.weight += len(verdict.dead.value)
+        if verdict.attempt is not None:
+            draft.attempts.append(verdict.attempt)
+            draft.weight += len(verdict.attempt.answer)
         self._window.settle(offset)
         self._work.set()
         self._clean.clear()
-        if len(draft.outcomes) >= FULL:
+        if draft.weight >= FULL:
             self._room.clear()
 
-    def pending(self, offset: int) -> bool:
-        """Tell whether this record has an outcome that is not durable yet."""
-        return offset in self._draft.outcomes or offset in self._writing.outcomes
+    def stale(self) -> AbstractSet[int]:
+        """Return the offsets whose rows in retry, if they have one, are about to change."""
+        rows = [*self._draft.retries, *self._writing.retries]
+        return self._expected.union(row.offset for row in rows)
+
+    @property
+    def retrying(self) -> int:
+        """How many outcomes that are not durable yet are retries."""
+        return len(self._draft.retries) + len(self._writing.retries)
 
     async def room(self) -> None:
         """Return once there is room for more outcomes."""
         await self._room.wait()
 
     async def drained(self) -> None:
-        """Return once all that was put is durable."""
+        """Return once all that was put is durable, or `run` has ended."""
         await self._clean.wait()
 
     async def run(self) -> None:
         """Settle for ever."""
-        while True:
-            await self._work.wait()
-            self._work.clear()
-            self._writing, self._draft = self._draft, _Draft()
-            self._room.set()
-            await self._write(self._writing)
-            self._writing = _Draft()
-            if not self._draft.outcomes:
-                self._clean.set()
+        try:
+            while True:
+                await self._work.wait()
+                self._work.clear()
+                self._writing, self._draft = self._draft, _Draft()
+                self._room.set()
+                await self._write(self._writing)
+                self._finish()
+        finally:
+            self._clean.set()
+
+    def _finish(self) -> None:
+        written, self._writing = self._writing, _Draft()
+        self.settlements += 1
+        if self._expected:
+            self._expected.difference_update(written.outcomes)
+        if written.retries:
+            self._alarm.set(min(row.due_at for row in written.retries))
+        self._alarm.ring()
+        if not self._draft.outcomes:
+            self._clean.set()
 
     async def _write(self, draft: _Draft) -> None:
         settlement = Settlement(
@@ -105,11 +131,14 @@ class Settler:
             dead=draft.dead,
             attempts=draft.attempts,
         )
+        failing = False
         while True:
             try:
                 await self._ledger.settle(self._account, settlement)
-            except StoreUnavailable as error:
-                self._logger.warning("the ledger can't be written; deliveries wait", reason=str(error))
+            except StoreError as error:
+                if not failing:
+                    self._logger.warning("the ledger can't be written; outcomes wait", reason=str(error))
+                failing = True
                 await self._clock.sleep(_AGAIN_AFTER)
             else:
                 return

@@ -12,17 +12,22 @@ from typing import NamedTuple
 import structlog
 
 from postroad.clock import MICROSECONDS, Clock
+from postroad.delivery.alarm import Alarm
+from postroad.delivery.backlog import Backlog
 from postroad.delivery.feed import Feed
 from postroad.delivery.items import Item
+from postroad.delivery.retries import Retries
 from postroad.delivery.routing import Route
 from postroad.delivery.schedule import RetryPolicy
 from postroad.delivery.settler import Settler
 from postroad.delivery.verdict import judge
 from postroad.delivery.window import Window
 from postroad.destinations.base import Destination, Event, Outcome, Pause, Retry
+from postroad.errors import StoreError
 from postroad.ledger.base import Account, Ledger
 from postroad.log.base import LogReader
 
+_AGAIN_AFTER = 1.0
 _GRACE = 5.0
 """Seconds beyond its own timeout after which a send is cut off all the same."""
 
@@ -54,19 +59,29 @@ class Worker:
         self._plan = plan
         self._destination = destination
         self._clock = clock
-        window = Window(account.cursor)
-        self._settler = Settler(account.number, window, ledger, clock)
-        self._feed = Feed(
-            account=account,
+        alarm, window = Alarm(clock), Window(account.cursor)
+        self._settler = Settler(account.number, window=window, ledger=ledger, alarm=alarm, clock=clock)
+        retries = Retries(
+            account.number,
+            plan.region,
+            log=log,
+            ledger=ledger,
+            settler=self._settler,
+            alarm=alarm,
+            clock=clock,
+        )
+        backlog = Backlog(
+            account,
+            plan.region,
             route=plan.route,
             destination=destination,
             log=log,
             ledger=ledger,
             settler=self._settler,
             window=window,
-            clock=clock,
-            region=plan.region,
+            alarm=alarm,
         )
+        self._feed = Feed(retries, backlog, alarm)
         self._slots = asyncio.Semaphore(plan.concurrency)
         self._sends: set[asyncio.Task[None]] = set()
         self._pauses = 0
@@ -77,23 +92,44 @@ class Worker:
 
     def poke(self) -> None:
         """Look for due retries now: a dead letter was resent."""
-        self._feed.poked.set()
+        self._feed.look_again()
 
     async def run(self) -> None:
         """Deliver until cancelled; then let what is under way end (within the send's timeout) and settle it."""
-        settling = asyncio.create_task(self._settler.run())
+        settling, looping = asyncio.create_task(self._settler.run()), asyncio.create_task(self._loop())
         try:
-            while True:
-                await self._slots.acquire()
-                if self._resume_at > self._clock.now():
-                    await self._clock.sleep((self._resume_at - self._clock.now()) / MICROSECONDS)
-                self._start(await self._feed.next())
+            await asyncio.wait([settling, looping], return_when=asyncio.FIRST_COMPLETED)
         finally:
+            looping.cancel()
+            self._feed.close()
             if self._sends:
                 await asyncio.wait(self._sends)
             await self._settler.drained()
             settling.cancel()
+            await asyncio.wait([settling, looping])
             await self._destination.close()
+        for task in (settling, looping):
+            if not task.cancelled():
+                task.result()  # neither ends but by a bug, which whoever runs us must see
+
+    async def _loop(self) -> None:
+        while True:
+            await self._slots.acquire()
+            await self._until_resumed()
+            self._start(await self._next())
+
+    async def _until_resumed(self) -> None:
+        while self._resume_at > self._clock.now():
+            await self._clock.sleep((self._resume_at - self._clock.now()) / MICROSECONDS)
+
+    async def _next(self) -> Item:
+        while True:
+            try:
+                return await self._feed.next()
+            except StoreError as error:
+                self._logger.warning("the log or the ledger can't be read; deliveries wait", reason=str(error))
+                await self._clock.sleep(_AGAIN_AFTER)
+                self._feed.look_again()
 
     def _start(self, item: Item) -> None:
         task = asyncio.create_task(self._deliver(item))
@@ -106,16 +142,8 @@ class Worker:
 
     async def _deliver(self, item: Item) -> None:
         tried = (await self._send((item.event,)))[0]
-        verdict = judge(tried, item, self._plan.retry, self._clock.now(), random.random)
         self._note_pause(tried)
-        self._settler.put(
-            item.record.offset,
-            verdict.outcome,
-            retry=verdict.retry,
-            dead=verdict.dead,
-            attempt=verdict.attempt,
-        )
-        self._feed.done(item)
+        self._settler.put(item.record.offset, judge(tried, item, self._plan.retry, self._clock.now(), random.random))
 
     async def _send(self, events: Sequence[Event]) -> Sequence[Outcome]:
         """Send; whatever goes wrong in the destination's code is a retry."""

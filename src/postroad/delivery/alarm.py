@@ -1,0 +1,57 @@
+"""What wakes a delivery loop that has nothing to do: the soonest retry falls due, or something has changed."""
+
+import asyncio
+from typing import Final
+
+from postroad.clock import MICROSECONDS, Clock
+
+_LONGEST_SLEEP: Final = 60.0
+
+
+class Alarm:
+    """Set to the time of the soonest retry; rung by whoever has news. One task waits for it."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._at: int | None = 0
+        self._rung = asyncio.Event()
+
+    @property
+    def due(self) -> bool:
+        """Whether its time has come."""
+        return self._at is not None and self._at <= self._clock.now()
+
+    def set(self, at: int) -> None:
+        """Go off at `at` (microseconds) too, or sooner if it is set to sooner; 0 is now."""
+        if self._at is None or at < self._at:
+            self._at = at
+            self._rung.set()
+
+    def switch_off(self) -> None:
+        """Forget the time it is set to."""
+        self._at = None
+
+    def ring(self) -> None:
+        """Something has changed: look again."""
+        self._rung.set()
+
+    def listen(self) -> None:
+        """Forget earlier rings. Call it before looking, so that news which come meanwhile are not missed."""
+        self._rung.clear()
+
+    async def wait(self) -> None:
+        """Return when it goes off or somebody rings; it may return for nothing."""
+        if self._at is None:
+            await self._rung.wait()
+            return
+        # Not all of a long wait at once: the wall clock may be set, or the machine put to sleep.
+        seconds = min((self._at - self._clock.now()) / MICROSECONDS, _LONGEST_SLEEP)
+        timer = asyncio.create_task(self._ring_after(seconds))
+        try:
+            await self._rung.wait()
+        finally:
+            timer.cancel()
+
+    async def _ring_after(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+        self._rung.set()
