@@ -95,7 +95,9 @@ class Run:
             self.statuses[key] = self.statuses.get(key, 0) + 1
 
 
-async def load(host: str, port: int, request: Callable[[], bytes], connections: int, seconds: float) -> dict[str, object]:
+async def load(
+    host: str, port: int, request: Callable[[], bytes], connections: int, seconds: float
+) -> dict[str, object]:
     """Run the load for a fifth of the time as warm-up, then for `seconds`, and return the figures."""
     run = Run()
     loop = asyncio.get_running_loop()

@@ -25,7 +25,9 @@ class GroupCommit(Generic[Item, Result]):
     `StoreUnavailable`, and then every caller of that group gets that error. Any other exception is
     a bug and also reaches every caller of the group.
 
-    `max_group` bounds the weight (bytes) of one group, `max_queue` that of all unwritten items.
+    `max_group` bounds the weight (bytes) of one group, `max_queue` that of all unwritten items. `max_wait` bounds
+    the seconds that a caller waits for a write that hangs: then it gets `StoreUnavailable`, and what had not
+    been handed to `write` yet is dropped.
     """
 
     def __init__(
@@ -34,14 +36,17 @@ class GroupCommit(Generic[Item, Result]):
         *,
         max_group: int,
         max_queue: int,
+        max_wait: float | None = None,
     ) -> None:
         self._write = write
         self._max_group = max_group
         self._max_queue = max_queue
+        self._max_wait = max_wait
         self._waiting: deque[_Waiting[Item, Result]] = deque()
         self._queued = 0
         self._writing = False
         self._closed = False
+        self._overdue = False
         self._thread = ThreadPoolExecutor(1, "group-commit")
         self._idle = asyncio.Event()
         self._idle.set()
@@ -51,6 +56,11 @@ class GroupCommit(Generic[Item, Result]):
         """Weight (bytes) of what is not written yet, the group being written included."""
         return self._queued
 
+    @property
+    def overdue(self) -> bool:
+        """Whether the group being written has taken longer than `max_wait`."""
+        return self._overdue
+
     def submit(self, item: Item, weight: int) -> "asyncio.Future[Result]":
         """Queue one item; the future resolves after the commit of its group.
 
@@ -59,6 +69,8 @@ class GroupCommit(Generic[Item, Result]):
         """
         if self._closed:
             raise StoreUnavailable("the store is closed")
+        if self._overdue:
+            raise StoreUnavailable("the disk does not answer")
         if self._queued and self._queued + weight > self._max_queue:
             raise StoreBusy(f"{self._queued} bytes are waiting to be written; the limit is {self._max_queue}")
         loop = asyncio.get_running_loop()
@@ -83,7 +95,18 @@ class GroupCommit(Generic[Item, Result]):
         loop = asyncio.get_running_loop()
         items = [item for item, _, _ in group]
         done = loop.run_in_executor(self._thread, self._write, items)
-        done.add_done_callback(lambda written: self._finish(group, weight, written))
+        timer = None if self._max_wait is None else loop.call_later(self._max_wait, self._give_up, group)
+        done.add_done_callback(lambda written: self._finish(group, weight, written, timer))
+
+    def _give_up(self, group: list[_Waiting[Item, Result]]) -> None:
+        """The write hangs: answer all who wait. Those who come later find us `overdue`."""
+        self._overdue = True
+        for _, weight, _ in self._waiting:
+            self._queued -= weight
+        waiting, self._waiting = self._waiting, deque()
+        for _, _, answer in (*group, *waiting):
+            if not answer.done():
+                answer.set_exception(StoreUnavailable(f"the disk has not answered for {self._max_wait:g} s"))
 
     def _take(self) -> tuple[list[_Waiting[Item, Result]], int]:
         group: list[_Waiting[Item, Result]] = []
@@ -94,8 +117,15 @@ class GroupCommit(Generic[Item, Result]):
         return group, weight
 
     def _finish(
-        self, group: list[_Waiting[Item, Result]], weight: int, written: "asyncio.Future[Sequence[Result]]"
+        self,
+        group: list[_Waiting[Item, Result]],
+        weight: int,
+        written: "asyncio.Future[Sequence[Result]]",
+        timer: asyncio.TimerHandle | None,
     ) -> None:
+        if timer is not None:
+            timer.cancel()
+        self._overdue = False
         self._queued -= weight
         if self._waiting:
             self._start()  # first: the disk must not idle while callers are answered

@@ -17,7 +17,6 @@ FILE = """
 [server]
 bind = "[::1]:8080"
 data_dir = "/var/lib/postroad"
-trusted_proxies = ["10.0.0.0/8", "127.0.0.1"]
 
 [regions.eu]
 hosts = ["CDP-eu.example.com", "[::1]"]
@@ -49,7 +48,6 @@ def test_a_file(tmp_path):
     assert config.server.bind == Address("::1", 8080)
     assert str(config.server.bind) == "[::1]:8080"
     assert config.server.data_dir == Path("/var/lib/postroad")
-    assert config.server.trusted_proxies == ("10.0.0.0/8", "127.0.0.1/32")
     assert config.regions["eu"].hosts == ("cdp-eu.example.com", "::1")
     assert config.regions["eu"].segment_bytes == 1 << 30
     assert config.sources["app"].key_hashes == {key_hash("dev-write-key"), key_hash("second")}

@@ -5,7 +5,6 @@ import itertools
 import random
 
 import aiohttp
-
 from server import KEY
 
 

@@ -14,7 +14,7 @@ from postroad.config.loading import Check, config_file, load_file
 from postroad.config.masking import masked
 from postroad.config.model import Config, Destination, Region, Rejections, Retry, Server, Source, Tls
 from postroad.config.problems import Origin
-from postroad.config.sorts import Address, Duration, FilePath, HostName, Network, Size
+from postroad.config.sorts import Address, Duration, FilePath, HostName, Size
 
 __all__ = [
     "Address",
@@ -25,7 +25,6 @@ __all__ = [
     "FilePath",
     "FirstStart",
     "HostName",
-    "Network",
     "Options",
     "Origin",
     "Region",

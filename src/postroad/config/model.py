@@ -17,7 +17,6 @@ from postroad.config.sorts import (
     Duration,
     FilePath,
     HostName,
-    Network,
     Size,
     WriteKeyHashes,
     WriteKeys,
@@ -73,10 +72,6 @@ class Server(Struct, frozen=True, kw_only=True):
         Literal["auto", "json", "text"], Meta(description="Form of log lines; `auto` is text on a terminal, else JSON.")
     ] = "auto"
     tls: Annotated[Tls | None, Meta(description="HTTPS at the ingest address.")] = None
-    trusted_proxies: Annotated[
-        tuple[Network, ...],
-        Meta(description="Networks of reverse proxies whose forwarded headers are believed.", examples=["10.0.0.0/8"]),
-    ] = ()
     shutdown_grace: Annotated[
         Duration, Meta(description="How long a stop waits for what is in flight before it cuts it off.")
     ] = 30.0
@@ -210,12 +205,6 @@ class Destination(Struct, frozen=True, kw_only=True, rename={"start_from": "from
     timeout: Annotated[Duration, Meta(gt=0, description="How long one send may take.")] = 30.0
     concurrency: Annotated[int, Meta(ge=1, le=1000, description="How many sends may be under way at once.")] = 8
     retry: Annotated[Retry, Meta(description="When a failed delivery is tried again.")] = Retry()
-    on_backlog_full: Annotated[
-        Literal["refuse", "expire"],
-        Meta(
-            description="What gives way when its backlog fills the disk: ingest (`refuse`) or the backlog (`expire`)."
-        ),
-    ] = "refuse"
     allow_private: Annotated[
         bool, Meta(description="Lets it call loopback and private addresses; for development.")
     ] = False

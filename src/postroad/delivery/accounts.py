@@ -37,11 +37,11 @@ async def open_accounts(
 async def abandon(account: Account, log: LogReader, ledger: Ledger) -> None:
     """End an account at the log's end; every record it is still owed becomes abandoned."""
     end = await log.end()
-    await ledger.end_account(account.number, end)
     await _abandon_unread(account, end, log, ledger)
     while retries := await ledger.retries(account.number, due_at=None, limit=1000):
         gone = {retry.offset: Outcome.ABANDONED for retry in retries}
         await ledger.settle(account.number, Settlement(outcomes=gone, sizes={}))
+    await ledger.end_account(account.number, end)  # last: until then a crash on the way is made good at the next start
 
 
 async def _abandon_unread(account: Account, end: int, log: LogReader, ledger: Ledger) -> None:

@@ -79,6 +79,8 @@ class Backlog:
             self._head = block.end
             self._window.add(block.number, len(block.records))
             self.items.extend(self._open(block, settled.get(block.number, b"")))
+        if not self.items:
+            self._alarm.ring()  # all of it was settled: read on, nobody else may have a reason to ring
 
     def close(self) -> None:
         """Stop watching the log."""

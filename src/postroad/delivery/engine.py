@@ -58,17 +58,19 @@ class Engine:
         """Return, for people, what each destination's worker is doing."""
         return {name: worker.state for name, worker in self._workers.items()}
 
+    async def _make(self, service: Service) -> Worker:
+        accounts = await self._ledger.accounts()
+        name = service.plan.destination
+        account = next(a for a in accounts if a.destination == name and a.replay is None and a.end is None)
+        return Worker(service.plan, account, service.make(), log=self._log, ledger=self._ledger, clock=self._clock)
+
     async def _serve(self, service: Service) -> None:
         """Run a destination's worker; after a bug in it, start over from what the ledger has."""
         name = service.plan.destination
         while True:
-            accounts = await self._ledger.accounts()
-            account = next(a for a in accounts if a.destination == name and a.replay is None and a.end is None)
-            worker = Worker(
-                service.plan, account, service.make(), log=self._log, ledger=self._ledger, clock=self._clock
-            )
-            self._workers[name] = worker
             try:
+                worker = await self._make(service)
+                self._workers[name] = worker
                 await worker.run()
             except Exception:
                 self._logger.exception("a delivery loop failed and is started again", destination=name)

@@ -28,7 +28,8 @@ def interval(policy: RetryPolicy, tries: int, asked: float | None, chance: float
     spreads the answer by up to a fifth either way, or, when we were asked, upwards only.
     """
     if asked is not None:
-        return min(max(asked, _SHORTEST_RETRY_AFTER), LONGEST_RETRY_AFTER) * (1 + 0.2 * chance)
+        # In this order not even NaN gets out of bounds.
+        return max(_SHORTEST_RETRY_AFTER, min(asked, LONGEST_RETRY_AFTER)) * (1 + 0.2 * chance)
     exponent = min(tries - 1, 64)
     try:
         grown = policy.first * policy.factor**exponent

@@ -48,6 +48,7 @@ class Settler:
         self._work = asyncio.Event()
         self._clean = asyncio.Event()
         self._clean.set()
+        self._ended = False
         self._room = asyncio.Event()
         self._room.set()
         self.settlements = 0
@@ -76,7 +77,8 @@ class Settler:
             draft.weight += len(verdict.attempt.answer)
         self._window.settle(offset)
         self._work.set()
-        self._clean.clear()
+        if not self._ended:
+            self._clean.clear()
         if draft.weight >= FULL:
             self._room.clear()
 
@@ -109,6 +111,7 @@ class Settler:
                 await self._write(self._writing)
                 self._finish()
         finally:
+            self._ended = True
             self._clean.set()
 
     def _finish(self) -> None:
@@ -118,6 +121,8 @@ class Settler:
             self._expected.difference_update(written.outcomes)
         if written.retries:
             self._alarm.set(min(row.due_at for row in written.retries))
+        if written.dead:
+            self._alarm.set(0)  # one may have been resent while its row still passed for stale
         self._alarm.ring()
         if not self._draft.outcomes:
             self._clean.set()

@@ -60,15 +60,9 @@ class Worker:
         self._destination = destination
         self._clock = clock
         alarm, window = Alarm(clock), Window(account.cursor)
-        self._settler = Settler(account.number, window=window, ledger=ledger, alarm=alarm, clock=clock)
+        settler = Settler(account.number, window=window, ledger=ledger, alarm=alarm, clock=clock)
         retries = Retries(
-            account.number,
-            plan.region,
-            log=log,
-            ledger=ledger,
-            settler=self._settler,
-            alarm=alarm,
-            clock=clock,
+            account.number, plan.region, log=log, ledger=ledger, settler=settler, alarm=alarm, clock=clock
         )
         backlog = Backlog(
             account,
@@ -77,10 +71,11 @@ class Worker:
             destination=destination,
             log=log,
             ledger=ledger,
-            settler=self._settler,
+            settler=settler,
             window=window,
             alarm=alarm,
         )
+        self._settler = settler
         self._feed = Feed(retries, backlog, alarm)
         self._slots = asyncio.Semaphore(plan.concurrency)
         self._sends: set[asyncio.Task[None]] = set()
@@ -107,16 +102,23 @@ class Worker:
             await self._settler.drained()
             settling.cancel()
             await asyncio.wait([settling, looping])
-            await self._destination.close()
+            await self._close()
         for task in (settling, looping):
             if not task.cancelled():
                 task.result()  # neither ends but by a bug, which whoever runs us must see
 
+    async def _close(self) -> None:
+        try:
+            await self._destination.close()
+        except Exception:
+            self._logger.exception("the destination raised when it was closed; this is a bug in it")
+
     async def _loop(self) -> None:
         while True:
             await self._slots.acquire()
-            await self._until_resumed()
-            self._start(await self._next())
+            item = await self._next()
+            await self._until_resumed()  # not sooner: a pause may begin while there is no item
+            self._start(item)
 
     async def _until_resumed(self) -> None:
         while self._resume_at > self._clock.now():
@@ -152,24 +154,38 @@ class Worker:
                 outcomes = await self._destination.send(events)
         except TimeoutError:
             return [Retry(f"no answer within {self._plan.timeout:g} s")] * len(events)
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            if _is_cancelled(error):
+                raise
             self._logger.exception("the destination raised; this is a bug in it")
             return [Retry(f"the destination raised {type(error).__name__}")] * len(events)
-        if len(outcomes) != len(events):
-            self._logger.error("the destination gave the wrong number of outcomes; this is a bug in it")
-            return [Retry("the destination gave the wrong number of outcomes")] * len(events)
+        if not _answers(outcomes, events):
+            self._logger.error("the destination gave wrong outcomes; this is a bug in it")
+            return [Retry("the destination gave the wrong number or kind of outcomes")] * len(events)
         return outcomes
 
     def _note_pause(self, tried: Outcome) -> None:
+        if self._resume_at > self._clock.now():
+            return  # sends that were under way when the pause began
         if not isinstance(tried, Pause):
             self._pauses = 0
             self.state = "running"
             return
-        if self._resume_at > self._clock.now():
-            return  # sends that were under way when the pause began
         policy = self._plan.retry
         self._pauses += 1
         wait = min(policy.first * policy.factor ** min(self._pauses - 1, 16), policy.max_interval, 300.0)
         self._resume_at = self._clock.now() + round(wait * MICROSECONDS)
         self.state = f"paused: {tried.why}"
         self._logger.warning("paused", why=tried.why, seconds=wait)
+
+
+def _is_cancelled(error: BaseException) -> bool:
+    """Tell our own cancellation from one that a destination let out."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+
+
+def _answers(outcomes: object, events: Sequence[Event]) -> bool:
+    if not isinstance(outcomes, Sequence) or len(outcomes) != len(events):
+        return False
+    return all(isinstance(outcome, Outcome) for outcome in outcomes)

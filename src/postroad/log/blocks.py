@@ -1,7 +1,7 @@
 """Reads blocks from the files of a log; shared by the readers and by the writer's look at what it repeats."""
 
 import sqlite3
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,10 +88,17 @@ class BlockFiles:
             self._open.popitem(last=False)[1].close()
         return db
 
+    def holding(self, start: int, end: int | None = None) -> list[Segment]:
+        """Return the segments that may hold blocks `start <= number < end`, oldest first."""
+        first = bisect_right(self.segments, start, key=lambda segment: segment.first) - 1
+        last = None if end is None else bisect_left(self.segments, end, key=lambda segment: segment.first)
+        return self.segments[max(0, first) : last]
+
     def databases(self, start: int = 0) -> Iterator[tuple[Segment, sqlite3.Connection]]:
-        """Yield the segments that may hold block `start` or a later one, oldest first."""
-        first = max(0, bisect_right(self.segments, start, key=lambda segment: segment.first) - 1)
-        for segment in self.segments[first:]:
+        """Yield the segments that may hold block `start` or a later one, oldest first. A connection is good
+        until the next one is asked for.
+        """
+        for segment in self.holding(start):
             db = self.database(segment)
             if db is not None:
                 yield segment, db

@@ -136,7 +136,10 @@ class SqliteLogReader:
         """Look for a key in the blocks `low <= number < high`, the newest first."""
         self._files.refresh()
         needle = self._digest(key).to_bytes(8, "little")
-        for segment, db in reversed(list(self._files.databases(low))):
+        for segment in reversed(self._files.holding(low, high)):
+            db = self._files.database(segment)
+            if db is None:
+                continue
             with failures_of(segment.path):
                 numbers = db.execute(
                     "SELECT number FROM block WHERE number >= ? AND number < ? AND instr(hashes, ?)"

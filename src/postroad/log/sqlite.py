@@ -17,6 +17,7 @@ from postroad.log.writer import Digest, LogWriter
 _MAX_GROUP = 4 * MIB
 # Entries of no size still cost: with this a group of _MAX_GROUP has at most BLOCK_SPAN entries.
 _ENTRY_WEIGHT = _MAX_GROUP // BLOCK_SPAN
+_MAX_WAIT = 5.0  # seconds a caller may wait: clients give up and come back
 _DEFAULTS = LogOptions()
 
 
@@ -27,7 +28,7 @@ class SqliteLog:
         self._writer = writer
         self._lock: Lock | None = lock
         self._commit: GroupCommit[Sequence[Entry], Receipt] = GroupCommit(
-            writer.write, max_group=_MAX_GROUP, max_queue=max_queue
+            writer.write, max_group=_MAX_GROUP, max_queue=max_queue, max_wait=_MAX_WAIT
         )
 
     @classmethod
@@ -98,7 +99,7 @@ class SqliteLog:
     @property
     def healthy(self) -> bool:
         """See `Log.healthy`."""
-        return self._writer.healthy
+        return self._writer.healthy and not self._commit.overdue
 
     async def close(self) -> None:
         """See `Log.close`."""

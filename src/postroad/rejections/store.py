@@ -15,6 +15,9 @@ MAX_GROUP = 8 << 20
 MAX_QUEUE = 32 << 20
 """Bytes that may wait before `StoreBusy`."""
 
+MAX_WAIT = 5.0
+"""Seconds that a caller waits for a disk that hangs."""
+
 _ROW_WEIGHT = 200
 
 _INSERT = """INSERT INTO rejection
@@ -32,7 +35,7 @@ class Rejections:
         self._file = file
         self._quotas = quotas
         self._commits: GroupCommit[_Change, Sequence[int]] = GroupCommit(
-            self._write, max_group=MAX_GROUP, max_queue=MAX_QUEUE
+            self._write, max_group=MAX_GROUP, max_queue=MAX_QUEUE, max_wait=MAX_WAIT
         )
 
     @classmethod

@@ -28,6 +28,7 @@ from postroad.web.ingest import Ingest, RegionStores
 from postroad.web.keyring import ApiSource, KeyRing
 from postroad.web.tally import IngestTally
 
+_HEAL_EVERY = 1.0
 _RETIRE_EVERY = 60.0
 
 
@@ -46,7 +47,9 @@ async def run_ingest(config: Config, clock: Clock, stop: asyncio.Event) -> None:
     tally = IngestTally()
     async with _open_regions(config, clock) as regions, _views(config, clock) as views:
         stores = {name: RegionStores(region.log, region.rejections) for name, region in regions.items()}
-        ingest = Ingest(key_ring(config), stores, clock, tally, _new_message_id)
+        ingest = Ingest(
+            key_ring(config), stores, clock, tally, _new_message_id, always_strict=config.server.strict == "always"
+        )
 
         async def ready() -> Answer:
             return await readyz(views.look)
@@ -57,6 +60,7 @@ async def run_ingest(config: Config, clock: Clock, stop: asyncio.Event) -> None:
                 beat(ingest_pulse(config.server.data_dir), clock, lambda: _pulse(regions, tally, clock))
             ),
             *(asyncio.create_task(_retire(region, clock)) for region in regions.values()),
+            *(asyncio.create_task(_heal(region.log, clock)) for region in regions.values()),
         ]
         try:
             await serve(app, _listener(config), stop)
@@ -145,6 +149,14 @@ def _pulse(regions: Mapping[str, _OpenRegion], tally: IngestTally, clock: Clock)
         for name, region in regions.items()
     }
     return Pulse(clock.now(), os.getpid(), generate_latest(registry).decode(), figures)
+
+
+async def _heal(log: SqliteLog, clock: Clock) -> None:
+    """Look again, for ever, whether a log that couldn't be written can be: requests are refused until then."""
+    while True:
+        await clock.sleep(_HEAL_EVERY)
+        if not log.healthy:
+            await log.check()
 
 
 async def _retire(region: _OpenRegion, clock: Clock) -> None:

@@ -1,0 +1,102 @@
+"""The servers under test: started on free ports, measured, stopped."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+KEY = "bench-write-key"
+HERE = Path(__file__).parent
+
+
+class Figures(NamedTuple):
+    """One load run: answered requests a second, latencies in milliseconds."""
+
+    rate: int
+    p50: float
+    p99: float
+
+
+def free_port() -> int:
+    """Return a port nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def load(port: int, connections: int, seconds: float) -> Figures:
+    """Run the load generator as a process of its own; every answer must be a 200."""
+    done = subprocess.run(
+        [sys.executable, HERE / "load.py", "--port", str(port), "--key", KEY]
+        + ["--connections", str(connections), "--seconds", str(seconds)],
+        check=True,
+        capture_output=True,
+    )
+    told = json.loads(done.stdout)
+    if set(told["statuses"]) != {"200"}:
+        raise SystemExit(f"not every answer was a 200: {told['statuses']}")
+    return Figures(told["requests_per_second"], told["p50_ms"], told["p99_ms"])
+
+
+@contextlib.contextmanager
+def empty_server() -> Iterator[int]:
+    """Serve the empty handler; the port."""
+    port = free_port()
+    with _process([sys.executable, str(HERE / "empty.py"), str(port)]):
+        _wait(port)
+        yield port
+
+
+@contextlib.contextmanager
+def postroad(folder: Path, destinations: str = "", roles: str = "ingest,delivery") -> Iterator[tuple[int, int]]:
+    """Serve Postroad with its data in `folder`; the ingest port and the supervisor's process id."""
+    port, admin = free_port(), free_port()
+    config = folder / "postroad.toml"
+    config.write_text(
+        f'[server]\nbind = "127.0.0.1:{port}"\nadmin_bind = "127.0.0.1:{admin}"\ndata_dir = "{folder / "data"}"\n'
+        f'[sources.app]\nwrite_key = "{KEY}"\n{destinations}'
+    )
+    with _process([sys.executable, "-m", "postroad", "serve", "--config", str(config), "--roles", roles]) as pid:
+        _wait(port)
+        yield port, pid
+
+
+def memory(pid: int) -> dict[str, float]:
+    """Return the resident MiB of each role of a supervised server."""
+    listing = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    found = {}
+    for child in listing:
+        role = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")[-4].decode()
+        status = Path(f"/proc/{child}/status").read_text()
+        found[role] = int(status.split("VmRSS:")[1].split()[0]) / 1024
+    return found
+
+
+@contextlib.contextmanager
+def _process(command: Sequence[str]) -> Iterator[int]:
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield process.pid
+    finally:
+        os.kill(process.pid, signal.SIGTERM)
+        try:
+            process.wait(40)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _wait(port: int) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/livez", timeout=5):
+            return
+        time.sleep(0.05)
+    raise SystemExit(f"nothing answers on port {port}")

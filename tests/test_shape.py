@@ -1,0 +1,42 @@
+"""The shape of the code: small files, short functions, and imports that do nothing."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FILES = sorted((ROOT / "src").rglob("*.py"))
+MODULES = sorted(
+    ".".join(file.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__") for file in FILES
+)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_a_file_is_small_and_its_functions_are_short(file: Path) -> None:
+    """No file has more than 400 lines, no function more than 40."""
+    text = file.read_text()
+    assert len(text.splitlines()) <= 400
+    long = [
+        f"{node.name} ({(node.end_lineno or 0) - node.lineno + 1} lines)"
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (node.end_lineno or 0) - node.lineno >= 40
+    ]
+    assert long == []
+
+
+def test_importing_does_nothing() -> None:
+    """Every module can be imported without opening a file of ours, a socket or a process."""
+    program = f"""
+import builtins, importlib, os, socket, sqlite3, subprocess
+import typer.main, uvicorn, aiohttp, numpy, structlog, starlette.applications, prometheus_client, rich.table
+def refuse(*arguments, **names):
+    raise AssertionError(f"an import did something: {{arguments}}")
+socket.socket = subprocess.Popen = sqlite3.connect = builtins.open = os.mkdir = refuse
+for module in {[module for module in MODULES if not module.endswith("__main__")]!r}:
+    importlib.import_module(module)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
