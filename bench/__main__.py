@@ -31,10 +31,8 @@ def main() -> None:
 
 def _track_against_empty(connections: int, seconds: float) -> None:
     """Three pairs in turn: the machine's speed drifts, the ratio of neighbours much less."""
-    pairs = []
     with tempfile.TemporaryDirectory() as folder, empty_server() as empty, postroad(Path(folder)) as (port, pid):
-        for _ in range(3):
-            pairs.append((load(empty, connections, seconds), load(port, connections, seconds)))
+        pairs = [(load(empty, connections, seconds), load(port, connections, seconds)) for _ in range(3)]
         _say(f"empty handler, {connections} connections", [pair[0] for pair in pairs])
         _say(f"track, {connections} connections", [pair[1] for pair in pairs])
         ratios = sorted(track.rate / nothing.rate for nothing, track in pairs)

@@ -34,12 +34,9 @@ def free_port() -> int:
 
 def load(port: int, connections: int, seconds: float) -> Figures:
     """Run the load generator as a process of its own; every answer must be a 200."""
-    done = subprocess.run(
-        [sys.executable, HERE / "load.py", "--port", str(port), "--key", KEY]
-        + ["--connections", str(connections), "--seconds", str(seconds)],
-        check=True,
-        capture_output=True,
-    )
+    options = {"--port": port, "--key": KEY, "--connections": connections, "--seconds": seconds}
+    words = [str(word) for option in options.items() for word in option]
+    done = subprocess.run([sys.executable, HERE / "load.py", *words], check=True, capture_output=True)
     told = json.loads(done.stdout)
     if set(told["statuses"]) != {"200"}:
         raise SystemExit(f"not every answer was a 200: {told['statuses']}")

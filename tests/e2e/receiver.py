@@ -23,6 +23,11 @@ class Receiver:
         async with self._changed:
             await asyncio.wait_for(self._changed.wait_for(lambda: ids <= self.received.keys()), patience)
 
+    async def count(self, events: int, patience: float = 60.0) -> None:
+        """Return once this many different events came."""
+        async with self._changed:
+            await asyncio.wait_for(self._changed.wait_for(lambda: len(self.received) >= events), patience)
+
     async def take(self, request: web.Request) -> web.Response:
         """Answer one delivery."""
         body = json.loads(await request.read())
