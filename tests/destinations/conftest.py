@@ -12,11 +12,6 @@ from postroad.testing.receiver import Receiver
 GOLDEN = Path(__file__).parent.parent / "golden" / "destinations"
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `pytest tests/destinations --update-golden`, which rewrites the golden files."""
-    parser.addoption("--update-golden", action="store_true", help="rewrite golden files instead of comparing")
-
-
 @pytest.fixture
 def clock() -> ManualClock:
     """A clock that stands at 2023-11-14T22:13:20Z."""

@@ -1,6 +1,7 @@
 """From the bytes of one call to an event, or to the reasons why it can be none."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 
 import msgspec
 from msgspec import Raw
@@ -14,6 +15,8 @@ from postroad.contract.members import ABSENT, Members, Reading, encode, excerpt,
 from postroad.contract.semantics import check_email_event, recognise
 from postroad.contract.timestamps import check_timestamp
 from postroad.contract.violations import Code, Problem
+
+_ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")  # `"writ\u0065Key"` is `writeKey` too
 
 
 class Call(msgspec.Struct, frozen=True, gc=False):
@@ -54,28 +57,31 @@ def decode(body: bytes, call: Type, received_at: int, new_message_id: Callable[[
     reading = read_members(body)
     if isinstance(reading, Problem):
         return Unusable((reading,))
+    _check_common(call, reading)
+    name, kind, notes = _check_track(reading, body) if call is Type.TRACK else ("", None, ())
     reasons = _unusable(call, reading.members)
     if reasons:
         return Unusable((*reading.problems, *reasons))
-    return _usable(call, reading, body, received_at, new_message_id)
+    message_id = _complete(reading, received_at, new_message_id)
+    routed = reading.members.integrations is not None
+    stored = write(body, reading.rewrite)
+    return Call(call, name, kind, message_id, tuple(reading.problems), notes, routed, stored)
 
 
 def _unusable(call: Type, members: Members) -> list[Problem]:
     reasons = []
-    if call is Type.TRACK and not (members.event and members.event.strip()):
+    if call is Type.TRACK and not members.event:
         reasons.append(Problem("event", Code.NO_EVENT_NAME, "is required: the name of the event, a string"))
-    if not (members.userId or members.anonymousId) and not _names_somebody(call, members):
+    if not members.userId and not _names_somebody(call, members):
         wanted = " or ".join(IDENTITY[call])
         reasons.append(Problem("", Code.NO_IDENTITY, f"the call names nobody; send {wanted}"))
     return reasons
 
 
 def _names_somebody(call: Type, members: Members) -> bool:
-    if call is Type.ALIAS:
-        return bool(members.previousId)
-    if call in (Type.TRACK, Type.GROUP):
-        return bool(members.groupId)
-    return call is Type.IDENTIFY and _traits_have_email(members)
+    return any(
+        _traits_have_email(members) if name == "traits.email" else getattr(members, name) for name in IDENTITY[call]
+    )
 
 
 def _traits_have_email(members: Members) -> bool:
@@ -86,36 +92,8 @@ def _traits_have_email(members: Members) -> bool:
     return value.startswith(b'"') and value != b'""'
 
 
-def _usable(call: Type, reading: Reading, body: bytes, received_at: int, new_message_id: Callable[[], str]) -> Call:
-    members, problems, rewrite = reading.members, reading.problems, reading.rewrite
-    _check_common(call, members, reading)
-    name, kind = "", None
-    notes: tuple[Problem, ...] = ()
-    if call is Type.TRACK:
-        name = (members.event or "").strip()
-        if name != members.event:
-            rewrite["event"] = encode(name)
-            members.event = name
-        kind, by_alias = recognise(members, body)
-        if kind is not None:
-            found = check_email_event(kind, members)
-            if by_alias:
-                notes = tuple(found)
-            else:
-                problems += found
-    received = iso(received_at)
-    rewrite["receivedAt"] = encode(received)
-    if members.timestamp is None:
-        rewrite["timestamp"] = encode(received)
-    if not members.messageId:
-        members.messageId = new_message_id()
-        rewrite["messageId"] = encode(members.messageId)
-    routed = members.integrations is not None
-    stored = write(body, rewrite)
-    return Call(call, name, kind, members.messageId, tuple(problems), notes, routed, stored)
-
-
-def _check_common(call: Type, members: Members, reading: Reading) -> None:
+def _check_common(call: Type, reading: Reading) -> None:
+    members = reading.members
     if members.type != call.wire:
         if members.type is not None:
             message = f"is {excerpt(members.type)}, but the path says {call.wire}; the path counts"
@@ -129,35 +107,71 @@ def _check_common(call: Type, members: Members, reading: Reading) -> None:
         elif checked != members.timestamp:
             reading.rewrite["timestamp"] = encode(checked)
         members.timestamp = checked
-    for name in REQUIRED.get(call, ()):
-        if not getattr(members, name):
-            reading.problems.append(Problem(name, Code.REQUIRED, "is required"))
+    required = REQUIRED.get(call)
+    if required is not None:
+        missing = [Problem(name, Code.REQUIRED, "is required") for name in required if not getattr(members, name)]
+        reading.problems += _unsaid(missing, reading)
 
 
-def write(body: bytes, rewrite: dict[str, bytes | None]) -> bytes:
+def _check_track(reading: Reading, body: bytes) -> tuple[str, Kind | None, tuple[Problem, ...]]:
+    """Return the event's name, its kind and the notes of an alias; add what else is wrong to the reading."""
+    members = reading.members
+    name = (members.event or "").strip()
+    if name != members.event:
+        members.event = name
+        reading.rewrite["event"] = encode(name)
+    kind, by_alias = recognise(members, body)
+    if kind is None:
+        return name, None, ()
+    found = check_email_event(kind, members)
+    if found:
+        found = _unsaid(found, reading)
+        if by_alias:
+            return name, kind, tuple(found)
+        reading.problems += found
+    return name, kind, ()
+
+
+def _unsaid(found: Sequence[Problem], reading: Reading) -> list[Problem]:
+    """Leave out members of which something is said already: a mistyped one counts as missing, too."""
+    said = {problem.path for problem in reading.problems}
+    return [problem for problem in found if problem.path not in said]
+
+
+def _complete(reading: Reading, received_at: int, new_message_id: Callable[[], str]) -> str:
+    """Fill in what an event has from us, and return its message id."""
+    members, rewrite = reading.members, reading.rewrite
+    received = encode(iso(received_at))
+    rewrite["receivedAt"] = received
+    if members.timestamp is None:
+        rewrite["timestamp"] = received
+    if members.messageId:
+        return members.messageId
+    message_id = new_message_id()
+    rewrite["messageId"] = encode(message_id)
+    return message_id
+
+
+def write(body: bytes, rewrite: dict[str, bytes]) -> bytes:
     """Return the stored form of a JSON object: as it came, but for the members in `rewrite`, and no `writeKey`.
 
     Members that the body doesn't mention are appended to its text, which is much the cheapest; anything
     else is built anew from its members, each kept as it came.
     """
-    if b'"writeKey"' in body:
+    if b'"writeKey"' in body or (b"\\u00" in body and _ESCAPED_LETTER.search(body)):
         return _write_anew(body, rewrite)
     parts = [body.rstrip(b" \t\r\n")[:-1]]
     for name, value in rewrite.items():
         quoted = b'"' + name.encode() + b'"'
-        if value is None or quoted in body:
+        if quoted in body:
             return _write_anew(body, rewrite)
         parts += (b",", quoted, b":", value)
     parts.append(b"}")
     return b"".join(parts)
 
 
-def _write_anew(body: bytes, rewrite: dict[str, bytes | None]) -> bytes:
+def _write_anew(body: bytes, rewrite: dict[str, bytes]) -> bytes:
     members = msgspec.json.decode(body, type=dict[str, Raw])
     members.pop("writeKey", None)
-    for name, changed in rewrite.items():
-        if changed is None:
-            members.pop(name, None)
-        else:
-            members[name] = Raw(changed)
+    members.update({name: Raw(value) for name, value in rewrite.items()})
     return msgspec.json.encode(members)

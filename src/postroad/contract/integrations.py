@@ -2,7 +2,7 @@
 
 Missing, null or `{}` means every destination. A destination's own name decides when its value is a boolean,
 or an object (options: yes); any other value is as if absent. Then `All` (or `all`, which one official client
-writes) decides: missing means yes, a boolean means itself, anything else means no.
+writes) decides: missing or null means yes, a boolean means itself, anything else means no.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,17 +12,18 @@ from msgspec import Raw
 
 
 class _Holder(msgspec.Struct):
-    integrations: dict[str, Raw] | None = None
+    integrations: Raw = Raw(b"null")
 
 
-_DECODER = msgspec.json.Decoder(_Holder)
+_HOLDER = msgspec.json.Decoder(_Holder)
+_OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _YES = {b"true"[0]: True, b"false"[0]: False, b"{"[0]: True}
 
 
 def parse_integrations(body: bytes) -> Mapping[str, Raw]:
     """Return the `integrations` of a stored event's JSON; empty when there are none or they aren't an object."""
     try:
-        return _DECODER.decode(body).integrations or {}
+        return _OBJECT.decode(_HOLDER.decode(body).integrations)
     except msgspec.ValidationError:
         return {}
 
@@ -38,5 +39,8 @@ def wants(integrations: Mapping[str, Raw], names: Iterable[str]) -> bool:
             decision = _YES.get(memoryview(value)[0])
             if decision is not None:
                 return decision
-    rest = integrations.get("All", integrations.get("all"))
-    return rest is None or bytes(rest) == b"true"
+    for name in ("All", "all"):
+        value = integrations.get(name)
+        if value is not None and bytes(value) != b"null":
+            return bytes(value) == b"true"
+    return True

@@ -49,12 +49,12 @@ class Members(msgspec.Struct, gc=False):
 class Reading(msgspec.Struct, gc=False):
     """`Members` with what came up while reading them.
 
-    `rewrite` has the members whose stored form differs from what came, as JSON; None removes one.
+    `rewrite` has the members whose stored form differs from what came, as JSON.
     """
 
     members: Members
     problems: list[Problem]
-    rewrite: dict[str, bytes | None]
+    rewrite: dict[str, bytes]
 
 
 _TYPED = msgspec.json.Decoder(Members)
@@ -92,9 +92,9 @@ def excerpt(value: Raw | str) -> str:
 
 def _walk(found: dict[str, Raw]) -> Reading:
     reading = Reading(Members(), [], {})
-    for name, value in found.items():
-        read = _READERS.get(name)
-        if read is not None and bytes(value) != _NULL:
+    for name, read in _READERS.items():
+        value = found.get(name)
+        if value is not None and bytes(value) != _NULL:
             read(name, value, reading)
     return reading
 
@@ -129,7 +129,6 @@ def _read_timestamp(name: str, value: Raw, reading: Reading) -> None:
     if text is None:
         message = f"is neither ISO 8601 nor integer milliseconds: {excerpt(value)}"
         reading.problems.append(Problem(name, Code.BAD_TIMESTAMP, message))
-        reading.rewrite[name] = None
     else:
         reading.members.timestamp = text
         reading.rewrite[name] = encode(text)

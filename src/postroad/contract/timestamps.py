@@ -4,14 +4,18 @@ import re
 from datetime import UTC, datetime, timedelta
 
 _LEAP_SECOND = re.compile(r"(?<=:\d\d):60(?=[.,Zz+-]|$)")
+_CHARACTERS = re.compile(r"[0-9TtWZz:.,+ -]+")  # Python's parser takes any separator, and NULs
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SEPARATORS = "--T::"
+"""Every third character from the fifth on of `2024-01-15T10:30:00`."""
 
 
 def check_timestamp(text: str) -> str | None:
     """Return a client's ISO 8601 date-time in the form to store, or None when it is none.
 
-    A time with a zone stays as it came. One without a zone, or a bare date, is taken as UTC and says so
-    afterwards. A leap second (RFC 3339 allows :60) becomes the second before it, which every reader knows.
+    A time as RFC 3339 writes it stays as it came. The rest of ISO 8601 (basic form, week dates, decimal
+    comma, no zone, no time) is written that way; no zone means UTC. A leap second becomes the second
+    before it, which every reader knows.
     """
     try:
         moment = datetime.fromisoformat(text)
@@ -20,9 +24,9 @@ def check_timestamp(text: str) -> str | None:
         if moment_or_none is None:
             return None
         return _write(moment_or_none)
-    if moment.tzinfo is not None and text[10] in "Tt ":
+    if text[4:17:3] == _SEPARATORS and (text[-1] == "Z" or text[-6] in "+-") and text[19] in ".Z+-":
         return text
-    return _write(moment)
+    return _write(moment) if _CHARACTERS.fullmatch(text) else None
 
 
 def from_milliseconds(value: int) -> str | None:
@@ -45,4 +49,5 @@ def _without_leap_second(text: str) -> datetime | None:
 
 def _write(moment: datetime) -> str:
     aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return aware.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    finest = "microseconds" if aware.microsecond % 1000 else "milliseconds"
+    return aware.isoformat(timespec=finest).replace("+00:00", "Z")

@@ -8,6 +8,7 @@ import structlog
 
 from postroad.clock import Clock
 from postroad.contract.calls import Type
+from postroad.contract.members import excerpt
 from postroad.web.answers import Answer, Error, Receive, Scope, Send, new_request_id, refuse, respond
 from postroad.web.ingest import Ingest
 from postroad.web.request import Disconnected
@@ -55,6 +56,6 @@ class IngestApp:
         if page is not None and method in ("GET", "HEAD"):
             return await page()
         if call is None and page is None:
-            return refuse(Error.NOT_FOUND, f"there is nothing at {path}; calls go to /v1/track and its kin")
+            return refuse(Error.NOT_FOUND, f"there is nothing at {excerpt(path)}; calls go to /v1/track and its kin")
         allowed = "POST" if call is not None else "GET, HEAD"
         return refuse(Error.METHOD_NOT_ALLOWED, f"{path} takes {allowed}", headers=((b"allow", allowed.encode()),))

@@ -21,6 +21,8 @@ from postroad.web.keyring import ApiSource, KeyRing, fingerprint
 from postroad.web.request import Head, Oversized, read_body, read_head
 from postroad.web.tally import IngestTally
 
+_COMPLAIN_EVERY = 10.0
+
 
 class RegionStores(NamedTuple):
     """Where the events and the rejections of one region go."""
@@ -39,13 +41,18 @@ class Ingest:
         clock: Clock,
         tally: IngestTally,
         new_message_id: Callable[[], str],
+        *,
+        always_strict: bool = False,
     ) -> None:
+        """`always_strict` gives real status codes even to those whose key belongs to no source."""
         self._keys = keys
         self._regions = regions
         self._first_region = next(iter(regions))
         self._clock = clock
         self._tally = tally
         self._new_message_id = new_message_id
+        self._always_strict = always_strict
+        self._complain_at = 0.0
         self._logger = structlog.get_logger("postroad.ingest")
 
     async def call(self, kind: Type, scope: Scope, receive: Receive) -> Answer:
@@ -58,13 +65,21 @@ class Ingest:
             body = await read_body(receive, LENIENT_BATCH_BYTES)
             answer = await self._take(kind, head, source, body, scope["path"])
         except StoreUnavailable as error:
-            answer = unavailable(f"nothing was stored: {error}; send it again later")
+            self._complain(region, error)
+            answer = unavailable("nothing was stored, because the store can't write now; send it again later")
         self._tally.requests[region, answer.status] += 1
         return answer
 
     def _demand_health(self, region: str) -> None:
         if not self._regions[region].log.healthy:
             raise StoreUnavailable("the log can't be written now")
+
+    def _complain(self, region: str, error: StoreUnavailable) -> None:
+        """Log why events are refused: the reason names files, so clients don't get it. Not every time."""
+        now = self._clock.monotonic()
+        if now >= self._complain_at:
+            self._complain_at = now + _COMPLAIN_EVERY
+            self._logger.error("events are refused", region=region, reason=str(error))
 
     async def _take(
         self, kind: Type, head: Head, source: ApiSource | None, body: bytes | Oversized, path: str
@@ -77,8 +92,7 @@ class Ingest:
         if isinstance(found, Unusable):
             if strict:
                 return refuse(Error.INVALID, "the call can't be used", found.reasons)
-            kept = None if isinstance(body, Oversized) else body
-            return await self._reject(source, path, found.reasons, body if kept is None else kept, received_at)
+            return await self._reject(source, path, found.reasons, body, received_at)
         if strict and found.violations:
             return refuse(Error.INVALID, "the event breaks the contract", found.violations)
         return await self._store(source, found, received_at)
@@ -120,7 +134,7 @@ class Ingest:
             problem = Problem("", Code.KEY_UNKNOWN, "the write key belongs to no source here; check it for typos")
         else:
             problem = Problem("", Code.KEY_MISSING, "no write key; send it as the user name of HTTP Basic")
-        if head.strict:
+        if head.strict or self._always_strict:
             challenge = ((b"www-authenticate", b'Basic realm="postroad", charset="UTF-8"'),)
             return refuse(Error.UNAUTHORIZED, problem.message, (problem,), challenge)
         size = body.size if isinstance(body, Oversized) else len(body)

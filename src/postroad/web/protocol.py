@@ -8,7 +8,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 HEAD_BYTES: Final = 64 * 1024
-"""The request line and the headers together."""
+"""The request line and the headers together, or what follows a chunked body."""
+
+_PIPELINED: Final = 1000
+"""Requests that may wait on one connection for the one before them: far more than any client sends ahead."""
 
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
@@ -28,33 +31,34 @@ class BoundedProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.waiting_since: float | None = self.loop.time()
-        self._in_head = True
         self._head_bytes = 0
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser; refuse a head that has grown too large."""
+        """Feed the parser; refuse a head, or what follows a chunked body, that has grown too large."""
         if self.waiting_since is None:
             self.waiting_since = self.loop.time()
         self._head_bytes += len(data)
         super().data_received(data)
-        if self._in_head and self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
+        if self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
             self.transport.write(_TOO_LARGE)
             self.transport.close()
 
     def on_message_begin(self) -> None:
-        """A request line began."""
-        self._in_head = True
+        """A request line began, maybe right behind another request."""
+        if self.waiting_since is None:
+            self.waiting_since = self.loop.time()
+        if len(self.pipeline) > _PIPELINED:
+            self.transport.abort()
         super().on_message_begin()
 
-    def on_headers_complete(self) -> None:
-        """The head is whole; what follows is the body, which the application bounds."""
-        self._in_head = False
-        super().on_headers_complete()
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body came: the application bounds it."""
+        self._head_bytes = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The request is whole."""
         self.waiting_since = None
-        self._in_head = True
         self._head_bytes = 0
         super().on_message_complete()
 

@@ -1,0 +1,189 @@
+"""`postroad serve` without a configuration file: what it prints, that it works, and how it ends."""
+
+import asyncio
+import base64
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import sys
+
+import aiohttp
+import pytest
+from server import free_port, until
+
+PATIENCE = 30
+
+
+class Program:
+    """The program in a folder of its own, with no file and two free ports."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.data = folder / "postroad-data"
+        self.port = free_port()
+        self.environ = os.environ | {
+            "POSTROAD__SERVER__BIND": f"127.0.0.1:{self.port}",
+            "POSTROAD__SERVER__ADMIN_BIND": f"127.0.0.1:{free_port()}",
+            "PYTHONUNBUFFERED": "1",
+        }
+        self.environ.pop("POSTROAD_CONFIG", None)
+        self.started = []
+
+    async def start(self, *arguments, **pipes):
+        """Start a verb; its output goes to files named after it."""
+        name = f"{arguments[0]}-{len(self.started)}"
+        out, err = self.folder / f"{name}.out", self.folder / f"{name}.err"
+        with out.open("wb") as stdout, err.open("wb") as stderr:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "postroad", *arguments),
+                cwd=self.folder,
+                env=self.environ,
+                **{"stdout": stdout, "stderr": stderr, **pipes},
+            )
+        self.started.append(process)
+        return process, out, err
+
+    async def run(self, *arguments):
+        """Run a verb to its end; status, output, errors."""
+        process, out, err = await self.start(*arguments)
+        return await asyncio.wait_for(process.wait(), PATIENCE), out.read_text(), err.read_text()
+
+    async def serve(self):
+        """Start the server and wait until it says that it is ready; returns the process and what it printed."""
+        process, out, _ = await self.start("serve")
+
+        async def ready():
+            assert process.returncode is None, out.read_text()
+            return "Ready." in out.read_text()
+
+        await until(ready, "the server is ready")
+        return process, out.read_text()
+
+
+@pytest.fixture
+async def program(tmp_path):
+    """The program, with nothing of it left running afterwards."""
+    program = Program(tmp_path)
+    yield program
+    for process in program.started:
+        if process.returncode is None:
+            process.terminate()
+            await asyncio.wait_for(process.wait(), PATIENCE)
+
+
+def request_of(printed):
+    """Return the URL, the user and the body of the curl command that was printed."""
+    command = printed[printed.index("curl ") : printed.index("}'") + 2]
+    words = shlex.split(command)
+    return words[1], words[words.index("--user") + 1], words[words.index("--data") + 1]
+
+
+async def post(url, user, body):
+    """Do what curl would do; returns status and body."""
+    credentials = base64.b64encode(user.encode()).decode()
+    headers = {"X-Strict-Mode": "1", "Content-Type": "application/json", "Authorization": f"Basic {credentials}"}
+    async with aiohttp.ClientSession() as session, session.post(url, data=body, headers=headers) as answer:
+        return answer.status, await answer.text()
+
+
+async def test_first_start(program):
+    """The first start prints a call that works as it is printed, and its event is delivered."""
+    process, printed = await program.serve()
+    url, user, body = request_of(printed)
+    key = (program.data / "write-key").read_text().strip()
+    assert (url, user) == (f"http://127.0.0.1:{program.port}/v1/track", f"{key}:")
+    assert str(program.data) in printed
+    assert "admin-token" in printed
+    assert (program.data / "admin-token").read_text().strip() not in printed
+    assert await post(url, user, body) == (200, "{}")
+    file = program.data / "us" / "events.ndjson"
+
+    async def arrived():
+        return file.exists() and b"Email Delivered" in file.read_bytes()
+
+    await until(arrived, "the event is in the file")
+    assert json.loads(file.read_text())["event"]["userId"] == json.loads(body)["userId"]
+    process.send_signal(signal.SIGINT)
+    assert await asyncio.wait_for(process.wait(), PATIENCE) == 0
+
+
+async def test_later_starts(program):
+    """A later start does not print the key, and its curl takes it from the file."""
+    first, _ = await program.serve()
+    first.terminate()
+    assert await asyncio.wait_for(first.wait(), PATIENCE) == 0
+    key = (program.data / "write-key").read_text().strip()
+    _, printed = await program.serve()
+    assert key not in printed
+    assert request_of(printed)[1] == "$(cat postroad-data/write-key):"
+
+
+async def test_a_second_server(program):
+    """An address that is in use is told in one sentence with status 2, and nothing is started over and over."""
+    with socket.create_server(("127.0.0.1", program.port)):
+        status, out, err = await program.run("serve")
+    assert (status, out) == (2, "")
+    assert err.startswith("postroad: server.bind: ")
+    assert str(program.port) in err
+    assert len(err.splitlines()) == 1
+
+
+async def test_an_unknown_role(program):
+    """A role that does not exist is told with the nearest one."""
+    status, out, err = await program.run("serve", "--roles", "ingest,delivry")
+    assert (status, out) == (2, "")
+    assert "'delivery'" in err
+
+
+async def test_before_the_first_start(program):
+    """Without a file and without a first start, the verbs say so and create nothing."""
+    for verb in ("check", "status", "audit"):
+        status, out, err = await program.run(verb)
+        assert (status, out) == (2, "")
+        assert "write-key" in err
+    assert not program.data.exists()
+
+
+async def test_interrupted(program):
+    """Ctrl-C ends a verb that follows the log with status 130 and without a word."""
+    await program.serve()
+    status, _, _ = await program.run("send", "--event", "E", "--user", "u")
+    assert status == 0
+    process, out, err = await program.start("tail", "--from-start")
+
+    async def printed():
+        return out.stat().st_size > 0
+
+    await until(printed, "tail printed the event")
+    process.send_signal(signal.SIGINT)
+    assert await asyncio.wait_for(process.wait(), PATIENCE) == 130
+    assert err.read_text() == ""
+
+
+async def test_a_closed_pipe(program):
+    """When whoever reads the output has gone, a verb ends without a word."""
+    await program.serve()
+    read, write = os.pipe()
+    os.close(read)
+    for verb in (("status",), ("tail", "--from-start")):
+        process, _, err = await program.start(*verb, stdout=write)
+        status, _, _ = await program.run("send", "--event", "E", "--user", "u")
+        assert status == 0
+        assert await asyncio.wait_for(process.wait(), PATIENCE) == 1
+        assert err.read_text() == ""
+    os.close(write)
+
+
+async def test_status_after_the_end(program):
+    """A server that has just stopped is not said to accept or deliver."""
+    process, _ = await program.serve()
+    _, running, _ = await program.run("status")
+    assert running.startswith("region us: accepting, delivering\n")
+    process.terminate()
+    await asyncio.wait_for(process.wait(), PATIENCE)
+    _, stopped, _ = await program.run("status")
+    assert stopped.startswith("region us: NOT ACCEPTING, NOT DELIVERING\n")
+    assert re.search(r"^events +not running", stopped, re.MULTILINE)

@@ -1,0 +1,118 @@
+"""One event's story is what came, and what became of it at every destination that was there."""
+
+import pytest
+
+from postroad.clock import ManualClock
+from postroad.contract.calls import Type
+from postroad.contract.decode import decode
+from postroad.contract.stored import make_key, pack
+from postroad.inspection.story import MEANINGS, stories
+from postroad.ledger.base import Attempt, DeadLetter, Outcome, Retry, Settlement
+from postroad.ledger.memory import MemoryLedger
+from postroad.log.base import Entry
+from postroad.log.memory import MemoryLog
+
+EVENT = b'{"userId":"u1","event":"Email Opened","messageId":"one","properties":{"email_id":7}}'
+VALUE = pack(decode(EVENT, Type.TRACK, 1000, str), 1000)
+KEY = make_key("app", "one")
+
+
+class World:
+    """A log and a ledger."""
+
+    def __init__(self):
+        self.clock = ManualClock()
+        self.log = MemoryLog(self.clock)
+        self.ledger = MemoryLedger()
+
+    async def settle(self, account, outcome, *, tries=0, cursor=None):
+        """Settle the first event for an account."""
+        retry = [Retry(0, 9000, tries, 1000, "busy")] if outcome == Outcome.RETRY else []
+        dead = [DeadLetter(0, KEY, VALUE, "Email Opened", "gone", 5, 1, tries)] if outcome == Outcome.DEAD else []
+        failed = [Attempt(0, at, 503, "busy", "try later") for at in range(tries)]
+        await self.ledger.settle(account, Settlement({0: outcome}, {0: 1}, cursor, retry, dead, failed))
+
+    async def tell(self, message_id="one", sources=("other", "app")):
+        """Return the stories of a message id."""
+        return await stories("us", self.log, self.ledger, sources, message_id)
+
+
+@pytest.fixture
+async def world():
+    """One event in the log, and two destinations that were there when it came."""
+    world = World()
+    await world.log.append([Entry(KEY, VALUE)])
+    await world.ledger.open_account("crm", start=0, at=1)
+    await world.ledger.open_account("file", start=0, at=1)
+    return world
+
+
+async def test_what_came(world):
+    """It tells where the event came from, when, what it is, what was wrong with it, and its body."""
+    (story,) = await world.tell()
+    assert (story.region, story.source, story.message_id, story.offset) == ("us", "app", "one", 0)
+    assert (story.received_at, story.type, story.event, story.kind) == (1000, "track", "Email Opened", "Email Opened")
+    assert [sentence.partition(":")[0] for sentence in story.violations] == ["properties.email_id"]
+    assert b'"email_id":7' in bytes(story.body)
+
+
+async def test_what_waits(world):
+    """What nobody tried yet is pending with no tries; what failed has its tries, its reason, and its next time."""
+    await world.settle(1, Outcome.RETRY, tries=2)
+    (story,) = await world.tell()
+    crm, file = story.deliveries
+    assert (crm.destination, crm.outcome, crm.tries, crm.due_at) == ("crm", "retry", 2, 9000)
+    assert [(tried.at, tried.status, tried.why, tried.answer) for tried in crm.failed] == [
+        (0, 503, "busy", "try later"),
+        (1, 503, "busy", "try later"),
+    ]
+    assert (file.destination, file.outcome, file.tries, file.due_at, list(file.failed)) == (
+        "file",
+        "pending",
+        0,
+        None,
+        [],
+    )
+
+
+@pytest.mark.parametrize("outcome", [o for o in MEANINGS if o not in {Outcome.PENDING, Outcome.RETRY}])
+async def test_what_is_settled(world, outcome):
+    """Every outcome has its name and a sentence for people."""
+    await world.settle(2, outcome, tries=1)
+    (story,) = await world.tell()
+    file = story.deliveries[1]
+    assert (file.outcome, file.meaning, file.due_at) == (outcome.name.lower(), MEANINGS[outcome], None)
+
+
+async def test_destinations_that_were_not_there(world):
+    """A destination that came later, one that ended before, and a replay that left it out have no part in it."""
+    await world.ledger.open_account("later", start=1 << 16, at=1)
+    await world.ledger.open_account("crm", start=0, end=1, at=1, replay="left-out")
+    await world.settle(4, Outcome.OUT_OF_ACCOUNT)
+    await world.ledger.open_account("ended", start=0, at=1)
+    await world.ledger.end_account(5, 0)
+    (story,) = await world.tell()
+    assert [place.destination for place in story.deliveries] == ["crm", "file"]
+
+
+async def test_a_dead_letter_outlives_the_log(world):
+    """An event that retention removed is still told while it is a dead letter; what was settled is only counted."""
+    await world.settle(1, Outcome.DEAD, tries=1, cursor=1 << 16)
+    await world.settle(2, Outcome.DELIVERED, cursor=1 << 16)
+    await world.log.append([Entry(b"app\0two", VALUE)])
+    world.clock.advance(100)
+    await world.log.retire(1 << 16, 10)
+    await world.ledger.forget(1 << 16)
+    (story,) = await world.tell()
+    assert [(place.destination, place.outcome) for place in story.deliveries] == [("crm", "dead"), ("file", "settled")]
+
+
+async def test_nothing_is_found(world):
+    """An id that never came from these sources has no story."""
+    assert await world.tell("two") == []
+    assert await world.tell("one", sources=["other"]) == []
+
+
+def test_every_outcome_has_a_meaning():
+    """No outcome is left without a sentence but the one that is nobody's."""
+    assert set(Outcome) - set(MEANINGS) == {Outcome.OUT_OF_ACCOUNT}

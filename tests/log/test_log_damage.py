@@ -1,0 +1,84 @@
+"""A block that rotted on disk: named, kept apart, and repaired by what comes again."""
+
+import sqlite3
+
+import pytest
+
+from postroad.errors import StoreError, StoreUnavailable
+from postroad.log.base import Entry
+from postroad.log.codec import BlockCodec
+from postroad.log.options import LogOptions
+from postroad.log.segments import list_segments
+from postroad.testing.logs import entries, read_all
+
+ONE_FILE = LogOptions(disk_floor=0)
+
+
+async def damage(bench, number, body):
+    """Overwrite the stored bytes of one block."""
+    path = list_segments(bench.folder)[0].path
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE block SET body = ? WHERE number = ?", (body, number))
+    db.close()
+    return path
+
+
+async def three_blocks(bench):
+    """Store three blocks, close the log, and return the second block's bytes."""
+    log = bench.open(ONE_FILE)
+    for name in "abc":
+        await log.append(entries(name, name + name))
+    await log.close()
+    with sqlite3.connect(list_segments(bench.folder)[0].path) as db:
+        ((body,),) = db.execute("SELECT body FROM block WHERE number = 1")
+    db.close()
+    return body
+
+
+@pytest.mark.parametrize("change", ["cut", "flipped", "replaced", "empty"])
+async def test_a_damaged_block_is_named(bench, change):
+    """Reading a damaged block is an error with file and block; the blocks before and after it can be read."""
+    body = await three_blocks(bench)
+    body = {
+        "cut": body[:-5],
+        "flipped": body[:30] + bytes([body[30] ^ 4]) + body[31:],
+        "replaced": BlockCodec().pack(entries("x")),
+        "empty": b"",
+    }[change]
+    path = await damage(bench, 1, body)
+    reader = bench.reader()
+    first = await reader.read(0, 1 << 20)
+    assert [record.key for block in first for record in block.records] == [b"a", b"aa"]
+    with pytest.raises(StoreError, match=f"{path}: block 1 is damaged") as caught:
+        await reader.read(first[-1].end, 1 << 20)
+    assert not isinstance(caught.value, StoreUnavailable)
+    third = await reader.read(first[-1].end + 65536, 1 << 20)
+    assert [record.key for record in third[0].records] == [b"c", b"cc"]
+
+
+async def test_what_repeats_a_damaged_block_is_stored(bench):
+    """An event whose stored copy can't be read any more is stored again: nothing is lost that comes twice."""
+    body = await three_blocks(bench)
+    await damage(bench, 1, body[:-5])
+    log = bench.open(ONE_FILE)
+    again = await log.append(entries("a", "b"))
+    assert list(again.duplicates) == [0]
+    assert (await bench.reader().get(again.offsets[1])).value == b"the value of b"
+    assert (await log.append(entries("b"))).duplicates
+
+
+def test_the_codec_keeps_bytes():
+    """Keys and values of any bytes and sizes come back as they were."""
+    codec = BlockCodec()
+    for kept in ([], [Entry(b"", b"")], [Entry(bytes(range(256)), b"\0" * 70_000), Entry(b"k", b""), Entry(b"", b"v")]):
+        records = codec.unpack(3, len(kept), codec.pack(kept))
+        assert [(record.key, record.value) for record in records] == kept
+        assert [record.offset for record in records] == [3 * 65536 + i for i in range(len(kept))]
+
+
+async def test_collisions_are_no_duplicates(bench):
+    """Keys with one and the same hash are told apart."""
+    log = bench.open(ONE_FILE, digest=lambda _: 5)
+    receipts = [await log.append(entries(*names)) for names in ("abc", "de", "xaey")]
+    assert [list(receipt.duplicates) for receipt in receipts] == [[], [], [1, 2]]
+    assert [record.key for record in await read_all(bench.reader())] == [b"a", b"b", b"c", b"d", b"e", b"x", b"y"]

@@ -1,0 +1,74 @@
+"""The real server of ingest on loopback, in the test's own process."""
+
+import asyncio
+import itertools
+import socket
+from collections.abc import AsyncIterator
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from wire import KEY, STRICT_KEY, GatedLog, Running
+
+from postroad.clock import ManualClock
+from postroad.rejections import Rejections, RejectionsReader
+from postroad.runtime.serving import Listener, serve
+from postroad.web.answers import OK
+from postroad.web.app import IngestApp
+from postroad.web.ingest import Ingest, RegionStores
+from postroad.web.keyring import ApiSource, KeyRing
+from postroad.web.tally import IngestTally
+
+
+@pytest.fixture
+def request_timeout() -> float:
+    """Seconds a request may take to arrive; tests of slow clients override it."""
+    return 20.0
+
+
+async def livez():
+    """Answer as a page does."""
+    return OK
+
+
+@pytest_asyncio.fixture
+async def server(tmp_path: Path, request_timeout: float) -> AsyncIterator[Running]:
+    """A server with two sources of one region, one of them always strict."""
+    clock, tally, stop = ManualClock(), IngestTally(), asyncio.Event()
+    log, rejections = GatedLog(clock), Rejections.open(tmp_path / "rejections.db")
+    sources = {
+        KEY: ApiSource("app", "us", always_strict=False),
+        STRICT_KEY: ApiSource("strict-app", "us", always_strict=True),
+    }
+    keys = KeyRing({sha256(key.encode()).hexdigest(): source for key, source in sources.items()})
+    count = itertools.count(1)
+    ingest = Ingest(keys, {"us": RegionStores(log, rejections)}, clock, tally, lambda: f"id-{next(count)}")
+    app = IngestApp(ingest, {"/livez": livez}, tally, clock)
+    port = free_port()
+    serving = asyncio.create_task(serve(app, Listener("127.0.0.1", port, request_timeout, 1.0), stop))
+    running = Running(port, log, RejectionsReader(tmp_path / "rejections.db"))
+    await _until_it_listens(running, serving)
+    yield running
+    stop.set()
+    await serving
+    await rejections.close()
+
+
+def free_port() -> int:
+    """Return a port nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def _until_it_listens(running: Running, serving: asyncio.Task[None]) -> None:
+    while not serving.done():
+        try:
+            _, writer = await running.connect()
+        except ConnectionRefusedError:
+            await asyncio.sleep(0)
+        else:
+            writer.close()
+            return
+    serving.result()

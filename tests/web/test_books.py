@@ -1,0 +1,117 @@
+"""What ingest counts and keeps, with the embedded log beneath it."""
+
+import json
+from hashlib import sha256
+
+import pytest
+
+from postroad.clock import ManualClock
+from postroad.contract.stored import make_key, unpack
+from postroad.log.memory import MemoryLog
+from postroad.log.options import LogOptions
+from postroad.log.reader import SqliteLogReader
+from postroad.log.sqlite import SqliteLog
+from postroad.web.app import IngestApp
+from postroad.web.ingest import Ingest, RegionStores
+from postroad.web.keyring import ApiSource, KeyRing
+from postroad.web.tally import IngestTally
+
+KEY = "test-write-key"
+GOOD = {"userId": "u", "event": "Email Opened", "properties": {"email_id": "1"}, "messageId": "m"}
+
+
+class Unrecorded:
+    """Rejections that only count."""
+
+    def __init__(self):
+        self.count = 0
+
+    async def record(self, rejections):
+        """Count them."""
+        self.count += len(rejections)
+
+
+class Edge:
+    """Ingest without its HTTP server."""
+
+    def __init__(self, log, **options):
+        self.tally, self.rejections = IngestTally(), Unrecorded()
+        clock, keys = (
+            ManualClock(),
+            KeyRing({sha256(KEY.encode()).hexdigest(): ApiSource("app", "us", always_strict=False)}),
+        )
+        regions = {"us": RegionStores(log, self.rejections)}
+        ingest = Ingest(keys, regions, clock, self.tally, lambda: "assigned-by-us", **options)
+        self._app = IngestApp(ingest, {}, self.tally, clock)
+
+    async def post(self, event, key=KEY):
+        """Send an event; return the status and the body."""
+        headers = [(b"authorization", b"Bearer " + key.encode())]
+        sent = []
+
+        async def receive():
+            return {"type": "http.request", "body": json.dumps(event).encode(), "more_body": False}
+
+        async def send(message):
+            sent.append(message)
+
+        await self._app({"type": "http", "method": "POST", "path": "/v1/track", "headers": headers}, receive, send)
+        return sent[0]["status"], sent[1]["body"]
+
+
+async def test_an_answered_event_is_in_the_embedded_log(tmp_path):
+    """When 200 is said, another process can read the event, under its source and id."""
+    log = SqliteLog.open(tmp_path, ManualClock(), LogOptions(disk_floor=0))
+    reader = SqliteLogReader(tmp_path, ManualClock())
+    assert await Edge(log).post(GOOD) == (200, b"{}")
+    record = await reader.find(make_key("app", "m"))
+    event = unpack(record.value)
+    assert event.received_at == ManualClock().now()
+    assert json.loads(event.body) == {
+        **GOOD,
+        "type": "track",
+        "timestamp": "2023-11-14T22:13:20.000Z",
+        "receivedAt": "2023-11-14T22:13:20.000Z",
+    }
+    await reader.close()
+    await log.close()
+
+
+async def test_duplicates_and_conflicts_are_counted_apart(tmp_path):
+    """A retry is a duplicate; another event with a known id is a conflict; both are 200 and not stored."""
+    log = SqliteLog.open(tmp_path, ManualClock(), LogOptions(disk_floor=0))
+    edge = Edge(log)
+    for event in (GOOD, GOOD, {**GOOD, "sentAt": "2024-01-15T10:30:00Z"}, {**GOOD, "userId": "another"}):
+        assert await edge.post(event) == (200, b"{}")
+    counts = {"accepted": 1, "duplicate": 2, "conflict": 1}
+    assert edge.tally.items == {("us", "app", outcome): count for outcome, count in counts.items()}
+    assert edge.tally.requests == {("us", 200): 4}
+    await log.close()
+
+
+async def test_events_without_an_id_are_never_duplicates():
+    """Two calls that name no message id are two events: each gets an id of its own."""
+    ids = iter(["one", "two"])
+    edge = Edge(MemoryLog(ManualClock()))
+    edge._app._ingest._new_message_id = lambda: next(ids)
+    for _ in range(2):
+        await edge.post({**GOOD, "messageId": None})
+    assert edge.tally.items == {("us", "app", "accepted"): 2}
+
+
+@pytest.mark.parametrize(("always_strict", "status", "rejected"), [(False, 200, 1), (True, 401, 0)])
+async def test_a_server_that_is_always_strict_tells_strangers(always_strict, status, rejected):
+    """With `strict = "always"` for the whole server a wrong key is a 401, whatever the header says."""
+    edge = Edge(MemoryLog(ManualClock()), always_strict=always_strict)
+    assert (await edge.post(GOOD, key="other"))[0] == status
+    assert edge.rejections.count == rejected
+
+
+async def test_every_answer_of_200_is_counted_once():
+    """Accepted, duplicate and rejected add up to what was answered 200."""
+    edge = Edge(MemoryLog(ManualClock()))
+    for event in (GOOD, GOOD, {"event": "nobody"}, {**GOOD, "messageId": "n", "properties": None}):
+        assert (await edge.post(event))[0] == 200
+    assert (await edge.post(GOOD, key="other"))[0] == 200
+    assert sum(edge.tally.items.values()) == 5
+    assert edge.tally.items["us", "app", "rejected"] == edge.tally.items["us", "", "rejected"] == 1
