@@ -68,14 +68,16 @@ class RegionView:
     async def status(self) -> RegionStatus:
         """Return the figures of the moment."""
         ingest = read_pulse(ingest_pulse(self._data_dir), self._clock)
-        delivery = read_pulse(delivery_pulse(self._data_dir), self._clock)
-        own = ingest.regions.get(self._region) if ingest else None
+        delivering = is_locked(self._files.ledger.with_suffix(".lock"))
+        delivery = read_pulse(delivery_pulse(self._data_dir), self._clock) if delivering else None
+        taking = is_locked(self._files.log / "writer.lock")  # at once, where a pulse takes seconds to go stale
+        own = ingest.regions.get(self._region) if ingest and taking else None
         free = free_bytes(self._data_dir)
         state = await self._log.state()
         return RegionStatus(
             region=self._region,
             accepting=own is not None and own.healthy and free > self._disk_floor,
-            delivering=delivery is not None and is_locked(self._files.ledger.with_suffix(".lock")),
+            delivering=delivery is not None,
             appended=state.appended,
             duplicates=state.duplicates,
             kept=state.kept,

@@ -1,0 +1,90 @@
+"""`postroad audit`: whether the books balance, event by event, against the log."""
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from postroad.cli.options import AsJson, ConfigFile, read_config, verb
+from postroad.cli.output import progress, say, say_json, table
+from postroad.cli.statuses import NOT_SO
+from postroad.cli.stores import frozen_ledger, open_stores
+from postroad.clock import SystemClock
+from postroad.config import Config
+from postroad.inspection.audit import RegionBooks
+from postroad.inspection.audit import audit as audit_region
+from postroad.inspection.books import AccountBooks
+
+_Region = Annotated[str | None, typer.Option(metavar="NAME", help="Only this region.")]
+
+_COLUMNS = ("delivered", "retry", "dead", "dropped", "expired", "erased", "abandoned")
+_FILTERED = "filtered_"
+
+
+def audit(*, region: _Region = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Compare the books of every destination with the log, event by event.
+
+    Every accepted event must be exactly one thing at every destination that was there when it came. Works
+    beside a running server. Ends with status 1 when something does not balance.
+    """
+    found = asyncio.run(_audit(read_config(config), region))
+    balanced = all(books.balanced for books in found)
+    if as_json:
+        say_json({"balanced": balanced, "regions": found})
+    else:
+        for books in found:
+            _tell(books)
+        say("The books balance." if balanced else "THE BOOKS DO NOT BALANCE.")
+    if not balanced:
+        raise typer.Exit(NOT_SO)
+
+
+async def _audit(config: Config, wanted: str | None) -> Sequence[RegionBooks]:
+    async with open_stores(config, wanted, SystemClock()) as opened:
+        found = []
+        for stores in opened:
+            with progress(f"auditing {stores.region}") as tell:
+                snapshot = partial(frozen_ledger, stores.files)
+                found.append(await audit_region(stores.region, stores.log, snapshot, stores.rejections, tell))
+        return found
+
+
+def _tell(books: RegionBooks) -> None:
+    kept = "" if books.kept == books.accepted else f" ({books.kept} of them still in the log)"
+    recorded = sum(count.recorded for count in books.rejections.values())
+    say(f"region {books.region}: {books.accepted} accepted{kept}, {books.duplicates} duplicates, {recorded} rejected")
+    say("")
+    filters = sorted({name for account in books.accounts for name in account.outcomes if name.startswith(_FILTERED)})
+    columns = [*_COLUMNS, *filters]
+    names = [name.removeprefix(_FILTERED) if name in _COLUMNS else name.replace("_", ": ") for name in columns]
+    if books.accounts:
+        table(
+            ("destination", "owed", "pending", *names, "sum", "balances"),
+            [_row(account, columns) for account in books.accounts],
+        )
+        say("")
+    for problem in books.problems:
+        say(f"{books.region}: {problem}")
+    for account in books.accounts:
+        for problem in account.problems:
+            say(f"{_name(account)}: {problem}")
+        if account.faults > len(account.problems):
+            say(f"{_name(account)}: and {account.faults - len(account.problems)} more")
+
+
+def _row(account: AccountBooks, columns: Sequence[str]) -> tuple[object, ...]:
+    counts = [account.outcomes.get(column, 0) for column in columns]
+    answer = "yes" if account.balanced else "NO"
+    return _name(account), account.owed, account.pending, *counts, account.sum, answer
+
+
+def _name(account: AccountBooks) -> str:
+    marks = [f"replay {account.replay}"] if account.replay else []
+    if not account.open:
+        marks.append("ended")
+    return f"{account.destination} ({', '.join(marks)})" if marks else account.destination
+
+
+app = verb(audit)

@@ -1,0 +1,66 @@
+"""`postroad check`: whether the configuration can be used, and what it says."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import typer
+
+from postroad import registry
+from postroad.cli.options import AsJson, ConfigFile, read_config, verb
+from postroad.cli.output import say, say_json, table
+from postroad.cli.statuses import WRONG
+from postroad.config import Config, config_file, masked
+from postroad.errors import ConfigError
+
+
+def check(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Check the configuration and show it with its secrets masked.
+
+    Tells every problem at once, with its line and what would be right. Nothing is started or changed.
+    """
+    try:
+        found = read_config(config)
+    except ConfigError as error:
+        if not as_json:
+            raise
+        say_json({"ok": False, "problems": error.problems})
+        raise typer.Exit(WRONG) from error
+    shown = masked(found, {place.type: registry.load(place.type).Settings for place in found.destinations.values()})
+    if as_json:
+        say_json({"ok": True, "config": shown})
+        return
+    file = config_file(config, os.environ)
+    say(f"ok: {file or 'no file, the defaults'}")
+    _summary(found, shown)
+
+
+def _summary(config: Config, shown: Mapping[str, Any]) -> None:
+    server = config.server
+    say(f"ingest at {server.bind}, admin at {server.admin_bind}, data in {server.data_dir}")
+    say("")
+    regions = [
+        (name, ", ".join(region.hosts) or "any", len(config.sources_in(name)), len(config.destinations_in(name)))
+        for name, region in config.regions.items()
+    ]
+    table(("region", "hosts", "sources", "destinations"), regions)
+    if config.sources:
+        say("")
+        sources = [(name, entry.type, entry.region, len(entry.key_hashes)) for name, entry in config.sources.items()]
+        table(("source", "type", "region", "keys"), sources)
+    places = config.destinations.items()
+    if places:
+        say("")
+        table(
+            ("destination", "type", "region", "names", "events", "settings"),
+            [_destination(name, shown["destinations"][name], list(entry.options)) for name, entry in places],
+        )
+
+
+def _destination(name: str, entry: Mapping[str, Any], own: Sequence[str]) -> tuple[str, ...]:
+    events = ", ".join(entry["events"] or ["all"]) if entry["enabled"] else "none: not enabled"
+    settings = ", ".join(f"{key}={entry[key]}" for key in own)
+    return name, entry["type"], entry["region"], ", ".join(entry["names"]), events, settings
+
+
+app = verb(check)

@@ -1,0 +1,69 @@
+"""What the verbs share: their common options, the configuration they name, and times as people write them."""
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from postroad import registry
+from postroad.clock import MICROSECONDS, Clock
+from postroad.config import Config, load
+from postroad.config.units import read_duration
+from postroad.errors import UsageError
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", metavar="FILE", help="Configuration file; else POSTROAD_CONFIG, else the one of a start without."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON with stable keys: one object a line in lists.")]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def verb(command: Callable[..., None]) -> typer.Typer:
+    """Return the app of a verb that is one command."""
+    app = group()
+    app.command()(command)
+    return app
+
+
+def group(summary: str | None = None) -> typer.Typer:
+    """Return an app that a verb adds its commands to; `summary` is the help of one with several."""
+    settings: dict[str, Any] = {"rich_markup_mode": None, "add_completion": False, "pretty_exceptions_enable": False}
+    app = typer.Typer(**settings)
+    if summary is not None:
+        app.callback(no_args_is_help=True, help=summary)(_nothing)
+    return app
+
+
+def read_config(file: Path | None) -> Config:
+    """Return the configuration that a verb works with. Raises `ConfigError` with all problems."""
+    return load(file, os.environ, registry.settings_of)
+
+
+def read_time(text: str, clock: Clock) -> int:
+    """Return microseconds for ISO 8601 (UTC unless it says otherwise) or for a duration ago such as `1h`.
+
+    Raises `UsageError`.
+    """
+    try:
+        return clock.now() - round(read_duration(text) * MICROSECONDS)
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            f"{text!r} is not a time such as 2024-01-15T10:30:00Z, nor a duration such as 1h or 7d"
+        ) from None
+    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return (aware - _EPOCH) // timedelta(microseconds=1)
+
+
+def _nothing() -> None:
+    pass

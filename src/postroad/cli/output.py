@@ -1,0 +1,89 @@
+"""What the verbs print: tables on a terminal, plain columns in a pipe, JSON when asked."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from postroad.clock import iso
+from postroad.destinations.printable import printable
+
+_GAP: Final = "  "
+
+
+def say(line: str) -> None:
+    """Print one line; what others wrote into it can't move the cursor."""
+    print(printable(line))  # noqa: T201 - printing is what this file is for
+
+
+def say_json(value: Any) -> None:
+    """Print a value as one line of JSON."""
+    say_bytes(msgspec.json.encode(value) + b"\n")
+
+
+def say_bytes(data: bytes) -> None:
+    """Print bytes as they are, at once."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def pretty(body: bytes) -> str:
+    """Return a JSON text indented, or its bytes as text when it is none; control signs are escaped by line."""
+    try:
+        text = msgspec.json.format(body, indent=2).decode()
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        text = body.decode("utf-8", "backslashreplace")
+    return "\n".join(printable(line) for line in text.splitlines())
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print rows under their column names; numbers go to the right."""
+    cells = [[printable(str(cell)) for cell in row] for row in rows]
+    right = [all(isinstance(row[place], int | float) for row in rows) for place in range(len(columns))]
+    if sys.stdout.isatty():
+        _draw(columns, cells, right)
+        return
+    lines = [list(columns), *cells]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(columns))]
+    for line in lines:
+        padded = [
+            cell.rjust(width) if flush else cell.ljust(width)
+            for cell, width, flush in zip(line, widths, right, strict=True)
+        ]
+        print(_GAP.join(padded).rstrip())  # noqa: T201
+
+
+def when(at: int | None) -> str:
+    """Write a time in microseconds for people; a dash when there is none."""
+    return "-" if at is None else iso(at)
+
+
+@contextlib.contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar on a terminal; yields what to call with the part that is done and the whole."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _all: None
+        return
+    from rich.console import Console  # noqa: PLC0415 - only a terminal needs it, and it takes long to import
+    from rich.progress import Progress  # noqa: PLC0415
+
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+        bar = bars.add_task(what, total=None)
+        yield lambda done, total: bars.update(bar, completed=done, total=total)
+
+
+def _draw(columns: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[bool]) -> None:
+    from rich import box  # noqa: PLC0415 - only a terminal needs it
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name, flush in zip(columns, right, strict=True):
+        drawn.add_column(name, justify="right" if flush else "left", overflow="fold")
+    for row in cells:
+        drawn.add_row(*(Text(cell) for cell in row))  # Text: a cell's brackets are no markup
+    Console().print(drawn)

@@ -1,0 +1,72 @@
+"""The program: its verbs by name. A verb's module is imported when that verb is used, and not before."""
+
+import importlib
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from postroad import __version__
+from postroad.cli.statuses import MEANINGS
+
+VERBS: Final[Mapping[str, str]] = {
+    "serve": "Start Postroad: accept events and deliver them until stopped.",
+    "check": "Check the configuration and show it with its secrets masked.",
+    "keys": "Make write keys.",
+    "send": "Send one event to a running server.",
+    "tail": "Follow the events that are accepted.",
+    "show": "Show one event: what came, and what each destination got and answered.",
+    "status": "Show how every region and destination is.",
+    "audit": "Compare the books of every destination with the log, event by event.",
+    "dead": "List, show, resend or drop dead letters.",
+    "rejections": "List or show what was answered 200 and could not become an event.",
+}
+"""Every verb with what its help begins with; `postroad.cli.VERB` has its `app`."""
+
+_EPILOG: Final = "Exit status: " + "; ".join(f"{status} {meaning}" for status, meaning in MEANINGS.items()) + "."
+
+
+class Program(TyperGroup):
+    """Finds a verb's command in the verb's own module."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the framework's signature
+        """Return the verbs in the order of the help."""
+        return list(VERBS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the framework's signature
+        """Return a verb's command, None when there is no such verb."""
+        if cmd_name not in VERBS:
+            return None
+        command = get_command(importlib.import_module(f"postroad.cli.{cmd_name}").app)
+        command.name = cmd_name
+        return command
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - the framework's signature
+        """Write the list of verbs without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+def program() -> Program:
+    """Return the whole program."""
+    app = typer.Typer(
+        cls=Program, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, epilog=_EPILOG
+    )
+    app.callback(invoke_without_command=True, no_args_is_help=True)(_start)
+    command = get_command(app)
+    if not isinstance(command, Program):
+        raise TypeError("the program is a group of verbs")
+    command.commands.update(dict.fromkeys(VERBS, command))  # only their names: for "did you mean"
+    return command
+
+
+def _start(
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Take semantic email events, keep them safe, and deliver them to every destination."""
+    if version:
+        typer.echo(f"postroad {__version__}")
+        raise typer.Exit

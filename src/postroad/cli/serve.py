@@ -1,0 +1,79 @@
+"""`postroad serve`: the whole server, or one of its roles."""
+
+import asyncio
+import contextlib
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvloop
+
+from postroad import registry
+from postroad.cli import banner
+from postroad.cli.options import ConfigFile, verb
+from postroad.cli.ports import check_free
+from postroad.clock import SystemClock
+from postroad.config import Config, FirstStart, config_file, ensure_admin_token, ensure_defaults, load_file
+from postroad.errors import UsageError
+from postroad.files import prepare_folder
+from postroad.registry import near_miss
+from postroad.runtime.logs import configure_logs
+from postroad.runtime.process import ROLES, SUPERVISED, run_role
+from postroad.runtime.supervisor import Supervisor
+
+_ALL = ",".join(ROLES)
+_Roles = Annotated[str, typer.Option(metavar="LIST", help="Which parts to run, with commas between.")]
+
+
+def serve(*, config: ConfigFile = None, roles: _Roles = _ALL) -> None:
+    """Start Postroad: accept events and deliver them until stopped.
+
+    Without a configuration file it starts with one region, one source whose write key it makes and prints
+    once, and one destination that writes files. SIGTERM or Ctrl-C finishes what is in flight.
+    """
+    wanted = _known(roles)
+    start = _prepare(config)
+    supervised = bool(os.environ.get(SUPERVISED))
+    if not supervised:
+        check_free(start.config.server, wanted, SystemClock())
+        typer.echo(banner.banner(start, config_file(config, os.environ)))
+    if len(wanted) == 1:
+        run_role(wanted[0], start.config)
+        return
+    configure_logs(start.config.server.log_level, start.config.server.log_format, "supervisor")
+    status = uvloop.run(_supervise(wanted, start.config, ["--config", str(config)] if config else []))
+    raise typer.Exit(status)
+
+
+def _known(roles: str) -> list[str]:
+    names = list(dict.fromkeys(role.strip() for role in roles.split(",") if role.strip()))
+    for name in names:
+        if name not in ROLES:
+            raise UsageError(f"{name!r} is not a role; there are {', '.join(ROLES)}{near_miss(name, ROLES)}")
+    return names or list(ROLES)
+
+
+def _prepare(file: Path | None) -> FirstStart:
+    """Check the configuration, and make what a first start makes."""
+    found = config_file(file, os.environ)
+    if found is None:
+        start = ensure_defaults(os.environ, registry.settings_of)
+    else:
+        start = FirstStart(load_file(found, os.environ, registry.settings_of), None, created=False)
+    prepare_folder(start.config.server.data_dir)
+    ensure_admin_token(start.config.server.data_dir)
+    return start
+
+
+async def _supervise(roles: list[str], config: Config, arguments: list[str]) -> int:
+    telling = asyncio.create_task(banner.tell_ready(config, SystemClock()))
+    try:
+        return await Supervisor(roles, arguments, config.server.shutdown_grace).run()
+    finally:
+        telling.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await telling
+
+
+app = verb(serve)

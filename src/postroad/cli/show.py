@@ -1,0 +1,83 @@
+"""`postroad show`: one event, from what came to what each destination answered."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from postroad.cli.options import AsJson, ConfigFile, read_config, verb
+from postroad.cli.output import pretty, say, say_json, when
+from postroad.cli.statuses import NOT_SO
+from postroad.cli.stores import open_stores
+from postroad.clock import SystemClock
+from postroad.config import Config
+from postroad.inspection.story import Delivery, Story, stories
+
+_MessageId = Annotated[str, typer.Argument(metavar="MESSAGE_ID", help="The event's messageId.")]
+_Sources = Annotated[
+    list[str] | None,
+    typer.Option("--source", metavar="ID", help="Look also for events of this source, which is not configured."),
+]
+
+
+def show(
+    message_id: _MessageId, *, source: _Sources = None, config: ConfigFile = None, as_json: AsJson = False
+) -> None:
+    """Show one event: what came, and what each destination got and answered.
+
+    Looks in all regions, at the events of all configured sources. Ends with status 1 when there is none.
+    """
+    found = asyncio.run(_find(read_config(config), message_id, source or []))
+    for story in found:
+        if as_json:
+            say_json(story)
+        else:
+            _tell(story)
+    if not found:
+        typer.echo(f"postroad: there is no event with the messageId {message_id!r}", err=True)
+        raise typer.Exit(NOT_SO)
+
+
+async def _find(config: Config, message_id: str, more: list[str]) -> list[Story]:
+    found: list[Story] = []
+    async with open_stores(config, None, SystemClock()) as opened:
+        for region in opened:
+            sources = list(dict.fromkeys([*config.sources_in(region.region), *more]))
+            found += await stories(region.region, region.log, region.ledger, sources, message_id)
+    return found
+
+
+def _tell(story: Story) -> None:
+    say(f"{story.event or story.type}  {story.message_id}")
+    say(f"  region    {story.region}")
+    say(f"  source    {story.source}")
+    say(f"  received  {when(story.received_at)}")
+    say(f"  offset    {story.offset}")
+    say(f"  call      {story.type}")
+    if story.kind:
+        say(f"  kind      {story.kind}")
+    for violation in story.violations:
+        say(f"  violation {violation}")
+    say("")
+    for line in pretty(bytes(story.body)).splitlines():
+        say(f"  {line}")
+    say("")
+    if not story.deliveries:
+        say("No destination was there when it came.")
+    for delivery in story.deliveries:
+        _tell_delivery(delivery)
+
+
+def _tell_delivery(delivery: Delivery) -> None:
+    replay = f" (replay {delivery.replay})" if delivery.replay else ""
+    tries = f", tries so far: {delivery.tries}" if delivery.tries else ""
+    due = f", next at {when(delivery.due_at)}" if delivery.due_at is not None else ""
+    say(f"{delivery.destination}{replay}: {delivery.meaning}{tries}{due}")
+    for tried in delivery.failed:
+        status = f" {tried.status}" if tried.status else ""
+        say(f"  {when(tried.at)}{status} {tried.why}")
+        if tried.answer:
+            say(f"    {tried.answer}")
+
+
+app = verb(show)

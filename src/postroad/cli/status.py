@@ -1,0 +1,95 @@
+"""`postroad status`: how every region and destination is."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from postroad.cli.options import AsJson, ConfigFile, read_config, verb
+from postroad.cli.output import say, say_json, table, when
+from postroad.cli.stores import open_stores
+from postroad.clock import MICROSECONDS, Clock, SystemClock
+from postroad.config import Config
+from postroad.config.units import write_duration
+from postroad.inspection.status import RegionStatus, RegionView
+from postroad.rejections import Count
+
+_Looked = tuple[RegionStatus, Mapping[str, Count]]
+_UNITS = ("KiB", "MiB", "GiB", "TiB")
+_KIB = 1024
+
+
+def status(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Show how every region and destination is."""
+    clock = SystemClock()
+    for region, rejections in asyncio.run(_look(read_config(config), clock)):
+        if as_json:
+            say_json({"status": region, "rejections": rejections})
+        else:
+            _tell(region, rejections, clock)
+
+
+async def _look(config: Config, clock: Clock) -> Sequence[_Looked]:
+    async with open_stores(config, None, clock) as opened:
+        return [
+            (
+                await RegionView(
+                    stores.region,
+                    config.server.data_dir,
+                    config.regions[stores.region].disk_floor,
+                    log=stores.log,
+                    ledger=stores.ledger,
+                    clock=clock,
+                ).status(),
+                (await stores.rejections.counts())._asdict(),
+            )
+            for stores in opened
+        ]
+
+
+def _tell(region: RegionStatus, rejections: Mapping[str, Count], clock: Clock) -> None:
+    accepting = "accepting" if region.accepting else "NOT ACCEPTING"
+    say(f"region {region.region}: {accepting}, {'delivering' if region.delivering else 'NOT DELIVERING'}")
+    say(f"  events      {region.appended} accepted, {region.duplicates} duplicates, {region.kept} kept")
+    say(f"  log         {_size(region.log_size)} in {region.segments} segments, from {when(region.first_at)}")
+    say(f"  dedup       {_window(region, clock)}")
+    say(f"  queue       {'unknown' if region.queued is None else _size(region.queued)} to be written")
+    say(f"  disk        {_size(region.free_disk)} free, ingest stops below {_size(region.disk_floor)}")
+    for name, count in rejections.items():
+        say(f"  rejections  {count.recorded} of {name}, {count.kept} kept, {count.evicted} evicted")
+    say("")
+    table(
+        ("destination", "state", "waiting", "retrying", "dead", "oldest", "settled"),
+        [
+            (
+                place.id,
+                place.state,
+                place.waiting,
+                place.retrying,
+                place.dead,
+                "-" if place.oldest_age is None else write_duration(round(place.oldest_age)),
+                ", ".join(f"{count} {name}" for name, count in place.outcomes.items() if name not in {"retry", "dead"}),
+            )
+            for place in region.destinations
+        ],
+    )
+    say("")
+
+
+def _window(region: RegionStatus, clock: Clock) -> str:
+    if region.window_ids is None:
+        return "unknown: ingest is not running"
+    if region.window_since is None:
+        return "no message ids yet"
+    seconds = (clock.now() - region.window_since) // MICROSECONDS
+    return f"{region.window_ids} message ids of the last {write_duration(float(seconds))}"
+
+
+def _size(size: int) -> str:
+    if size < _KIB:
+        return f"{size} B"
+    amount, place = size / _KIB, 0
+    while amount >= _KIB and place + 1 < len(_UNITS):
+        amount, place = amount / _KIB, place + 1
+    return f"{amount:.1f} {_UNITS[place]}"
+
+
+app = verb(status)

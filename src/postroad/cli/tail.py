@@ -1,0 +1,131 @@
+"""`postroad tail`: the events of a region as they are accepted."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Collection
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+import typer
+
+from postroad.cli.options import AsJson, ConfigFile, read_config, read_time, verb
+from postroad.cli.output import say, say_bytes
+from postroad.cli.stores import Stores, open_stores
+from postroad.clock import SystemClock, iso
+from postroad.config import Config
+from postroad.contract.calls import TYPES
+from postroad.contract.stored import StoredEvent, read_key, unpack
+from postroad.delivery.items import make_event
+from postroad.destinations.file import line
+from postroad.errors import UsageError
+from postroad.log.base import Record
+from postroad.registry import near_miss
+
+_READ_BYTES = 1 << 20
+
+_Region = Annotated[str | None, typer.Option(metavar="NAME", help="The region; else the first one.")]
+_Since = Annotated[str | None, typer.Option(metavar="TIME", help="Begin there: ISO 8601, or 1h for an hour ago.")]
+_Start = Annotated[bool, typer.Option("--from-start", help="Begin with the oldest event that is kept.")]
+_Events = Annotated[list[str] | None, typer.Option("--event", metavar="NAME", help="Only these; may be repeated.")]
+_Sources = Annotated[list[str] | None, typer.Option("--source", metavar="ID", help="Only of these sources.")]
+_Types = Annotated[list[str] | None, typer.Option("--type", metavar="CALL", help="Only these calls.")]
+_Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="End after this many events.")]
+
+
+class _Wanted(NamedTuple):
+    """What is printed; an empty collection wants all. `event` names also match an alias of that event."""
+
+    events: Collection[str]
+    sources: Collection[str]
+    types: Collection[str]
+
+    def has(self, source: str, event: StoredEvent) -> bool:
+        names = {event.name, event.kind.event} if event.kind else {event.name}
+        return (
+            (not self.events or not names.isdisjoint(self.events))
+            and (not self.sources or source in self.sources)
+            and (not self.types or event.type.wire in self.types)
+        )
+
+
+def tail(
+    *,
+    region: _Region = None,
+    since: _Since = None,
+    from_start: _Start = False,
+    event: _Events = None,
+    source: _Sources = None,
+    type_name: _Types = None,
+    limit: _Limit = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Follow the events that are accepted, one a line, until Ctrl-C.
+
+    With --json a line is the event and our own facts about it: {"event": {...}, "postroad": {...}}.
+    """
+    for call in type_name or ():
+        if call not in TYPES:
+            raise UsageError(f"{call!r} is not a call; there are {', '.join(TYPES)}{near_miss(call, TYPES)}")
+    wanted = _Wanted(event or (), source or (), type_name or ())
+    asyncio.run(_tail(read_config(config), region, wanted, "" if from_start else since, limit, as_json=as_json))
+
+
+async def _tail(
+    config: Config, region: str | None, wanted: _Wanted, since: str | None, limit: int | None, *, as_json: bool
+) -> None:
+    """Print until `limit`. `since` is None for new events only, empty for all that are kept."""
+    clock = SystemClock()
+    async with open_stores(config, region or next(iter(config.regions)), clock) as (stores,):
+        start = await _start(stores, since, clock)
+        count = 0
+        async for record in _records(stores, start):
+            stored = unpack(record.value)
+            if not wanted.has(read_key(record.key)[0], stored):
+                continue
+            if as_json:
+                say_bytes(line(make_event(record, stored, stores.region)))
+            else:
+                say(_line(record, stored))
+                sys.stdout.flush()
+            count += 1
+            if count == limit:
+                return
+
+
+async def _start(stores: Stores, since: str | None, clock: SystemClock) -> int:
+    if since is None:
+        return await stores.log.end()
+    return await stores.log.offset_at(read_time(since, clock)) if since else await stores.log.first()
+
+
+async def _records(stores: Stores, start: int) -> AsyncIterator[Record]:
+    while True:
+        blocks = await stores.log.read(start, _READ_BYTES)
+        for block in blocks:
+            for record in block.records:
+                yield record
+            start = block.end
+        if not blocks:
+            await stores.log.wait(start)
+
+
+def _line(record: Record, event: StoredEvent) -> str:
+    source, message_id = read_key(record.key)
+    body = msgspec.json.decode(event.body)
+    who = next((f"{name}={body[name]}" for name in ("userId", "anonymousId", "groupId") if body.get(name)), "-")
+    parts = [iso(event.received_at), str(record.offset), source, event.type.wire, event.name or "-", who]
+    email = _email_id(body)
+    marks = [f"email_id={email}"] if email else []
+    if event.problems:
+        marks.append(f"violations={len(event.violations)}")
+    return "  ".join([*parts, *marks, f"messageId={message_id}"])
+
+
+def _email_id(body: dict[str, Any]) -> str:
+    properties = body.get("properties")
+    found = properties.get("email_id") if isinstance(properties, dict) else None
+    return found if isinstance(found, str) else ""
+
+
+app = verb(tail)

@@ -1,0 +1,156 @@
+"""One event's story: what came, and what became of it at every destination."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from postroad.contract.stored import make_key, read_key, unpack
+from postroad.ledger.base import Account, Attempt, DeadLetter, LedgerReader, Outcome, Retry
+from postroad.log.base import LogReader, Record, number_of, position_of
+
+_PAGE: Final = 1000
+
+MEANINGS: Final = {
+    Outcome.PENDING: "waiting for its first try",
+    Outcome.DELIVERED: "delivered",
+    Outcome.RETRY: "waiting for another try",
+    Outcome.DEAD: "given up: a dead letter, which can be resent",
+    Outcome.DROPPED: "given up for good by the operator",
+    Outcome.EXPIRED: "not delivered before retention removed it",
+    Outcome.ERASED: "removed by a privacy request",
+    Outcome.ABANDONED: "not delivered when the destination was removed",
+    Outcome.FILTERED_INTEGRATIONS: "filtered: its `integrations` keep it from here",
+    Outcome.FILTERED_EVENTS: "filtered: its name is not in the destination's `events`",
+    Outcome.FILTERED_DISABLED: "filtered: the destination was not enabled",
+    Outcome.FILTERED_UNSUPPORTED: "filtered: the destination can't take this kind of event",
+    Outcome.FILTERED_TRANSFORM: "filtered: the transform dropped it",
+}
+"""What each outcome means to a person."""
+
+
+class Try(msgspec.Struct, frozen=True):
+    """One try that did not deliver: when (microseconds), the HTTP status (0: none), why, and what came back."""
+
+    at: int
+    status: int
+    why: str
+    answer: str
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """What became of the event in one account. `due_at` is in microseconds, None when no try is planned.
+
+    `tries` is None where nobody counts any more: it is settled.
+    """
+
+    destination: str
+    account: int
+    replay: str | None
+    outcome: str
+    meaning: str
+    tries: int | None
+    due_at: int | None
+    failed: Sequence[Try]
+
+
+class Story(msgspec.Struct, frozen=True):
+    """An event as it came, and its deliveries. Times are microseconds."""
+
+    region: str
+    source: str
+    message_id: str
+    offset: int
+    received_at: int
+    type: str
+    event: str
+    kind: str | None
+    violations: Sequence[str]
+    body: msgspec.Raw
+    deliveries: Sequence[Delivery]
+
+
+async def stories(
+    region: str, log: LogReader, ledger: LedgerReader, sources: Sequence[str], message_id: str
+) -> list[Story]:
+    """Return the events with this message id that came from any of these sources, by source."""
+    return [
+        await _story(region, record, ledger)
+        for source in sources
+        if (record := await _find(make_key(source, message_id), log, ledger)) is not None
+    ]
+
+
+async def _find(key: bytes, log: LogReader, ledger: LedgerReader) -> Record | None:
+    """Find it in the log, or among the dead letters, which outlive it there."""
+    record = await log.find(key)
+    if record is not None:
+        return record
+    for account in await ledger.accounts():
+        after = -1
+        while letters := await ledger.dead(account.number, after=after, limit=_PAGE):
+            for letter in letters:
+                if letter.key == key:
+                    return Record(letter.offset, letter.key, letter.value)
+            after = letters[-1].offset
+    return None
+
+
+async def _story(region: str, record: Record, ledger: LedgerReader) -> Story:
+    source, message_id = read_key(record.key)
+    event = unpack(record.value)
+    found = [await _delivery(account, record.offset, ledger) for account in await ledger.accounts()]
+    return Story(
+        region=region,
+        source=source,
+        message_id=message_id,
+        offset=record.offset,
+        received_at=event.received_at,
+        type=event.type.wire,
+        event=event.name,
+        kind=event.kind.event if event.kind else None,
+        violations=[problem.sentence for problem in event.violations],
+        body=msgspec.Raw(event.body),
+        deliveries=[delivery for delivery in found if delivery is not None],
+    )
+
+
+async def _delivery(account: Account, offset: int, ledger: LedgerReader) -> Delivery | None:
+    if offset < account.start or (account.end is not None and offset >= account.end):
+        return None
+    retry = next(iter(await ledger.retries(account.number, due_at=None, offset=offset, limit=1)), None)
+    letter = next(iter(await ledger.dead(account.number, offset=offset, limit=1)), None)
+    outcome = await _outcome(account, offset, ledger, retry, letter)
+    if outcome == Outcome.OUT_OF_ACCOUNT:
+        return None
+    failed = await ledger.attempts(account.number, offset)
+    row = retry or letter
+    return Delivery(
+        destination=account.destination,
+        account=account.number,
+        replay=account.replay,
+        outcome="settled" if outcome is None else outcome.name.lower(),
+        meaning=_SETTLED if outcome is None else MEANINGS[outcome],
+        tries=row.tries if row else 0 if outcome == Outcome.PENDING else None,
+        due_at=retry.due_at if retry else None,
+        failed=[_try(attempt) for attempt in failed],
+    )
+
+
+_SETTLED: Final = "settled before retention removed it; how is only counted"
+
+
+async def _outcome(
+    account: Account, offset: int, ledger: LedgerReader, retry: Retry | None, letter: DeadLetter | None
+) -> Outcome | None:
+    """Return the outcome of one record; None when the ledger forgot it."""
+    if retry is not None or letter is not None:
+        return Outcome.RETRY if retry is not None else Outcome.DEAD
+    codes = await ledger.outcomes(account.number, number_of(offset))
+    if position_of(offset) < len(codes):
+        return Outcome(codes[position_of(offset)])
+    return Outcome.PENDING if offset >= account.cursor else None
+
+
+def _try(attempt: Attempt) -> Try:
+    return Try(attempt.at, attempt.status, attempt.why, attempt.answer)
