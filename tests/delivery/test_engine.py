@@ -78,6 +78,7 @@ async def test_a_failed_loop_is_started_again(bench):
     await bench.append("a")
     await calm()
     assert [destination.closed for destination in made] == [1]
+    assert engine.states() == {"hook": "failed: ValueError"}
     bench.ledger.broken = None
     await bench.pass_time(1)
     assert [destination.delivered for destination in made] == [["a"], ["a"]]
@@ -103,6 +104,24 @@ async def test_a_restart_waits_for_the_ledger(bench, monkeypatch):
     bench.ledger.broken, destination.closed = None, 0
     await bench.pass_time(1)
     assert await totals(bench.ledger, 1) == {"DELIVERED": 1}
+
+
+async def test_a_start_waits_for_the_ledger(bench, monkeypatch):
+    """An engine that starts while accounts can't be opened opens them once they can."""
+    accounts = bench.ledger.accounts
+
+    async def unreadable():
+        raise StoreUnavailable("gone")
+
+    monkeypatch.setattr(bench.ledger, "accounts", unreadable)
+    await bench.append("a")
+    destination = Scripted()
+    engine = await run(bench, hook=lambda: destination)
+    assert engine.states() == {"hook": "waiting: gone"}
+    monkeypatch.setattr(bench.ledger, "accounts", accounts)
+    await bench.pass_time(1)
+    assert destination.delivered == ["a"]
+    assert engine.states() == {"hook": "running"}
 
 
 async def test_the_engine_pokes_and_ends_in_order(bench):
@@ -179,3 +198,32 @@ async def test_a_destination_that_comes_back_starts_anew(bench):
     await bench.start(destination)
     assert destination.seen == ["h"]
     assert await bench.totals() == {"DELIVERED": 1}
+
+
+async def test_a_destination_that_comes_back_claims_nothing_twice(bench):
+    """One that comes back from the beginning begins where its last account ended: an event is counted once."""
+    await removed(bench)
+    await open_accounts([], bench.log, bench.ledger, bench.clock)
+    await bench.append("h")
+    back = (await open_accounts([("hook", True)], bench.log, bench.ledger, bench.clock))["hook"]
+    assert (back.number, back.start) == (2, 3 * BLOCK_SPAN)
+    destination = Scripted()
+    bench.number = back.number
+    await bench.start(destination)
+    assert destination.seen == ["h"]
+    counted = [sum((await totals(bench.ledger, number)).values()) for number in (1, 2)]
+    assert counted == [7, 1]
+
+
+async def test_writing_off_needs_no_log(bench):
+    """An account whose last records retention removed is ended with its cursor at its end all the same."""
+    await bench.append("a")
+    await bench.ledger.open_account("hook", start=0, at=0)
+
+    async def empty(_start: int, _max_bytes: int):
+        return []
+
+    bench.log.read = empty
+    await open_accounts([], bench.log, bench.ledger, bench.clock)
+    account = await bench.account()
+    assert (account.end, account.cursor) == (BLOCK_SPAN, BLOCK_SPAN)

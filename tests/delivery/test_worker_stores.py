@@ -6,6 +6,7 @@ import pytest
 from bench import Bench, Scripted, calm, plan
 
 from postroad.delivery import backlog as backlog_module
+from postroad.delivery import worker as worker_module
 from postroad.destinations.base import Refused, Retry
 from postroad.errors import StoreUnavailable
 from postroad.ledger.base import Outcome, Settlement
@@ -88,9 +89,11 @@ async def test_an_unreadable_ledger_is_waited_out(bench):
     await bench.append("b")
     await bench.pass_time(20)
     assert destination.seen == ["a"]
+    assert bench.worker.state == "waiting: gone"
     bench.ledger.unreadable = None
     await bench.pass_time(1)
     assert sorted(destination.seen) == ["a", "a", "b"]
+    assert bench.worker.state == "running"
     assert await bench.totals() == {"DELIVERED": 2}
 
 
@@ -170,6 +173,45 @@ async def test_a_bug_in_settling_comes_to_light(bench):
     assert destination.closed == 1
     with pytest.raises(ValueError, match="a bug"):
         bench.task.result()
+
+
+async def test_a_bug_in_a_delivery_comes_to_light(bench, monkeypatch):
+    """What goes wrong between a send and its outcome ends the worker, or the event would be owed for ever."""
+
+    def judge(*_: object):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(worker_module, "judge", judge)
+    await bench.append("a")
+    destination = Scripted()
+    await bench.start(destination)
+    assert (bench.task.done(), destination.closed) == (True, 1)
+    with pytest.raises(ZeroDivisionError):
+        bench.task.result()
+    assert (await bench.account()).cursor == 0
+
+
+async def test_a_backlog_stays_in_the_log(bench, monkeypatch):
+    """However much waits, only one read of it is in memory: the next comes when that has been handed out."""
+    monkeypatch.setattr(backlog_module, "READ_BYTES", 1)
+    reads = []
+    read = bench.log.read
+
+    async def counted(start: int, max_bytes: int):
+        reads.append(start)
+        return await read(start, max_bytes)
+
+    monkeypatch.setattr(bench.log, "read", counted)
+    for number in range(50):
+        await bench.append(f"a{number}", f"b{number}")
+    gate = asyncio.Event()
+    destination = Scripted(otherwise=gate)
+    await bench.start(destination, plan(concurrency=2))
+    assert (len(destination.seen), reads) == (2, [0])
+    gate.set()
+    for _ in range(5):
+        await calm()
+    assert await bench.totals() == {"DELIVERED": 100}
 
 
 async def test_a_dead_letter_resent_in_the_same_breath_is_not_missed(bench):

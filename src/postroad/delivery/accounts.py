@@ -16,13 +16,12 @@ async def open_accounts(
 
     `wanted` has a destination's id and whether a new one starts at the beginning of the log. What is owed
     to a destination that is no longer wanted is written off as abandoned and its account ended; when it
-    comes back it gets a new account.
+    comes back it gets a new account, which claims nothing that an earlier one of its accounts did.
+    Raises `StoreError`; calling it again does what is left to do.
     """
-    live = {
-        account.destination: account
-        for account in await ledger.accounts()
-        if account.replay is None and account.end is None
-    }
+    accounts = [account for account in await ledger.accounts() if account.replay is None]
+    live = {account.destination: account for account in accounts if account.end is None}
+    claimed = {account.destination: account.end for account in accounts if account.end is not None}
     ids = {destination for destination, _ in wanted}
     for destination, account in live.items():
         if destination not in ids:
@@ -30,6 +29,7 @@ async def open_accounts(
     for destination, from_beginning in wanted:
         if destination not in live:
             start = await log.first() if from_beginning else await log.end()
+            start = max(start, claimed.get(destination, 0))
             live[destination] = await ledger.open_account(destination, start=start, at=clock.now())
     return {destination: live[destination] for destination in ids}
 
@@ -48,14 +48,12 @@ async def _abandon_unread(account: Account, end: int, log: LogReader, ledger: Le
     cursor = account.cursor
     while cursor < end:
         blocks = [block for block in await log.read(cursor, _READ_BYTES) if block.start < end]
-        if not blocks:
-            return
         outcomes: dict[int, Outcome] = {}
         for block in blocks:
             settled = await ledger.outcomes(account.number, block.number)
             for position in range(len(block.records)):
                 if position >= len(settled) or settled[position] == Outcome.PENDING:
                     outcomes[offset_of(block.number, position)] = Outcome.ABANDONED
-        cursor = blocks[-1].end
+        cursor = blocks[-1].end if blocks else end
         sizes = {block.number: len(block.records) for block in blocks}
         await ledger.settle(account.number, Settlement(outcomes=outcomes, sizes=sizes, cursor=cursor))

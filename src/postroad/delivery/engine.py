@@ -10,10 +10,11 @@ from postroad.clock import Clock
 from postroad.delivery.accounts import open_accounts
 from postroad.delivery.worker import Plan, Worker
 from postroad.destinations.base import Destination
+from postroad.errors import StoreError
 from postroad.ledger.base import Ledger
 from postroad.log.base import LogReader
 
-_RESTART_AFTER = 1.0
+_AGAIN_AFTER = 1.0
 
 
 class Service(NamedTuple):
@@ -33,12 +34,12 @@ class Engine:
         self._ledger = ledger
         self._clock = clock
         self._workers: dict[str, Worker] = {}
+        self._states = dict.fromkeys(self._services, "starting")
         self._logger = structlog.get_logger("postroad.delivery")
 
     async def run(self) -> None:
         """Deliver until cancelled, then end in order."""
-        wanted = [(name, service.from_beginning) for name, service in self._services.items()]
-        await open_accounts(wanted, self._log, self._ledger, self._clock)
+        await self._open_accounts()
         tasks = [asyncio.create_task(self._serve(service)) for service in self._services.values()]
         try:
             await asyncio.gather(*tasks)
@@ -56,7 +57,19 @@ class Engine:
 
     def states(self) -> Mapping[str, str]:
         """Return, for people, what each destination's worker is doing."""
-        return {name: worker.state for name, worker in self._workers.items()}
+        return self._states | {name: worker.state for name, worker in self._workers.items()}
+
+    async def _open_accounts(self) -> None:
+        wanted = [(name, service.from_beginning) for name, service in self._services.items()]
+        while True:
+            try:
+                await open_accounts(wanted, self._log, self._ledger, self._clock)
+            except StoreError as error:
+                self._logger.warning("the accounts can't be opened; deliveries wait", reason=str(error))
+                self._states = dict.fromkeys(self._services, f"waiting: {error}")
+                await self._clock.sleep(_AGAIN_AFTER)
+            else:
+                return
 
     async def _make(self, service: Service) -> Worker:
         accounts = await self._ledger.accounts()
@@ -72,6 +85,11 @@ class Engine:
                 worker = await self._make(service)
                 self._workers[name] = worker
                 await worker.run()
-            except Exception:
+            except StoreError as error:
+                self._logger.warning("a delivery loop can't start yet", destination=name, reason=str(error))
+                self._states[name] = f"waiting: {error}"
+            except Exception as error:
                 self._logger.exception("a delivery loop failed and is started again", destination=name)
-                await self._clock.sleep(_RESTART_AFTER)
+                self._states[name] = f"failed: {type(error).__name__}"
+            self._workers.pop(name, None)
+            await self._clock.sleep(_AGAIN_AFTER)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import structlog
 
-from postroad.clock import MICROSECONDS, Clock
+from postroad.clock import Clock
 from postroad.delivery.alarm import Alarm
 from postroad.delivery.backlog import Backlog
 from postroad.delivery.feed import Feed
@@ -44,7 +44,7 @@ class Plan(NamedTuple):
 
 
 class Worker:
-    """Serves one account until it is stopped."""
+    """Serves one account until it is stopped. Made inside a running event loop; runs once."""
 
     def __init__(
         self,
@@ -79,10 +79,11 @@ class Worker:
         self._feed = Feed(retries, backlog, alarm)
         self._slots = asyncio.Semaphore(plan.concurrency)
         self._sends: set[asyncio.Task[None]] = set()
+        self._bug: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pauses = 0
-        self._resume_at = 0
+        self._resume_at = 0.0  # monotonic: a pause must not depend on a wall clock that is set
         self.state = "running"
-        """For people: `running`, or `paused: why`."""
+        """For people: `running`, `paused: why` or `waiting: why`."""
         self._logger = structlog.get_logger("postroad.delivery").bind(destination=plan.destination, region=plan.region)
 
     def poke(self) -> None:
@@ -90,10 +91,13 @@ class Worker:
         self._feed.look_again()
 
     async def run(self) -> None:
-        """Deliver until cancelled; then let what is under way end (within the send's timeout) and settle it."""
+        """Deliver until cancelled; then let what is under way end (within the send's timeout) and settle it.
+
+        Ends in the same order, and raises, only for a bug.
+        """
         settling, looping = asyncio.create_task(self._settler.run()), asyncio.create_task(self._loop())
         try:
-            await asyncio.wait([settling, looping], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([settling, looping, self._bug], return_when=asyncio.FIRST_COMPLETED)
         finally:
             looping.cancel()
             self._feed.close()
@@ -103,9 +107,9 @@ class Worker:
             settling.cancel()
             await asyncio.wait([settling, looping])
             await self._close()
-        for task in (settling, looping):
-            if not task.cancelled():
-                task.result()  # neither ends but by a bug, which whoever runs us must see
+        for part in (settling, looping, self._bug):
+            if part.done() and not part.cancelled():
+                part.result()  # none ends but by a bug, which whoever runs us must see
 
     async def _close(self) -> None:
         try:
@@ -121,8 +125,8 @@ class Worker:
             self._start(item)
 
     async def _until_resumed(self) -> None:
-        while self._resume_at > self._clock.now():
-            await self._clock.sleep((self._resume_at - self._clock.now()) / MICROSECONDS)
+        while self._resume_at > self._clock.monotonic():
+            await self._clock.sleep(self._resume_at - self._clock.monotonic())
 
     async def _next(self) -> Item:
         while True:
@@ -130,7 +134,9 @@ class Worker:
                 return await self._feed.next()
             except StoreError as error:
                 self._logger.warning("the log or the ledger can't be read; deliveries wait", reason=str(error))
+                self.state = f"waiting: {error}"
                 await self._clock.sleep(_AGAIN_AFTER)
+                self.state = "running"
                 self._feed.look_again()
 
     def _start(self, item: Item) -> None:
@@ -141,6 +147,8 @@ class Worker:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._sends.discard(task)
         self._slots.release()
+        if not task.cancelled() and (bug := task.exception()) and not self._bug.done():
+            self._bug.set_exception(bug)  # its event has no outcome and would be owed for ever
 
     async def _deliver(self, item: Item) -> None:
         tried = (await self._send((item.event,)))[0]
@@ -165,7 +173,7 @@ class Worker:
         return outcomes
 
     def _note_pause(self, tried: Outcome) -> None:
-        if self._resume_at > self._clock.now():
+        if self._resume_at > self._clock.monotonic():
             return  # sends that were under way when the pause began
         if not isinstance(tried, Pause):
             self._pauses = 0
@@ -174,7 +182,7 @@ class Worker:
         policy = self._plan.retry
         self._pauses += 1
         wait = min(policy.first * policy.factor ** min(self._pauses - 1, 16), policy.max_interval, 300.0)
-        self._resume_at = self._clock.now() + round(wait * MICROSECONDS)
+        self._resume_at = self._clock.monotonic() + wait
         self.state = f"paused: {tried.why}"
         self._logger.warning("paused", why=tried.why, seconds=wait)
 

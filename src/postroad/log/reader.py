@@ -13,7 +13,7 @@ from postroad.errors import StoreError, StoreUnavailable
 from postroad.log.base import Block, LogState, Record, number_of, offset_of, position_of
 from postroad.log.blocks import BlockFiles
 from postroad.log.options import MIB
-from postroad.log.segments import failures_of, read_meta, read_tail, search, size_of
+from postroad.log.segments import NOTHING, Head, failures_of, read_head, read_tail, search, size_of
 from postroad.log.writer import Digest
 
 _CACHE = 32 * MIB
@@ -168,9 +168,9 @@ class SqliteLogReader:
         self._files.refresh()
         for segment, db in self._files.databases():
             with failures_of(segment.path):
-                (first,) = db.execute("SELECT min(number) FROM block").fetchone()
-            if first is not None:
-                return offset_of(first, 0)
+                head = read_head(db)
+            if head is not None:
+                return offset_of(head.number, 0)
         return self._end()
 
     def _offset_at(self, at: int) -> int:
@@ -210,20 +210,18 @@ class SqliteLogReader:
 
     def _state(self) -> LogState:
         self._files.refresh()
-        first_at: int | None = None
-        began: int | None = None
-        tail = None
+        head: Head | None = None
+        tail = NOTHING
         for segment, db in self._files.databases():
             with failures_of(segment.path):
+                head = head or read_head(db)
                 tail = read_tail(db, segment)
-                if began is None:
-                    began = read_meta(db)["appended"]
-                if first_at is None:
-                    row = db.execute("SELECT appended_at FROM block ORDER BY number LIMIT 1").fetchone()
-                    first_at = row and row[0]
-        segments = self._files.segments
-        size = sum(map(size_of, segments))
-        if tail is None or began is None:
-            return LogState(0, 0, 0, None, None, size, len(segments))
-        last_at = None if first_at is None else tail.last_at
-        return LogState(tail.appended, tail.duplicates, tail.appended - began, first_at, last_at, size, len(segments))
+        return LogState(
+            appended=tail.appended,
+            duplicates=tail.duplicates,
+            kept=tail.appended - head.before if head else 0,
+            first_at=head and head.at,
+            last_at=head and tail.last_at,
+            size=sum(map(size_of, self._files.segments)),
+            segments=len(self._files.segments),
+        )

@@ -58,6 +58,17 @@ class Tail(NamedTuple):
     last_at: int
 
 
+NOTHING = Tail(following=0, appended=0, duplicates=0, last=-1, last_at=0)
+
+
+class Head(NamedTuple):
+    """The first block of a segment: its number, how many records the log had got before it, and when it came."""
+
+    number: int
+    before: int
+    at: int
+
+
 def list_segments(folder: Path) -> list[Segment]:
     """Return the segments there are, oldest first; none when there is no folder."""
     try:
@@ -129,6 +140,12 @@ def read_tail(db: sqlite3.Connection, segment: Segment) -> Tail:
     number, count, appended, duplicates, last_at = row
     # `meta` is ahead when the last groups had nothing but duplicates.
     return Tail(number + 1, appended, max(duplicates, meta["duplicates"]), offset_of(number, count - 1), last_at)
+
+
+def read_head(db: sqlite3.Connection) -> Head | None:
+    """Return the first block of a segment, None when it has none."""
+    row = db.execute("SELECT number, appended - count, appended_at FROM block ORDER BY number LIMIT 1").fetchone()
+    return None if row is None else Head(*row)
 
 
 def search(db: sqlite3.Connection, column: Literal["appended", "appended_at"], least: int) -> int | None:

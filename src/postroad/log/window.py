@@ -3,7 +3,6 @@
 import sqlite3
 from collections import deque
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -13,18 +12,12 @@ from postroad.log.base import Record, Window, number_of, offset_of, position_of
 from postroad.log.blocks import BlockFiles
 from postroad.log.dedup import HashWindow, Uint64s
 from postroad.log.options import LogOptions
-from postroad.log.segments import Tail, failures_of, search
+from postroad.log.segments import Head, Tail, failures_of, search
 
 _SAMPLES = 1024  # how fine the window's extent is known
 _SMALLEST_TABLE = 1 << 18
 _LOAD = 1 << 16  # ids added at once while the table is rebuilt
 _HASH = np.dtype("<u8")
-
-
-class _Sample(NamedTuple):
-    number: int
-    before: int
-    at: int
 
 
 class DedupWindow:
@@ -39,7 +32,7 @@ class DedupWindow:
         self._age = round(options.window_age * MICROSECONDS)
         largest = options.table_slots
         self._hashes = HashWindow(self._ids, self._age, min(largest, _SMALLEST_TABLE), largest)
-        self._samples: deque[_Sample] = deque()
+        self._samples: deque[Head] = deque()
         self._appended = 0
 
     def find(self, keys: Sequence[bytes], hashes: Uint64s, now: int) -> dict[int, Record]:
@@ -71,10 +64,11 @@ class DedupWindow:
                     self._load_segment(db, max(start, recent, counted))
         self._appended = tail.appended
 
-    def forget_retired(self, first: int) -> None:
-        """Take note that the blocks before number `first` are gone."""
-        while self._samples and self._samples[0].number < first:
+    def forget_before(self, head: Head) -> None:
+        """Take note that the log begins with this block now."""
+        while self._samples and self._samples[0].number <= head.number:
             self._samples.popleft()
+        self._samples.appendleft(head)
 
     def extent(self, now: int) -> Window:
         """Return the window as it is now, a thousandth of it too short at most."""
@@ -95,12 +89,12 @@ class DedupWindow:
         if stored is None:
             return None
         position = position_of(offset)
-        if not self._inside(_Sample(stored.block.number, stored.before + position, stored.block.appended_at), now):
+        if not self._inside(Head(stored.block.number, stored.before + position, stored.block.appended_at), now):
             return None
         return stored.block.records[position]
 
-    def _inside(self, sample: _Sample, now: int) -> bool:
-        return sample.before >= self._appended - self._ids and sample.at >= now - self._age
+    def _inside(self, place: Head, now: int) -> bool:
+        return place.before >= self._appended - self._ids and place.at >= now - self._age
 
     def _note(self, number: int, count: int, at: int) -> None:
         """Count a block in, and keep a sample of it unless the last one is close."""
@@ -110,7 +104,7 @@ class DedupWindow:
             or self._appended - last.before >= self._ids // _SAMPLES
             or at - last.at >= self._age // _SAMPLES
         ):
-            self._samples.append(_Sample(number, self._appended, at))
+            self._samples.append(Head(number, self._appended, at))
         self._appended += count
         while len(self._samples) > 1 and not self._inside(self._samples[0], at):
             self._samples.popleft()

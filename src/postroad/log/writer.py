@@ -24,10 +24,12 @@ from postroad.log.floor import DiskFloor
 from postroad.log.options import MIB, LogOptions
 from postroad.log.receipts import all_new, sort_out
 from postroad.log.segments import (
+    NOTHING,
+    Head,
     Segment,
     Tail,
     failures_of,
-    read_meta,
+    read_head,
     read_tail,
     remove_segment,
     segment_at,
@@ -98,7 +100,7 @@ class LogWriter:
         with self._lock:
             self._floor.check()
             with self._giving_up():
-                return self._append(self._ready(), appends)
+                return self._append(self._active or self._reopen(), appends)
 
     def retire(self, before: int, age: float) -> int:
         """Remove segments as `Log.retire` says, from the oldest on. Returns how many records went."""
@@ -107,14 +109,16 @@ class LogWriter:
         with self._lock:
             self._files.refresh()
             for segment, following in pairwise(self._files.segments):
-                tail, appended = self._figures(segment)
+                tail, head = self._ends_of(segment)
                 if tail.last >= before or tail.last_at >= oldest:
                     break
                 with failures_of(segment.path):
                     remove_segment(segment)
                     sync_folder(self._folder)
-                gone += tail.appended - appended
-                self._window.forget_retired(following.first)
+                gone += tail.appended - head.before if head else 0
+                _, head = self._ends_of(following)
+                if head is not None:
+                    self._window.forget_before(head)
             self._files.refresh()
         return gone
 
@@ -124,16 +128,17 @@ class LogWriter:
             self._files.close()
             self._abandon()  # last: SQLite tidies up when nobody else has the file open
 
-    def _ready(self) -> ActiveSegment:
-        active = self._active or self._reopen()
+    def _room(self, active: ActiveSegment) -> ActiveSegment:
+        """Return the segment that the next block belongs into, which is a new one when the last is full."""
         now = self._clock.now()
-        if active.is_full(self._options, now):
-            ended = active.tail
-            segment = segment_at(self._folder, ended.following)
-            self._active = ActiveSegment(segment, self._connect, lambda: ended, now)
-            active.seal()
-            self._files.refresh()
-        return self._active or active
+        if not active.is_full(self._options, now):
+            return active
+        ended = active.tail
+        segment = segment_at(self._folder, ended.following)
+        self._active = ActiveSegment(segment, self._connect, lambda: ended, now)
+        active.seal()
+        self._files.refresh()
+        return self._active
 
     def _append(self, active: ActiveSegment, appends: Sequence[Sequence[Entry]]) -> Sequence[Receipt]:
         entries = list(chain.from_iterable(appends))
@@ -153,7 +158,7 @@ class LogWriter:
             self._next = number + 1  # before the commit: should it fail, its offsets are not used again
             body = self._codec.pack(entries)
             packed = hashes.astype("<u8", copy=False).tobytes()
-            active.store(number, now, count=len(fresh), duplicates=duplicates, hashes=packed, body=body)
+            self._room(active).store(number, now, count=len(fresh), duplicates=duplicates, hashes=packed, body=body)
             self._floor.wrote(len(body))
             self._window.add(number, hashes, now)
             self._loaded = number + 1
@@ -181,15 +186,14 @@ class LogWriter:
         return active
 
     def _tail_of(self, segments: Sequence[Segment]) -> Tail:
-        return self._figures(segments[-1])[0] if segments else Tail(0, 0, 0, -1, 0)
+        return self._ends_of(segments[-1])[0] if segments else NOTHING
 
-    def _figures(self, segment: Segment) -> tuple[Tail, int]:
-        """Return where a segment ended, and how many records the log had got when it began."""
+    def _ends_of(self, segment: Segment) -> tuple[Tail, Head | None]:
         db = self._files.database(segment)
         if db is None:
             raise StoreUnavailable(f"{segment.path}: is gone or empty")
         with failures_of(segment.path):
-            return read_tail(db, segment), read_meta(db)["appended"]
+            return read_tail(db, segment), read_head(db)
 
     def _forget(self) -> None:
         """Begin with an empty dedup window, which the next `_reopen` fills."""
