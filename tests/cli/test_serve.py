@@ -8,7 +8,9 @@ import re
 import shlex
 import signal
 import socket
+import sqlite3
 import sys
+from contextlib import closing
 
 import aiohttp
 import pytest
@@ -129,6 +131,23 @@ async def test_a_second_server(program):
     assert err.startswith("postroad: server.bind: ")
     assert str(program.port) in err
     assert len(err.splitlines()) == 1
+
+
+async def test_newer_data(program):
+    """A folder or a file that a newer Postroad wrote ends the server with a sentence, not over and over."""
+    program.data.mkdir()
+    (program.data / "FORMAT").write_text("99\n")
+    status, out, err = await program.run("serve")
+    assert (status, out) == (2, "")
+    assert "upgrade" in err
+    (program.data / "FORMAT").write_text("1\n")
+    (program.data / "us").mkdir()
+    with closing(sqlite3.connect(program.data / "us" / "ledger.db", isolation_level=None)) as db:
+        db.execute("CREATE TABLE meta (key, value)")
+        db.execute("INSERT INTO meta VALUES ('kind', 'ledger'), ('format', 99)")
+    status, _, err = await program.run("serve")
+    assert status == 2
+    assert "ledger.db: has format 99" in err
 
 
 async def test_an_unknown_role(program):

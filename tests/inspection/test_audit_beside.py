@@ -161,6 +161,17 @@ async def test_retired_and_not_yet_forgotten(region):
         await region.ledger.forget(await region.reader.first())
 
 
+async def test_retired_before_it_was_settled(region):
+    """An event that retention removed before every destination had an outcome for it is named."""
+    offsets = [await region.accept() for _ in range(60)]
+    await region.settle(1, offsets[0][1:], move=False)
+    region.clock.advance(100)
+    assert await region.log.retire(offsets[-1][0], 10)
+    books = await region.look()
+    assert not books.balanced
+    assert "event 0 was passed and has no outcome" in books.accounts[0].problems
+
+
 async def test_a_block_that_vanished_from_the_log(region):
     """A block that is gone from the middle of the log shows in the log's own figures and in every account."""
     offsets = [await region.accept() for _ in range(3)]

@@ -6,6 +6,7 @@ from postroad.clock import ManualClock
 from postroad.contract.calls import Type
 from postroad.contract.decode import decode
 from postroad.contract.stored import make_key, pack
+from postroad.inspection import story as story_module
 from postroad.inspection.story import MEANINGS, stories
 from postroad.ledger.base import Attempt, DeadLetter, Outcome, Retry, Settlement
 from postroad.ledger.memory import MemoryLedger
@@ -105,6 +106,17 @@ async def test_a_dead_letter_outlives_the_log(world):
     await world.ledger.forget(1 << 16)
     (story,) = await world.tell()
     assert [(place.destination, place.outcome) for place in story.deliveries] == [("crm", "dead"), ("file", "settled")]
+
+
+async def test_among_many_dead_letters(world, monkeypatch):
+    """A dead letter is found however many come before it."""
+    monkeypatch.setattr(story_module, "_PAGE", 2)
+    offsets = [5 << 16 | place for place in range(5)]
+    letters = [DeadLetter(offset, b"app\0%d" % (offset % 8), VALUE, "E", "gone", 5, 1, 1) for offset in offsets]
+    settlement = Settlement(dict.fromkeys(offsets, Outcome.DEAD), {5: 5}, None, (), letters)
+    await world.ledger.settle(1, settlement)
+    (story,) = await world.tell("4")
+    assert story.offset == offsets[4]
 
 
 async def test_nothing_is_found(world):

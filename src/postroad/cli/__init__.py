@@ -7,7 +7,7 @@ from typer import Abort, TyperException
 
 from postroad.cli.program import program
 from postroad.cli.statuses import NOT_SO, UNREACHABLE, WRONG
-from postroad.errors import ConfigError, PostroadError, UsageError
+from postroad.errors import ConfigError, PostroadError, StoreVersion, UsageError
 
 
 def main() -> None:
@@ -28,7 +28,7 @@ def _run() -> int:
         return _complain(f"{error.format_message()}", getattr(error, "exit_code", WRONG))
     except Abort:
         return _complain("stopped; nothing was changed", NOT_SO)
-    except (ConfigError, UsageError) as error:
+    except (ConfigError, UsageError, StoreVersion) as error:  # trying again ends the same way
         return _complain(str(error), WRONG)
     except PostroadError as error:
         return _complain(str(error), UNREACHABLE)

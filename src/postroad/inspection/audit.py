@@ -108,7 +108,7 @@ async def _walk(log: LogReader, first: int, checks: Sequence[AccountCheck], tell
 
 
 def _log_problems(before: LogState, counted: int, after: LogState) -> list[str]:
-    if True:
+    if before.kept <= counted <= after.kept:
         return []
     kept = f"{before.kept}" if before.kept == after.kept else f"{before.kept} to {after.kept}"
     return [f"the log says that it keeps {kept} events, and {counted} were found in it"]
