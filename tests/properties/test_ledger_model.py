@@ -86,11 +86,17 @@ class ModelAccount:
             self.outcomes[offset] = outcome
             self.attempts.setdefault(offset, []).extend(a for a in settlement.attempts if a.offset == offset)
             if outcome == Outcome.RETRY:
-                value = retries[offset].value if retries[offset].value is not None or not had else had.value
-                self.retries[offset] = retries[offset]._replace(value=value)
+                self.retries[offset] = self._keep_what_was_known(retries[offset], had)
             if outcome == Outcome.DEAD:
                 self.dead[offset] = dead[offset]
         self.clean()
+
+    @staticmethod
+    def _keep_what_was_known(retry, had):
+        if had is None:
+            return retry
+        key = had.key if retry.key is None else retry.key
+        return retry._replace(key=key, value=had.value if retry.value is None else retry.value)
 
     def forget(self, before):
         """Forget the blocks below `before` that the cursor has passed."""
@@ -193,7 +199,7 @@ class LedgerMachine(RuleBasedStateMachine):
         at = self._time + due_in
         dead = {offset: account.dead[offset] for offset in offsets if offset in account.dead}
         assert self.run(self._ledger.resend(number, offsets, at)) == len(dead)
-        retries = [Retry(offset, at, 0, at, "resent", letter.value) for offset, letter in dead.items()]
+        retries = [Retry(offset, at, 0, at, "resent", letter.key, letter.value) for offset, letter in dead.items()]
         account.settle(Settlement(dict.fromkeys(dead, Outcome.RETRY), {}, retries=retries))
 
     @rule(data=st.data(), offsets=st.lists(OFFSETS, max_size=6))
@@ -265,13 +271,13 @@ class LedgerMachine(RuleBasedStateMachine):
         account = self._accounts[number]
         self._time += 1
         now = self._time
-        value = data.draw(st.none() | st.binary(max_size=2))
+        key, value = data.draw(st.just((None, None)) | st.tuples(st.binary(max_size=2), st.binary(max_size=2)))
         return Settlement(
             outcomes,
             {offset // BLOCK_SPAN: SIZE for offset in outcomes},
             data.draw(st.none() | OFFSETS.map(lambda offset: max(offset, account.cursor))),
             [
-                Retry(o, now + o % 5, 1, now, "503", value)
+                Retry(o, now + o % 5, 1, now, "503", key, value)
                 for o, outcome in outcomes.items()
                 if outcome == Outcome.RETRY
             ],
