@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-full check fix bench docs lock clean
+.PHONY: help serve test test-full check fix bench lock clean
 
 help:           ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -15,7 +15,7 @@ serve: .venv/run  ## Set up and start Postroad with no configuration file
 test: .venv/dev  ## The quick tests: minutes, no root, no browser, no Node
 	$(BIN)/pytest -m "not full"
 
-test-full: .venv/dev  ## What the quick tests leave out: crash runs and real servers
+test-full: .venv/full  ## What the quick tests leave out: crash runs and real servers
 	$(BIN)/pytest -m full
 
 check: .venv/dev  ## Format, lint, types, import rules
@@ -31,15 +31,14 @@ fix: .venv/dev  ## Format, and mend what the linter can
 bench: .venv/dev  ## Measure: track against an empty handler, in one run
 	$(BIN)/python -m bench
 
-docs: .venv/dev  ## Write the generated reference pages again
-	$(BIN)/python -m docs
-
 lock: .venv/dev  ## Renew the lock files from pyproject.toml
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --no-header --no-annotate --no-emit-index-url \
 		--extra build pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --no-header --no-annotate --no-emit-index-url \
 		--extra build --extra dev pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --universal --no-header --no-annotate --no-emit-index-url \
+		--extra build --extra dev --extra full pyproject.toml -o requirements-full.lock
 
 clean:          ## Remove the environment and the caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
@@ -58,3 +57,7 @@ clean:          ## Remove the environment and the caches
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@ .venv/run
+
+.venv/full: requirements-full.lock .venv/dev | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-full.lock
+	@touch $@
