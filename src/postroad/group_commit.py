@@ -57,6 +57,11 @@ class GroupCommit(Generic[Item, Result]):
         return self._queued
 
     @property
+    def full(self) -> bool:
+        """Whether nothing more fits the queue."""
+        return self._queued >= self._max_queue
+
+    @property
     def overdue(self) -> bool:
         """Whether the group being written has taken longer than `max_wait`."""
         return self._overdue

@@ -63,7 +63,7 @@ def test_the_default_file_uncommented(tmp_path):
     digest = "ab" * 32
     config = load_file(path, {"APP_KEY": "key", "APP_KEY_SHA256": digest})
     examples = {
-        "server": {"tls"},
+        "server": {"tls", "trusted_proxies"},
         "regions": {"hosts"},
         "sources": {"write_key", "write_key_sha256", "strict", "region"},
         "destinations": {"names", "events", "region", "type"},

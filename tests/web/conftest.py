@@ -9,15 +9,18 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from wire import KEY, STRICT_KEY, GatedLog, Running
+from wire import KEY, OTHER_KEY, STRICT_KEY, GatedLog, Running
 
 from postroad.clock import ManualClock
 from postroad.rejections import Rejections, RejectionsReader
 from postroad.runtime.serving import Listener, serve
 from postroad.web.answers import OK
 from postroad.web.app import IngestApp
-from postroad.web.ingest import Ingest, RegionStores
+from postroad.web.browser import BrowserSettings
+from postroad.web.ingest import Ingest
+from postroad.web.keeping import RegionStores
 from postroad.web.keyring import ApiSource, KeyRing
+from postroad.web.senders import Senders
 from postroad.web.tally import IngestTally
 
 
@@ -39,12 +42,14 @@ async def server(tmp_path: Path, request_timeout: float) -> AsyncIterator[Runnin
     log, rejections = GatedLog(clock), Rejections.open(tmp_path / "rejections.db")
     sources = {
         KEY: ApiSource("app", "us", always_strict=False),
+        OTHER_KEY: ApiSource("other-app", "us", always_strict=False),
         STRICT_KEY: ApiSource("strict-app", "us", always_strict=True),
     }
     keys = KeyRing({sha256(key.encode()).hexdigest(): source for key, source in sources.items()})
     count = itertools.count(1)
-    ingest = Ingest(keys, {"us": RegionStores(log, rejections)}, clock, tally, lambda: f"id-{next(count)}")
-    app = IngestApp(ingest, {"/livez": livez}, tally, clock)
+    stores = {"us": RegionStores(log, rejections)}
+    ingest = Ingest(Senders(keys), stores, clock, tally, lambda: f"id-{next(count)}")
+    app = IngestApp(ingest, BrowserSettings(keys), {"/livez": livez}, tally, clock)
     port = free_port()
     serving = asyncio.create_task(serve(app, Listener("127.0.0.1", port, request_timeout, 1.0), stop))
     running = Running(port, log, RejectionsReader(tmp_path / "rejections.db"))

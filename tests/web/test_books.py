@@ -12,8 +12,11 @@ from postroad.log.options import LogOptions
 from postroad.log.reader import SqliteLogReader
 from postroad.log.sqlite import SqliteLog
 from postroad.web.app import IngestApp
-from postroad.web.ingest import Ingest, RegionStores
+from postroad.web.browser import BrowserSettings
+from postroad.web.ingest import Ingest
+from postroad.web.keeping import RegionStores
 from postroad.web.keyring import ApiSource, KeyRing
+from postroad.web.senders import Senders
 from postroad.web.tally import IngestTally
 
 KEY = "test-write-key"
@@ -41,8 +44,8 @@ class Edge:
             KeyRing({sha256(KEY.encode()).hexdigest(): ApiSource("app", "us", always_strict=False)}),
         )
         regions = {"us": RegionStores(log, self.rejections)}
-        ingest = Ingest(keys, regions, clock, self.tally, lambda: "assigned-by-us", **options)
-        self._app = IngestApp(ingest, {}, self.tally, clock)
+        ingest = Ingest(Senders(keys), regions, clock, self.tally, lambda: "assigned-by-us", **options)
+        self._app = IngestApp(ingest, BrowserSettings(keys), {}, self.tally, clock)
 
     async def post(self, event, key=KEY):
         """Send an event; return the status and the body."""

@@ -11,6 +11,7 @@ from postroad.rejections import Rejection, RejectionsReader
 
 KEY = "test-write-key"
 STRICT_KEY = "always-strict-key"
+OTHER_KEY = "another-write-key"
 GOOD = b'{"userId":"u","event":"Email Opened","properties":{"email_id":"1"}}'
 
 
@@ -29,6 +30,16 @@ class Reply(NamedTuple):
         assert list(found["meta"]) == ["errors", "details"]
         assert all(list(detail) == ["path", "code", "message"] for detail in found["meta"]["details"])
         return list(found["meta"]["errors"])
+
+    @property
+    def details(self) -> list[dict[str, str]]:
+        """The details of an error body."""
+        return list(json.loads(self.body)["meta"]["details"])
+
+    @property
+    def message(self) -> str:
+        """The message of an error body."""
+        return str(json.loads(self.body)["message"])
 
     @property
     def codes(self) -> list[str]:
@@ -53,6 +64,12 @@ class GatedLog(MemoryLog):
         self.gate = asyncio.Event()
         self.gate.set()
         self.bug: Exception | None = None
+        self.is_full = False
+
+    @property
+    def full(self) -> bool:
+        """Whether the test says so."""
+        return self.is_full
 
     async def append(self, entries: Sequence[Entry]) -> Receipt:
         """Append once the gate is open."""

@@ -17,6 +17,7 @@ from postroad.config.sorts import (
     Duration,
     FilePath,
     HostName,
+    Network,
     Size,
     WriteKeyHashes,
     WriteKeys,
@@ -72,6 +73,13 @@ class Server(Struct, frozen=True, kw_only=True):
         Literal["auto", "json", "text"], Meta(description="Form of log lines; `auto` is text on a terminal, else JSON.")
     ] = "auto"
     tls: Annotated[Tls | None, Meta(description="HTTPS at the ingest address.")] = None
+    trusted_proxies: Annotated[
+        tuple[Network, ...],
+        Meta(
+            description="Proxies whose `Forwarded` and `X-Forwarded-*` headers are believed.",
+            examples=["10.0.0.0/8"],
+        ),
+    ] = ()
     shutdown_grace: Annotated[
         Duration, Meta(description="How long a stop waits for what is in flight before it cuts it off.")
     ] = 30.0

@@ -16,10 +16,11 @@ class Type(IntEnum):
     GROUP = 5
     ALIAS = 6
 
-    @property
-    def wire(self) -> str:
-        """The word in `type` and in the path."""
-        return self.name.lower()
+    wire: str
+    """The word in `type` and in the path."""
+
+    def __init__(self, _number: int) -> None:
+        self.wire = self.name.lower()  # not a property: every request asks
 
 
 TYPES: Final[Mapping[str, Type]] = MappingProxyType({call.wire: call for call in Type})

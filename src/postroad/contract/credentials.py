@@ -7,6 +7,9 @@ readers of the docs also send it without the colon, not encoded at all, or as a 
 import base64
 import binascii
 
+import msgspec
+from msgspec import Raw
+
 
 def keys_in_header(authorization: bytes) -> tuple[str, ...]:
     """Return the write keys an Authorization header may mean, the likeliest first; empty when it has none.
@@ -23,6 +26,32 @@ def keys_in_header(authorization: bytes) -> tuple[str, ...]:
     if scheme.lower() != b"basic":
         return ()
     return tuple(dict.fromkeys([*_texts(_user_name(_from_base64(rest))), *_texts(_user_name(rest)), *_texts(rest)]))
+
+
+class _Keyed(msgspec.Struct):
+    writeKey: Raw = Raw(b"")
+    batch: Raw = Raw(b"")
+
+
+_BODY = msgspec.json.Decoder(_Keyed)
+_LIST = msgspec.json.Decoder(list[Raw])
+
+
+def keys_in_body(body: bytes) -> tuple[str, ...]:
+    """Return the write keys in a call's body: its own `writeKey`, then that of the first item of its batch.
+
+    Browser and mobile clients send no other. A body that is no JSON object has none.
+    """
+    if b'Key"' not in body:
+        return ()
+    try:
+        found = _BODY.decode(body)
+        inner = _LIST.decode(found.batch)[:1] if bytes(found.batch).startswith(b"[") else []
+        keyed = [found, *(_BODY.decode(item) for item in inner if bytes(item).startswith(b"{"))]
+        keys = [msgspec.json.decode(one.writeKey, type=str) for one in keyed if bytes(one.writeKey).startswith(b'"')]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ()
+    return tuple(dict.fromkeys(key for key in keys if key))
 
 
 def _from_base64(text: bytes) -> bytes:

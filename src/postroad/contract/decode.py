@@ -57,6 +57,13 @@ def decode(body: bytes, call: Type, received_at: int, new_message_id: Callable[[
     reading = read_members(body)
     if isinstance(reading, Problem):
         return Unusable((reading,))
+    return decode_read(body, reading, call, received_at, new_message_id)
+
+
+def decode_read(
+    body: bytes, reading: Reading, call: Type, received_at: int, new_message_id: Callable[[], str]
+) -> Call | Unusable:
+    """Decode a body whose members were read, as the call that it is."""
     _check_common(call, reading)
     name, kind, notes = _check_track(reading, body) if call is Type.TRACK else ("", None, ())
     reasons = _unusable(call, reading.members)

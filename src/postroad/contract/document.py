@@ -13,14 +13,14 @@ _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _TOKENS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
-def check_text(body: bytes) -> Problem | None:
-    """Return what is wrong with a body before its JSON is looked at: not UTF-8, or nested too deeply."""
+def check_text(body: bytes, depth: int = DEPTH) -> Problem | None:
+    """Return what is wrong with a body before its JSON is looked at: not UTF-8, or nested more than `depth` deep."""
     try:
         body.decode()
     except UnicodeDecodeError as error:
         return Problem("", Code.NOT_JSON, f"the body is not UTF-8 at byte {error.start}; send JSON in UTF-8")
-    if body.count(b"{") + body.count(b"[") > DEPTH and _depth(body) > DEPTH:
-        return Problem("", Code.TOO_DEEP, f"objects and arrays are nested more than {DEPTH} deep; flatten the body")
+    if body.count(b"{") + body.count(b"[") > depth and _depth(body) > depth:
+        return Problem("", Code.TOO_DEEP, f"objects and arrays are nested more than {depth} deep; flatten the body")
     return None
 
 

@@ -11,8 +11,17 @@ BATCH_BYTES: Final = 500 * 1024
 LENIENT_BATCH_BYTES: Final = 4 * 1024 * 1024
 """One batch outside strict mode: a client of the family sends batches this large."""
 
+ITEMS: Final = 10_000
+"""Items of one batch."""
+
+MERGED_BYTES: Final = 16 * 1024 * 1024
+"""All items of one batch, with what they share repeated on each of them."""
+
 DEPTH: Final = 64
-"""Nested objects and arrays, the outermost one included."""
+"""Nested objects and arrays of one event, the outermost one included."""
+
+BATCH_DEPTH: Final = 256
+"""The same of a whole batch: an item that is too deep costs only itself, up to here."""
 
 EXCERPT: Final = 64
 """Characters of a bad value that an error message repeats."""

@@ -21,6 +21,9 @@ class Code(StrEnum):
     TYPE_MISMATCH = "type_mismatch"
     """The body's `type` contradicts the path; the path wins."""
 
+    KEY_MISMATCH = "key_mismatch"
+    """The body's `writeKey` belongs to another source than the Authorization header; the header counts."""
+
     NOT_JSON = "not_json"
     """The body is not JSON text in UTF-8."""
     NOT_AN_OBJECT = "not_an_object"
@@ -33,6 +36,10 @@ class Code(StrEnum):
     """The call names nobody."""
     NO_EVENT_NAME = "no_event_name"
     """A track call without a name for its event."""
+    NOT_A_BATCH = "not_a_batch"
+    """`batch` is missing, empty, has too many items or is not a list."""
+    UNKNOWN_TYPE = "unknown_type"
+    """An item of a batch doesn't say which of the six calls it is."""
     BAD_ENCODING = "bad_encoding"
     """`Content-Encoding` is unknown, or the body is not what it says."""
 
@@ -40,6 +47,8 @@ class Code(StrEnum):
     """No write key in the Authorization header or the body."""
     KEY_UNKNOWN = "key_unknown"
     """The write key belongs to no source."""
+    KEY_OF_OTHER_REGION = "key_of_other_region"
+    """The write key belongs to another region than the host the call was sent to."""
 
 
 class Problem(msgspec.Struct, frozen=True, array_like=True):

@@ -141,6 +141,11 @@ class Log(Protocol):
         ...
 
     @property
+    def full(self) -> bool:
+        """Whether so much waits to be written that an append would be refused with `StoreBusy`."""
+        ...
+
+    @property
     def window(self) -> Window:
         """The real dedup window."""
         ...

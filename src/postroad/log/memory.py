@@ -87,6 +87,11 @@ class MemoryLog:
         return 0
 
     @property
+    def full(self) -> bool:
+        """Nothing ever waits."""
+        return False
+
+    @property
     def window(self) -> Window:
         """See `Log.window`."""
         inside = self._window()

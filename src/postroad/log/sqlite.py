@@ -92,6 +92,11 @@ class SqliteLog:
         return self._commit.queued
 
     @property
+    def full(self) -> bool:
+        """See `Log.full`."""
+        return self._commit.full
+
+    @property
     def window(self) -> Window:
         """See `Log.window`."""
         return self._writer.window()

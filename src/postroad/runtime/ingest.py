@@ -5,6 +5,7 @@ import contextlib
 import os
 import secrets
 from collections.abc import AsyncIterator, Mapping
+from ipaddress import ip_network
 from typing import NamedTuple
 
 import structlog
@@ -23,9 +24,12 @@ from postroad.runtime.looking import Views
 from postroad.runtime.serving import Listener, serve
 from postroad.web.answers import Answer
 from postroad.web.app import IngestApp
+from postroad.web.browser import BrowserSettings
 from postroad.web.health import livez, readyz
-from postroad.web.ingest import Ingest, RegionStores
+from postroad.web.ingest import Ingest
+from postroad.web.keeping import RegionStores
 from postroad.web.keyring import ApiSource, KeyRing
+from postroad.web.senders import Senders
 from postroad.web.tally import IngestTally
 
 _HEAL_EVERY = 1.0
@@ -47,14 +51,16 @@ async def run_ingest(config: Config, clock: Clock, stop: asyncio.Event) -> None:
     tally = IngestTally()
     async with _open_regions(config, clock) as regions, _views(config, clock) as views:
         stores = {name: RegionStores(region.log, region.rejections) for name, region in regions.items()}
-        ingest = Ingest(
-            key_ring(config), stores, clock, tally, _new_message_id, always_strict=config.server.strict == "always"
-        )
+        keys, trusted = key_ring(config), [ip_network(network) for network in config.server.trusted_proxies]
+        senders = Senders(keys, {name: region.hosts for name, region in config.regions.items()}, trusted)
+        always_strict = config.server.strict == "always"
+        ingest = Ingest(senders, stores, clock, tally, _new_message_id, always_strict=always_strict)
 
         async def ready() -> Answer:
             return await readyz(views.look)
 
-        app = IngestApp(ingest, {"/livez": livez, "/readyz": ready}, tally, clock)
+        pages = {"/livez": livez, "/readyz": ready}
+        app = IngestApp(ingest, BrowserSettings(keys, trusted), pages, tally, clock)
         tasks = [
             asyncio.create_task(
                 beat(ingest_pulse(config.server.data_dir), clock, lambda: _pulse(regions, tally, clock))

@@ -21,17 +21,17 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
-_JSON: Header = (b"content-type", b"application/json")
 _RUN = os.urandom(6).hex().encode()
 _COUNT = itertools.count(1)
 
 
 class Answer(NamedTuple):
-    """A status, the body's JSON, and headers beyond those that every answer has."""
+    """A status, a body (JSON unless `media` says otherwise), and headers beyond those that every answer has."""
 
     status: int
     body: bytes
     headers: Sequence[Header] = ()
+    media: bytes = b"application/json"
 
 
 class Error(Enum):
@@ -64,6 +64,11 @@ class Error(Enum):
 OK = Answer(200, b"{}")
 
 
+def counted(violations: int) -> Answer:
+    """Return the success, which tells how many violations there were if there were any."""
+    return OK._replace(headers=((b"x-postroad-violations", str(violations).encode()),)) if violations else OK
+
+
 def refuse(error: Error, message: str, problems: Sequence[Problem] = (), headers: Sequence[Header] = ()) -> Answer:
     """Return an error answer; without problems the message itself is the only entry of `meta.errors`."""
     body = {
@@ -91,7 +96,7 @@ def new_request_id() -> bytes:
 async def respond(send: Send, answer: Answer, request_id: bytes) -> None:
     """Send an answer."""
     headers = [
-        _JSON,
+        (b"content-type", answer.media),
         (b"content-length", str(len(answer.body)).encode()),
         (b"x-request-id", request_id),
         *answer.headers,

@@ -10,14 +10,18 @@ from postroad.clock import Clock
 from postroad.contract.calls import Type
 from postroad.contract.members import excerpt
 from postroad.web.answers import Answer, Error, Receive, Scope, Send, new_request_id, refuse, respond
+from postroad.web.browser import CORS, PREFLIGHT, BrowserSettings, is_from_a_page, project_of
 from postroad.web.ingest import Ingest
 from postroad.web.request import Disconnected
 from postroad.web.tally import IngestTally
 
-CALLS: Final[Mapping[str, Type]] = MappingProxyType(
-    {f"/v1/{path}": call for call in Type for path in (call.wire, call.wire[0])}
+CALLS: Final[Mapping[str, Type | None]] = MappingProxyType(
+    {f"/v1/{path}": call for call in Type for path in (call.wire, call.wire[0])} | dict.fromkeys(("/v1/batch", "/v1/b"))
 )
-"""Paths of the single calls, long and one-letter. No two calls share a first letter."""
+"""Paths of the calls, long and one-letter; None is a batch. No two calls share a first letter."""
+
+METRICS: Final = "/v1/m"
+"""Where SDKs send figures about themselves: taken and dropped."""
 
 Page = Callable[[], Awaitable[Answer]]
 
@@ -25,9 +29,17 @@ Page = Callable[[], Awaitable[Answer]]
 class IngestApp:
     """Routes a request, answers it, and gives every answer its request id."""
 
-    def __init__(self, ingest: Ingest, pages: Mapping[str, Page], tally: IngestTally, clock: Clock) -> None:
+    def __init__(
+        self,
+        ingest: Ingest,
+        settings: BrowserSettings,
+        pages: Mapping[str, Page],
+        tally: IngestTally,
+        clock: Clock,
+    ) -> None:
         """`pages` are answered to GET: `/livez` and `/readyz`."""
         self._ingest = ingest
+        self._settings = settings
         self._pages = pages
         self._tally = tally
         self._clock = clock
@@ -44,18 +56,34 @@ class IngestApp:
         except Exception:
             self._logger.exception("a request failed", request_id=request_id.decode(), path=scope["path"])
             answer = refuse(Error.INTERNAL, "a bug in Postroad; its log has the trace under this request id")
+        if is_from_a_page(scope):
+            answer = answer._replace(headers=(*answer.headers, *CORS))
         await respond(send, answer, request_id)
         self._tally.took(self._clock.monotonic() - began)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         path, method = scope["path"], scope["method"]
-        call = CALLS.get(path)
-        if call is not None and method == "POST":
-            return await self._ingest.call(call, scope, receive)
-        page = self._pages.get(path)
-        if page is not None and method in ("GET", "HEAD"):
-            return await page()
-        if call is None and page is None:
+        if method == "POST" and path in CALLS:
+            return await self._ingest.call(CALLS[path], scope, receive)
+        return await self._answer_others(path, method, scope, receive)
+
+    async def _answer_others(self, path: str, method: str, scope: Scope, receive: Receive) -> Answer:
+        project = project_of(path)
+        allowed = self._methods(path, project)
+        if not allowed:
             return refuse(Error.NOT_FOUND, f"there is nothing at {excerpt(path)}; calls go to /v1/track and its kin")
-        allowed = "POST" if call is not None else "GET, HEAD"
-        return refuse(Error.METHOD_NOT_ALLOWED, f"{path} takes {allowed}", headers=((b"allow", allowed.encode()),))
+        if method == "OPTIONS":
+            return PREFLIGHT
+        if method not in allowed:
+            ways = ", ".join(allowed)
+            return refuse(Error.METHOD_NOT_ALLOWED, f"{excerpt(path)} takes {ways}", headers=((b"allow", ways.encode()),))
+        if path == METRICS:
+            return await self._ingest.drop(receive)
+        if project is not None:
+            return self._settings.answer(project, scope)
+        return await self._pages[path]()
+
+    def _methods(self, path: str, project: str | None) -> tuple[str, ...]:
+        if path in CALLS or path == METRICS:
+            return ("POST",)
+        return ("GET", "HEAD") if project is not None or path in self._pages else ()

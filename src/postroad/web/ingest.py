@@ -1,34 +1,30 @@
-"""The ingest endpoint: bytes come in, are proved to be an event, and are on disk before we say yes."""
+"""The ingest endpoints: bytes come in, are proved to be events, and are on disk before we say yes."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
+from msgspec.structs import replace
 
 from postroad.clock import Clock
 from postroad.contract.calls import Type
-from postroad.contract.credentials import keys_in_header
-from postroad.contract.decode import Call, Unusable, decode
+from postroad.contract.decode import Unusable, decode
 from postroad.contract.limits import LENIENT_BATCH_BYTES
-from postroad.contract.sameness import is_retry
-from postroad.contract.stored import make_key, pack, unpack
 from postroad.contract.violations import Code, Problem
 from postroad.errors import StoreUnavailable
-from postroad.log.base import Entry, Log, Receipt
-from postroad.rejections import Rejection, Rejections
-from postroad.web.answers import OK, Answer, Error, Receive, Scope, refuse, unavailable
-from postroad.web.keyring import ApiSource, KeyRing, fingerprint
-from postroad.web.request import Head, Oversized, read_body, read_head
+from postroad.web.answers import OK, Answer, Error, Receive, Scope, counted, refuse, unavailable
+from postroad.web.batches import Batches
+from postroad.web.inflate import inflate
+from postroad.web.keeping import Keeper, Refusable, RegionStores, Taken, size_of
+from postroad.web.request import Head, Intake, Oversized, read_body, read_head
+from postroad.web.senders import Senders, Stranger
 from postroad.web.tally import IngestTally
 
 _COMPLAIN_EVERY = 10.0
+_INTAKE = 64 * 1024 * 1024
+_INLINE = 64 * 1024  # a compressed body above this is inflated beside the event loop
 
-
-class RegionStores(NamedTuple):
-    """Where the events and the rejections of one region go."""
-
-    log: Log
-    rejections: Rejections
+Body = bytes | Oversized
 
 
 class Ingest:
@@ -36,7 +32,7 @@ class Ingest:
 
     def __init__(
         self,
-        keys: KeyRing,
+        senders: Senders,
         regions: Mapping[str, RegionStores],
         clock: Clock,
         tally: IngestTally,
@@ -45,34 +41,58 @@ class Ingest:
         always_strict: bool = False,
     ) -> None:
         """`always_strict` gives real status codes even to those whose key belongs to no source."""
-        self._keys = keys
+        self._senders = senders
         self._regions = regions
         self._first_region = next(iter(regions))
         self._clock = clock
         self._tally = tally
         self._new_message_id = new_message_id
         self._always_strict = always_strict
+        self._keeper = Keeper(regions, tally)
+        self._batches = Batches(self._keeper, new_message_id)
+        self._intake = Intake(_INTAKE)
         self._complain_at = 0.0
         self._logger = structlog.get_logger("postroad.ingest")
 
-    async def call(self, kind: Type, scope: Scope, receive: Receive) -> Answer:
-        """Answer a single call. Raises `Disconnected` when the client leaves before its request is whole."""
+    async def call(self, kind: Type | None, scope: Scope, receive: Receive) -> Answer:
+        """Answer a single call, or a batch when `kind` is None.
+
+        Raises `Disconnected` when the client leaves before its request is whole.
+        """
         head = read_head(scope)
-        source = self._keys.by_header(head.authorization)
+        source = self._senders.by_header(head.authorization)
         region = source.region if source else self._first_region
         try:
-            self._demand_health(region)  # before the body is read: nothing of it could be kept
-            body = await read_body(receive, LENIENT_BATCH_BYTES)
-            answer = await self._take(kind, head, source, body, scope["path"])
+            self._demand_room(region)  # before the body is read: nothing of it could be kept
+            body = await read_body(receive, LENIENT_BATCH_BYTES, self._intake)
+            plain = await self._plain(body, head.encoding) if head.encoding else body
+            whole = body if isinstance(plain, Problem) else plain
+            sender = self._senders.identify(source, head.authorization, whole, scope)
+            if isinstance(sender, Stranger):
+                answer = await self._refuse_stranger(sender, head, size_of(body), region, scope["path"])
+            else:
+                region = sender.region
+                if source is None:
+                    self._demand_room(region)
+                taken = Taken(sender, head.strict or sender.always_strict, scope["path"], self._clock.now())
+                answer = await self._take(kind, taken, plain, whole)
         except StoreUnavailable as error:
             self._complain(region, error)
             answer = unavailable("nothing was stored, because the store can't write now; send it again later")
         self._tally.requests[region, answer.status] += 1
         return answer
 
-    def _demand_health(self, region: str) -> None:
-        if not self._regions[region].log.healthy:
+    async def drop(self, receive: Receive) -> Answer:
+        """Take a body and drop it: the figures that SDKs send about themselves."""
+        await read_body(receive, LENIENT_BATCH_BYTES, self._intake)
+        return OK
+
+    def _demand_room(self, region: str) -> None:
+        log = self._regions[region].log
+        if not log.healthy:
             raise StoreUnavailable("the log can't be written now")
+        if log.full:
+            raise StoreUnavailable("too much is waiting to be written")
 
     def _complain(self, region: str, error: StoreUnavailable) -> None:
         """Log why events are refused: the reason names files, so clients don't get it. Not every time."""
@@ -81,95 +101,48 @@ class Ingest:
             self._complain_at = now + _COMPLAIN_EVERY
             self._logger.error("events are refused", region=region, reason=str(error))
 
-    async def _take(
-        self, kind: Type, head: Head, source: ApiSource | None, body: bytes | Oversized, path: str
-    ) -> Answer:
-        if source is None:
-            return await self._stranger(head, body, path)
-        strict = head.strict or source.always_strict
-        received_at = self._clock.now()
-        found = self._decode(kind, head, body, received_at)
-        if isinstance(found, Unusable):
-            if strict:
-                return refuse(Error.INVALID, "the call can't be used", found.reasons)
-            return await self._reject(source, path, found.reasons, body, received_at)
-        if strict and found.violations:
-            return refuse(Error.INVALID, "the event breaks the contract", found.violations)
-        return await self._store(source, found, received_at)
-
-    def _decode(self, kind: Type, head: Head, body: bytes | Oversized, received_at: int) -> Call | Unusable:
+    async def _plain(self, body: Body, encoding: bytes) -> Body | Problem:
         if isinstance(body, Oversized):
-            return Unusable((Problem("", Code.TOO_LARGE, f"the body is over {LENIENT_BATCH_BYTES} bytes"),))
-        if head.encoding not in (b"", b"identity"):
-            return Unusable((Problem("", Code.BAD_ENCODING, "Content-Encoding must be identity"),))
-        return decode(body, kind, received_at, self._new_message_id)
+            return body
+        if len(body) <= _INLINE:
+            return inflate(body, encoding, LENIENT_BATCH_BYTES)
+        return await asyncio.to_thread(inflate, body, encoding, LENIENT_BATCH_BYTES)
 
-    async def _store(self, source: ApiSource, call: Call, received_at: int) -> Answer:
-        entry = Entry(make_key(source.name, call.message_id), pack(call, received_at))
-        receipt = await self._regions[source.region].log.append((entry,))
-        if receipt.duplicates:
-            self._count_duplicates(source, (call,), receipt)
-        else:
-            self._tally.items[source.region, source.name, "accepted"] += 1
-        wrong = len(call.violations) + len(call.notes)
-        return OK._replace(headers=((b"x-postroad-violations", str(wrong).encode()),)) if wrong else OK
+    def _take(self, kind: Type | None, taken: Taken, plain: Body | Problem, whole: Body) -> Awaitable[Answer]:
+        if isinstance(plain, Problem):
+            return self._unusable(taken, (plain,), whole)
+        if isinstance(plain, Oversized):
+            problem = Problem("", Code.TOO_LARGE, f"the body is over {LENIENT_BATCH_BYTES} bytes")
+            return self._unusable(taken, (problem,), plain)
+        mismatch = self._senders.contradiction(taken.source, plain)
+        if kind is None:
+            return self._batches.take(taken, plain, mismatch)
+        return self._single(kind, taken, plain, mismatch)
 
-    def _count_duplicates(self, source: ApiSource, calls: Sequence[Call], receipt: Receipt) -> None:
-        for index, record in receipt.duplicates.items():
-            call = calls[index]
-            same = is_retry(unpack(record.value).body, call.body)
-            self._tally.items[source.region, source.name, "duplicate" if same else "conflict"] += 1
-            if not same:
-                self._logger.warning(
-                    "another event with a known message id was not stored",
-                    source=source.name,
-                    region=source.region,
-                    message_id=call.message_id,
-                    offset=record.offset,
-                )
+    async def _single(self, kind: Type, taken: Taken, body: bytes, mismatch: Problem | None) -> Answer:
+        call = decode(body, kind, taken.received_at, self._new_message_id)
+        if isinstance(call, Unusable):
+            return await self._unusable(taken, call.reasons, body)
+        if mismatch is not None:
+            call = replace(call, violations=(*call.violations, mismatch))
+        if taken.strict and call.violations:
+            return refuse(Error.INVALID, "the event breaks the contract", call.violations)
+        await self._keeper.keep(taken, (call,))
+        return counted(len(call.violations) + len(call.notes))
 
-    async def _stranger(self, head: Head, body: bytes | Oversized, path: str) -> Answer:
-        keys = keys_in_header(head.authorization)
-        if keys:
-            problem = Problem("", Code.KEY_UNKNOWN, "the write key belongs to no source here; check it for typos")
-        else:
-            problem = Problem("", Code.KEY_MISSING, "no write key; send it as the user name of HTTP Basic")
+    async def _unusable(self, taken: Taken, reasons: tuple[Problem, ...], body: Body) -> Answer:
+        if taken.strict:
+            return refuse(Error.INVALID, "the call can't be used", reasons)
+        await self._keeper.reject(taken, (Refusable(reasons, body),))
+        return OK
+
+    async def _refuse_stranger(self, stranger: Stranger, head: Head, size: int, region: str, path: str) -> Answer:
+        problem = stranger.problem
         if head.strict or self._always_strict:
             challenge = ((b"www-authenticate", b'Basic realm="postroad", charset="UTF-8"'),)
             return refuse(Error.UNAUTHORIZED, problem.message, (problem,), challenge)
-        size = body.size if isinstance(body, Oversized) else len(body)
-        rejection = Rejection(
-            at=self._clock.now(),
-            source="",
-            code=problem.code,
-            details=_details((problem,)),
-            path=path,
-            size=size,
-            key_fingerprint=fingerprint(keys),
-            body=None,
+        now = self._clock.now()
+        await self._keeper.reject_stranger(
+            region, problem, fingerprint=stranger.fingerprint, path=path, size=size, received_at=now
         )
-        await self._regions[self._first_region].rejections.record((rejection,))
-        self._tally.items[self._first_region, "", "rejected"] += 1
         return OK
-
-    async def _reject(
-        self, source: ApiSource, path: str, reasons: Sequence[Problem], body: bytes | Oversized, at: int
-    ) -> Answer:
-        size = body.size if isinstance(body, Oversized) else len(body)
-        rejection = Rejection(
-            at=at,
-            source=source.name,
-            code=reasons[-1].code,
-            details=_details(reasons),
-            path=path,
-            size=size,
-            key_fingerprint="",
-            body=None if isinstance(body, Oversized) else body,
-        )
-        await self._regions[source.region].rejections.record((rejection,))
-        self._tally.items[source.region, source.name, "rejected"] += 1
-        return OK
-
-
-def _details(problems: Sequence[Problem]) -> tuple[tuple[str, str, str], ...]:
-    return tuple((problem.path, problem.code, problem.message) for problem in problems)

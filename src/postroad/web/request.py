@@ -2,6 +2,7 @@
 
 from typing import Final, NamedTuple
 
+from postroad.errors import StoreBusy
 from postroad.web.answers import Receive, Scope
 
 DISCARD_BYTES: Final = 16 * 1024 * 1024
@@ -26,24 +27,40 @@ class Disconnected(Exception):
     """The client went away before its request was whole."""
 
 
+class Intake:
+    """Counts the bytes of bodies that are being received, over all connections, and refuses beyond `limit`."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.held = 0
+
+    def take(self, size: int) -> None:
+        """Count bytes in. Raises `StoreBusy` when there are too many; they are not counted then."""
+        if self.held + size > self._limit:
+            raise StoreBusy(f"{self.held} bytes of bodies are being received; the limit is {self._limit}")
+        self.held += size
+
+    def give_back(self, size: int) -> None:
+        """Count bytes out."""
+        self.held -= size
+
+
 def read_head(scope: Scope) -> Head:
     """Pick the headers; of one that comes twice the last counts."""
-    authorization = encoding = b""
-    strict = False
-    for name, value in scope["headers"]:
-        if name == b"authorization":
-            authorization = value
-        elif name == b"x-strict-mode":
-            strict = value == b"1"
-        elif name == b"content-encoding":
-            encoding = value.strip().lower()
-    return Head(authorization, strict, encoding)
+    headers = dict(scope["headers"])
+    encoding: bytes = headers.get(b"content-encoding", b"")
+    return Head(
+        headers.get(b"authorization", b""),
+        headers.get(b"x-strict-mode") == b"1",
+        encoding.strip().lower() if encoding else b"",
+    )
 
 
-async def read_body(receive: Receive, limit: int) -> bytes | Oversized:
+async def read_body(receive: Receive, limit: int, intake: Intake) -> bytes | Oversized:
     """Return the whole body, or how large it was when it is over `limit` bytes.
 
-    Raises `Disconnected` when the client goes away first.
+    Raises `Disconnected` when the client goes away first, and `StoreBusy` when all bodies that are being
+    received together are too much.
     """
     message = await receive()
     if message["type"] == "http.disconnect":
@@ -51,16 +68,23 @@ async def read_body(receive: Receive, limit: int) -> bytes | Oversized:
     body: bytes = message["body"]
     if not message.get("more_body") and len(body) <= limit:
         return body
-    parts, size = [body], len(body)
-    while message.get("more_body"):
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Disconnected
-        size += len(message["body"])
-        if size <= limit:
-            parts.append(message["body"])
-        else:
-            parts.clear()
-        if size > DISCARD_BYTES:
-            break
-    return b"".join(parts) if size <= limit else Oversized(size)
+    counted = 0
+    try:
+        parts, size = [body], len(body)
+        while message.get("more_body"):
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise Disconnected
+            piece: bytes = message["body"]
+            size += len(piece)
+            if size <= limit:
+                intake.take(len(piece))
+                counted += len(piece)
+                parts.append(piece)
+            else:
+                parts.clear()
+            if size > DISCARD_BYTES:
+                break
+        return b"".join(parts) if size <= limit else Oversized(size)
+    finally:
+        intake.give_back(counted)

@@ -1,0 +1,64 @@
+"""What browsers need beside the calls: the settings that their SDKs fetch first, and CORS."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from postroad.web.answers import OK, Answer, Error, Header, Scope, refuse
+from postroad.web.forwarded import Network, caller_of
+from postroad.web.keyring import KeyRing
+
+_BEFORE: Final = "/v1/projects/"
+_AFTER: Final = "/settings"
+_INTEGRATIONS: Final = ("Customer.io Data Pipelines", "Segment.io")
+"""Under these names Customer.io's and Segment's browser clients look for where to send."""
+
+CORS: Final[Sequence[Header]] = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", b"X-Request-Id, X-Postroad-Violations, Retry-After"),
+)
+"""On every answer to a page. Any origin may send: a page is no secret, and its key is a publishable one."""
+
+_PREFLIGHT: Final[Sequence[Header]] = (
+    (b"access-control-allow-methods", b"GET, POST"),
+    (
+        b"access-control-allow-headers",
+        b"Authorization, Content-Type, Content-Encoding, X-Strict-Mode, X-Retry-Count",
+    ),
+    (b"access-control-max-age", b"7200"),
+)
+
+PREFLIGHT: Final = OK._replace(headers=_PREFLIGHT)
+"""The answer to OPTIONS."""
+
+
+def project_of(path: str) -> str | None:
+    """Return the key in the path of a settings request, None for every other path."""
+    if path.startswith(_BEFORE) and path.endswith(_AFTER) and len(path) > len(_BEFORE) + len(_AFTER):
+        return path[len(_BEFORE) : -len(_AFTER)]
+    return None
+
+
+class BrowserSettings:
+    """Answers `GET /v1/projects/{key}/settings`: an SDK does not start without it."""
+
+    def __init__(self, keys: KeyRing, trusted: Sequence[Network] = ()) -> None:
+        self._keys = keys
+        self._trusted = trusted
+
+    def answer(self, key: str, scope: Scope) -> Answer:
+        """Tell the SDK to send to the host it asked. A secret key (`sk_…`) is refused: it has no place in a page."""
+        if key.startswith("sk_"):
+            return refuse(Error.UNAUTHORIZED, "a secret key (sk_…) has no place in a browser; use a pk_… key")
+        if self._keys.by_keys((key,)) is None:
+            return refuse(Error.UNAUTHORIZED, "the write key belongs to no source here; check it for typos")
+        caller = caller_of(scope, self._trusted)
+        place = {"apiKey": key, "apiHost": f"{caller.host}/v1", "protocol": caller.scheme}
+        body = msgspec.json.encode({"integrations": dict.fromkeys(_INTEGRATIONS, place)})
+        return Answer(200, body, ((b"cache-control", b"no-store"),))
+
+
+def is_from_a_page(scope: Scope) -> bool:
+    """Tell whether a script of some web page sent this request."""
+    return any(name == b"origin" for name, _ in scope["headers"])

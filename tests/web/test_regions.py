@@ -1,0 +1,97 @@
+"""Two regions in one process: the key decides, and a host of the other region objects."""
+
+import json
+from hashlib import sha256
+
+import pytest
+
+from postroad.clock import ManualClock
+from postroad.contract.stored import read_key
+from postroad.log.memory import MemoryLog
+from postroad.rejections import Rejections, RejectionsReader
+from postroad.web.app import IngestApp
+from postroad.web.browser import BrowserSettings
+from postroad.web.ingest import Ingest
+from postroad.web.keeping import RegionStores
+from postroad.web.keyring import ApiSource, KeyRing
+from postroad.web.senders import Senders
+from postroad.web.tally import IngestTally
+
+EVENT = {"userId": "u", "event": "Email Opened", "properties": {"email_id": "1"}, "messageId": "m"}
+HOSTS = {"us": ("cdp.example.com",), "eu": ("cdp-eu.example.com",)}
+
+
+class Regions:
+    """Ingest of two regions, without its HTTP server."""
+
+    def __init__(self, folder):
+        clock, tally = ManualClock(), IngestTally()
+        self.folder = folder
+        self.logs = {region: MemoryLog(clock) for region in HOSTS}
+        self.rejections = {region: Rejections.open(folder / f"{region}.db") for region in HOSTS}
+        sources = {f"key-{region}": ApiSource(f"app-{region}", region, always_strict=False) for region in HOSTS}
+        keys = KeyRing({sha256(key.encode()).hexdigest(): source for key, source in sources.items()})
+        stores = {region: RegionStores(self.logs[region], self.rejections[region]) for region in HOSTS}
+        ingest = Ingest(Senders(keys, HOSTS), stores, clock, tally, lambda: "id")
+        self._app = IngestApp(ingest, BrowserSettings(keys), {}, tally, clock)
+
+    async def post(self, key, host, *, strict=False, in_body=False):
+        """Send an event with a key to a host; return status and body."""
+        event = {**EVENT, "writeKey": key} if in_body else EVENT
+        headers = [(b"host", host.encode()), (b"x-strict-mode", b"1" if strict else b"0")]
+        if not in_body:
+            headers.append((b"authorization", b"Bearer " + key.encode()))
+        sent = []
+
+        async def receive():
+            return {"type": "http.request", "body": json.dumps(event).encode(), "more_body": False}
+
+        async def send(message):
+            sent.append(message)
+
+        scope = {"type": "http", "method": "POST", "path": "/v1/track", "headers": headers}
+        await self._app({**scope, "client": ("127.0.0.1", 1), "scheme": "http"}, receive, send)
+        return sent[0]["status"], sent[1]["body"]
+
+    async def stored(self, region):
+        """Return the sources of what is in a region's log."""
+        blocks = await self.logs[region].read(0, 1 << 20)
+        return [read_key(record.key)[0] for block in blocks for record in block.records]
+
+    async def rejected(self, region):
+        """Return a region's rejections."""
+        return list(await RejectionsReader(self.folder / f"{region}.db").newest())
+
+    async def close(self):
+        """Let the files go."""
+        for rejections in self.rejections.values():
+            await rejections.close()
+
+
+@pytest.fixture
+async def regions(tmp_path):
+    """Two regions."""
+    both = Regions(tmp_path)
+    yield both
+    await both.close()
+
+
+@pytest.mark.parametrize("host", ["cdp.example.com", "CDP.example.com:8443", "localhost:8080", "10.0.0.1"])
+@pytest.mark.parametrize("in_body", [False, True])
+async def test_the_key_decides_the_region(regions, host, in_body):
+    """At its own host, and at one that nobody lists, an event goes to the region of its key."""
+    assert (await regions.post("key-us", host, strict=True, in_body=in_body))[0] == 200
+    assert (await regions.stored("us"), await regions.stored("eu")) == (["app-us"], [])
+
+
+@pytest.mark.parametrize("in_body", [False, True])
+async def test_a_key_at_the_host_of_another_region(regions, in_body):
+    """Strict: 401 with a sentence that names both. Permissive: a rejection without the body, in no region's log."""
+    status, body = await regions.post("key-us", "cdp-eu.example.com", strict=True, in_body=in_body)
+    assert status == 401
+    assert "the write key belongs to region us" in json.loads(body)["message"]
+    assert "cdp-eu.example.com is a host of region eu" in json.loads(body)["message"]
+    assert (await regions.post("key-us", "cdp-eu.example.com:443", in_body=in_body))[0] == 200
+    [rejection] = await regions.rejected("us")
+    assert (rejection.code, rejection.body, rejection.source) == ("key_of_other_region", None, "")
+    assert (await regions.stored("us"), await regions.stored("eu"), await regions.rejected("eu")) == ([], [], [])
