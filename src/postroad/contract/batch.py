@@ -12,8 +12,8 @@ from msgspec import Raw
 
 from postroad.contract.calls import TYPES
 from postroad.contract.decode import Call, Unusable, decode_read
-from postroad.contract.document import check_text, parse_object
-from postroad.contract.limits import BATCH_BYTES, BATCH_DEPTH, EVENT_BYTES, ITEMS, MERGED_BYTES
+from postroad.contract.document import check_depth, check_encoding, parse_object
+from postroad.contract.limits import BATCH_BYTES, EVENT_BYTES, ITEMS, MERGED_BYTES
 from postroad.contract.members import excerpt, read_members
 from postroad.contract.violations import Code, Problem
 
@@ -34,7 +34,7 @@ class Batch(NamedTuple):
 
 def open_batch(body: bytes) -> Batch | Unusable:
     """Read a body as a batch; the items are still unread. Never raises, whatever the bytes."""
-    wrong = check_text(body, BATCH_DEPTH)
+    wrong = check_encoding(body)
     found = wrong or parse_object(body)
     if isinstance(found, Problem):
         return Unusable((found,))
@@ -76,7 +76,7 @@ def _decode_item(
 ) -> Call | Unusable:
     if len(item) > EVENT_BYTES:
         return Unusable((_too_large(len(item)),))
-    wrong = check_text(item)
+    wrong = check_depth(item)
     reading = wrong or read_members(item)
     if isinstance(reading, Problem):
         return Unusable((reading,))

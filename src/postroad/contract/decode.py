@@ -16,7 +16,7 @@ from postroad.contract.semantics import check_email_event, recognise
 from postroad.contract.timestamps import check_timestamp
 from postroad.contract.violations import Code, Problem
 
-_ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")  # `"writ\u0065Key"` is `writeKey` too
+_ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")  # `"message\u0049d"` is `messageId` too
 
 
 class Call(msgspec.Struct, frozen=True, gc=False):
@@ -71,7 +71,7 @@ def decode_read(
         return Unusable((*reading.problems, *reasons))
     message_id = _complete(reading, received_at, new_message_id)
     routed = reading.members.integrations is not None
-    stored = write(body, reading.rewrite)
+    stored = write(body, reading)
     return Call(call, name, kind, message_id, tuple(reading.problems), notes, routed, stored)
 
 
@@ -159,18 +159,19 @@ def _complete(reading: Reading, received_at: int, new_message_id: Callable[[], s
     return message_id
 
 
-def write(body: bytes, rewrite: dict[str, bytes]) -> bytes:
+def write(body: bytes, reading: Reading) -> bytes:
     """Return the stored form of a JSON object: as it came, but for the members in `rewrite`, and no `writeKey`.
 
     Members that the body doesn't mention are appended to its text, which is much the cheapest; anything
     else is built anew from its members, each kept as it came.
     """
-    if b'"writeKey"' in body or (b"\\u00" in body and _ESCAPED_LETTER.search(body)):
+    members, rewrite = reading.members, reading.rewrite
+    if members.writeKey is not ABSENT or members.receivedAt is not ABSENT:
         return _write_anew(body, rewrite)
     parts = [body.rstrip(b" \t\r\n")[:-1]]
     for name, value in rewrite.items():
         quoted = b'"' + name.encode() + b'"'
-        if quoted in body:
+        if name != "receivedAt" and (quoted in body or _ESCAPED_LETTER.search(body)):
             return _write_anew(body, rewrite)
         parts += (b",", quoted, b":", value)
     parts.append(b"}")

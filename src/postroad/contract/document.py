@@ -13,30 +13,46 @@ _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _TOKENS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
-def check_text(body: bytes, depth: int = DEPTH) -> Problem | None:
-    """Return what is wrong with a body before its JSON is looked at: not UTF-8, or nested more than `depth` deep."""
+def check_text(body: bytes) -> Problem | None:
+    """Return what is wrong with a body before its JSON is looked at: not UTF-8, or nested too deeply."""
+    return check_encoding(body) or check_depth(body)
+
+
+def check_encoding(body: bytes) -> Problem | None:
+    """Return what is wrong with a body that is not UTF-8."""
     try:
         body.decode()
     except UnicodeDecodeError as error:
         return Problem("", Code.NOT_JSON, f"the body is not UTF-8 at byte {error.start}; send JSON in UTF-8")
-    if body.count(b"{") + body.count(b"[") > depth and _depth(body) > depth:
-        return Problem("", Code.TOO_DEEP, f"objects and arrays are nested more than {depth} deep; flatten the body")
+    return None
+
+
+def check_depth(body: bytes) -> Problem | None:
+    """Return what is wrong with a body that is nested too deeply."""
+    if body.count(b"{") + body.count(b"[") > DEPTH and _depth(body) > DEPTH:
+        return _too_deep()
     return None
 
 
 def parse_object(body: bytes) -> dict[str, Raw] | Problem:
     """Return the members of a JSON object, each as the bytes it came with, or why it is none.
 
-    Of a member that is there twice the last one counts. Expects a body that passed `check_text`.
+    Of a member that is there twice the last one counts. Expects a body that passed `check_encoding`.
     """
     try:
         return _OBJECT.decode(body)
+    except RecursionError:  # the parser counts its own depth
+        return _too_deep()
     except msgspec.ValidationError:
         return Problem("", Code.NOT_AN_OBJECT, "the body is not a JSON object; send one call as one object")
     except msgspec.DecodeError as error:
         if not body.strip():
             return Problem("", Code.NOT_JSON, "the body is empty; send one call as a JSON object")
         return Problem("", Code.NOT_JSON, f"the body is not JSON: {_reason(error)}")
+
+
+def _too_deep() -> Problem:
+    return Problem("", Code.TOO_DEEP, f"objects and arrays are nested more than {DEPTH} deep; flatten the body")
 
 
 def _reason(error: msgspec.DecodeError) -> str:

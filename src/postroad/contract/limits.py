@@ -20,8 +20,5 @@ MERGED_BYTES: Final = 16 * 1024 * 1024
 DEPTH: Final = 64
 """Nested objects and arrays of one event, the outermost one included."""
 
-BATCH_DEPTH: Final = 256
-"""The same of a whole batch: an item that is too deep costs only itself, up to here."""
-
 EXCERPT: Final = 64
 """Characters of a bad value that an error message repeats."""

@@ -28,7 +28,10 @@ class _Switches(msgspec.Struct, gc=False):
 
 
 class Members(msgspec.Struct, gc=False):
-    """What was read. None and `ABSENT` stand for missing, null and mistyped alike."""
+    """What was read. None and `ABSENT` stand for missing, null and mistyped alike.
+
+    Of `receivedAt` and `writeKey` only whether they are there counts: neither is stored as it came.
+    """
 
     type: str | None = None
     event: str | None = None
@@ -40,6 +43,8 @@ class Members(msgspec.Struct, gc=False):
     timestamp: str | None = None
     sentAt: str | None = None
     originalTimestamp: str | None = None
+    receivedAt: Raw = ABSENT
+    writeKey: Raw = ABSENT
     properties: Raw = ABSENT
     traits: Raw = ABSENT
     context: _AnyObject | None = None
@@ -91,7 +96,8 @@ def excerpt(value: Raw | str) -> str:
 
 
 def _walk(found: dict[str, Raw]) -> Reading:
-    reading = Reading(Members(), [], {})
+    ours = Members(receivedAt=found.get("receivedAt", ABSENT), writeKey=found.get("writeKey", ABSENT))
+    reading = Reading(ours, [], {})
     for name, read in _READERS.items():
         value = found.get(name)
         if value is not None and bytes(value) != _NULL:
