@@ -10,7 +10,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-from fill import fill  # noqa: E402  # bench is a folder of programs, not a package
+from batches import batches, stages  # noqa: E402  # bench is a folder of programs, not a package
+from fill import fill  # noqa: E402
 from servers import Figures, empty_server, load, memory, postroad  # noqa: E402
 
 DOWN = '[destinations.down]\ntype = "webhook"\nurl = "http://127.0.0.1:9/"\nallow_private = true\nfrom = "beginning"\n'
@@ -25,6 +26,8 @@ def main() -> None:
     given = parser.parse_args()
     for connections in (64, 256):
         _track_against_empty(connections, given.seconds)
+    batches(given.seconds)
+    stages()
     _filled(given.events, given.seconds)
     _backlog(given.backlog, given.seconds)
 

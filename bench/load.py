@@ -27,24 +27,31 @@ SEED = {
 }
 
 
-class Requests:
-    """Makes the bytes of requests, each with a message id of its own."""
+_PLACE = "0000000000"
 
-    def __init__(self, host: str, path: str, key: str) -> None:
+
+class Requests:
+    """Makes the bytes of requests; each event has a message id of its own. With `batch` it is that many to a call."""
+
+    def __init__(self, host: str, path: str, key: str, batch: int = 0) -> None:
         run = os.urandom(4).hex()
-        body = json.dumps({**SEED, "messageId": f"{run}-0000000000"}).encode()
+        event = {**SEED, "messageId": f"{run}-{_PLACE}"}
+        body = json.dumps({"batch": [event] * batch} if batch else event).encode()
         token = base64.b64encode(f"{key}:".encode()).decode()
         head = (
             f"POST {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Basic {token}\r\nX-Strict-Mode: 1\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         ).encode()
-        self._before, _, self._after = (head + body).partition(b"0000000000")
+        self._parts = (head + body).split(_PLACE.encode())
         self._count = 0
 
     def __call__(self) -> bytes:
         """Return the next request."""
-        self._count += 1
-        return b"%b%010d%b" % (self._before, self._count, self._after)
+        pieces = [self._parts[0]]
+        for part in self._parts[1:]:
+            self._count += 1
+            pieces += (b"%010d" % self._count, part)
+        return b"".join(pieces)
 
 
 class Connection(asyncio.Protocol):
@@ -128,8 +135,9 @@ def main() -> None:
     parser.add_argument("--key", default="")
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--batch", type=int, default=0, help="events a call; 0 sends single calls")
     given = parser.parse_args()
-    request = Requests(f"{given.host}:{given.port}", given.path, given.key)
+    request = Requests(f"{given.host}:{given.port}", given.path, given.key, given.batch)
     print(json.dumps(uvloop.run(load(given.host, given.port, request, given.connections, given.seconds))))
 
 

@@ -32,9 +32,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def load(port: int, connections: int, seconds: float) -> Figures:
+def load(port: int, connections: int, seconds: float, batch: int = 0) -> Figures:
     """Run the load generator as a process of its own; every answer must be a 200."""
-    options = {"--port": port, "--key": KEY, "--connections": connections, "--seconds": seconds}
+    options: dict[str, object] = {
+        "--port": port,
+        "--key": KEY,
+        "--connections": connections,
+        "--seconds": seconds,
+        "--batch": batch,
+    }
+    options["--path"] = "/v1/batch" if batch else "/v1/track"
     words = [str(word) for option in options.items() for word in option]
     done = subprocess.run([sys.executable, HERE / "load.py", *words], check=True, capture_output=True)
     told = json.loads(done.stdout)
@@ -68,13 +75,25 @@ def postroad(folder: Path, destinations: str = "", roles: str = "ingest,delivery
 
 def memory(pid: int) -> dict[str, float]:
     """Return the resident MiB of each role of a supervised server."""
-    listing = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     found = {}
-    for child in listing:
-        role = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")[-4].decode()
+    for role, child in _children(pid).items():
         status = Path(f"/proc/{child}/status").read_text()
         found[role] = int(status.split("VmRSS:")[1].split()[0]) / 1024
     return found
+
+
+def cpu(pid: int) -> dict[str, float]:
+    """Return the CPU seconds that each role of a supervised server has used, in user code and in the kernel."""
+    found = {}
+    for role, child in _children(pid).items():
+        fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
+        found[role] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return found
+
+
+def _children(pid: int) -> dict[str, str]:
+    listing = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return {Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")[-4].decode(): child for child in listing}
 
 
 @contextlib.contextmanager
