@@ -13,7 +13,7 @@ serve: .venv/run  ## Set up and start Postroad with no configuration file
 	$(BIN)/postroad serve
 
 test: .venv/dev  ## The quick tests: minutes, no root, no browser, no Node
-	$(BIN)/pytest -m "not full"
+	$(BIN)/pytest -m "not full" -n auto --dist loadfile
 
 test-full: .venv/full  ## What the quick tests leave out: crash runs and real servers
 	$(BIN)/pytest -m full
