@@ -10,7 +10,7 @@ from postroad.clock import Clock
 from postroad.contract.calls import Type
 from postroad.contract.members import excerpt
 from postroad.web.answers import Answer, Error, Receive, Scope, Send, new_request_id, refuse, respond
-from postroad.web.browser import CORS, PREFLIGHT, BrowserSettings, is_from_a_page, project_of
+from postroad.web.browser import CORS, PREFLIGHT, BrowserSettings, project_of
 from postroad.web.ingest import Ingest
 from postroad.web.request import Disconnected
 from postroad.web.tally import IngestTally
@@ -49,22 +49,23 @@ class IngestApp:
         """Answer one request (ASGI 3, HTTP only)."""
         began = self._clock.monotonic()
         request_id = new_request_id()
+        headers = dict(scope["headers"])  # of one that comes twice the last counts
         try:
-            answer = await self._answer(scope, receive)
+            answer = await self._answer(scope, headers, receive)
         except Disconnected:
             return
         except Exception:
             self._logger.exception("a request failed", request_id=request_id.decode(), path=scope["path"])
             answer = refuse(Error.INTERNAL, "a bug in Postroad; its log has the trace under this request id")
-        if is_from_a_page(scope):
+        if b"origin" in headers:  # a script of some web page
             answer = answer._replace(headers=(*answer.headers, *CORS))
         await respond(send, answer, request_id)
         self._tally.took(self._clock.monotonic() - began)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+    async def _answer(self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive) -> Answer:
         path, method = scope["path"], scope["method"]
         if method == "POST" and path in CALLS:
-            return await self._ingest.call(CALLS[path], scope, receive)
+            return await self._ingest.call(CALLS[path], scope, headers, receive)
         return await self._answer_others(path, method, scope, receive)
 
     async def _answer_others(self, path: str, method: str, scope: Scope, receive: Receive) -> Answer:
@@ -76,7 +77,9 @@ class IngestApp:
             return PREFLIGHT
         if method not in allowed:
             ways = ", ".join(allowed)
-            return refuse(Error.METHOD_NOT_ALLOWED, f"{excerpt(path)} takes {ways}", headers=((b"allow", ways.encode()),))
+            return refuse(
+                Error.METHOD_NOT_ALLOWED, f"{excerpt(path)} takes {ways}", headers=((b"allow", ways.encode()),)
+            )
         if path == METRICS:
             return await self._ingest.drop(receive)
         if project is not None:

@@ -57,8 +57,3 @@ class BrowserSettings:
         place = {"apiKey": key, "apiHost": f"{caller.host}/v1", "protocol": caller.scheme}
         body = msgspec.json.encode({"integrations": dict.fromkeys(_INTEGRATIONS, place)})
         return Answer(200, body, ((b"cache-control", b"no-store"),))
-
-
-def is_from_a_page(scope: Scope) -> bool:
-    """Tell whether a script of some web page sent this request."""
-    return any(name == b"origin" for name, _ in scope["headers"])

@@ -54,12 +54,12 @@ class Ingest:
         self._complain_at = 0.0
         self._logger = structlog.get_logger("postroad.ingest")
 
-    async def call(self, kind: Type | None, scope: Scope, receive: Receive) -> Answer:
-        """Answer a single call, or a batch when `kind` is None.
+    async def call(self, kind: Type | None, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive) -> Answer:
+        """Answer a single call, or a batch when `kind` is None. `headers` are by name, in lower case.
 
         Raises `Disconnected` when the client leaves before its request is whole.
         """
-        head = read_head(scope)
+        head = read_head(headers)
         source = self._senders.by_header(head.authorization)
         region = source.region if source else self._first_region
         try:

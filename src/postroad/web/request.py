@@ -1,9 +1,10 @@
 """Reading a request: the headers that matter, and a body of bounded size."""
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from postroad.errors import StoreBusy
-from postroad.web.answers import Receive, Scope
+from postroad.web.answers import Receive
 
 DISCARD_BYTES: Final = 16 * 1024 * 1024
 """How much of a body that is too large is still read, so that the client gets to see the answer."""
@@ -45,9 +46,8 @@ class Intake:
         self.held -= size
 
 
-def read_head(scope: Scope) -> Head:
-    """Pick the headers; of one that comes twice the last counts."""
-    headers = dict(scope["headers"])
+def read_head(headers: Mapping[bytes, bytes]) -> Head:
+    """Pick the headers that matter out of a request's, which are by their names in lower case."""
     encoding: bytes = headers.get(b"content-encoding", b"")
     return Head(
         headers.get(b"authorization", b""),
