@@ -11,6 +11,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
 from batches import batches, stages  # noqa: E402  # bench is a folder of programs, not a package
+from drain import delivery  # noqa: E402
 from fill import fill  # noqa: E402
 from servers import Figures, empty_server, load, memory, postroad  # noqa: E402
 
@@ -30,11 +31,12 @@ def main() -> None:
     stages()
     _filled(given.events, given.seconds)
     _backlog(given.backlog, given.seconds)
+    delivery(given.seconds, given.backlog)
 
 
 def _track_against_empty(connections: int, seconds: float) -> None:
     """Three pairs in turn: the machine's speed drifts, the ratio of neighbours much less."""
-    with tempfile.TemporaryDirectory() as folder, empty_server() as empty, postroad(Path(folder)) as (port, pid):
+    with tempfile.TemporaryDirectory() as folder, empty_server() as empty, postroad(Path(folder)) as (port, pid, _):
         pairs = [(load(empty, connections, seconds), load(port, connections, seconds)) for _ in range(3)]
         _say(f"empty handler, {connections} connections", [pair[0] for pair in pairs])
         _say(f"track, {connections} connections", [pair[1] for pair in pairs])
@@ -46,7 +48,7 @@ def _track_against_empty(connections: int, seconds: float) -> None:
 def _filled(events: int, seconds: float) -> None:
     with tempfile.TemporaryDirectory() as fresh, tempfile.TemporaryDirectory() as full:
         asyncio.run(fill(Path(full) / "data", events))
-        with postroad(Path(fresh)) as (fresh_port, _), postroad(Path(full)) as (full_port, pid):
+        with postroad(Path(fresh)) as (fresh_port, _, _a), postroad(Path(full)) as (full_port, pid, _b):
             pairs = [(load(fresh_port, 64, seconds), load(full_port, 64, seconds)) for _ in range(3)]
             _say("track, fresh log", [pair[0] for pair in pairs])
             _say(f"track, {events:,} events in the log", [pair[1] for pair in pairs])
@@ -58,7 +60,7 @@ def _filled(events: int, seconds: float) -> None:
 def _backlog(events: int, seconds: float) -> None:
     with tempfile.TemporaryDirectory() as none, tempfile.TemporaryDirectory() as much:
         asyncio.run(fill(Path(much) / "data", events))
-        with postroad(Path(none)) as (none_port, none_pid), postroad(Path(much), DOWN) as (much_port, pid):
+        with postroad(Path(none)) as (none_port, none_pid, _a), postroad(Path(much), DOWN) as (much_port, pid, _b):
             pairs = [(load(none_port, 64, seconds), load(much_port, 64, seconds)) for _ in range(3)]
             _say("track, no backlog", [pair[0] for pair in pairs])
             _say(f"track, {events:,} undelivered events behind a dead destination", [pair[1] for pair in pairs])

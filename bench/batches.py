@@ -26,7 +26,7 @@ _ROUNDS = 50
 
 def batches(seconds: float) -> None:
     """Print accepted events a second over HTTP, the latency of a call and the CPU time of 1,000 events."""
-    with tempfile.TemporaryDirectory() as folder, postroad(Path(folder)) as (port, pid):
+    with tempfile.TemporaryDirectory() as folder, postroad(Path(folder)) as (port, pid, _):
         for connections in (2, 16):
             before, began = cpu(pid)["ingest"], perf_counter()
             runs = sorted(load(port, connections, seconds, SIZE) for _ in range(3))

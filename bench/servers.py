@@ -11,7 +11,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 KEY = "bench-write-key"
 HERE = Path(__file__).parent
@@ -54,23 +54,33 @@ def load(port: int, connections: int, seconds: float, batch: int = 0) -> Figures
 def empty_server() -> Iterator[int]:
     """Serve the empty handler; the port."""
     port = free_port()
-    with _process([sys.executable, str(HERE / "empty.py"), str(port)]):
+    with process([sys.executable, str(HERE / "empty.py"), str(port)]):
         _wait(port)
         yield port
 
 
 @contextlib.contextmanager
-def postroad(folder: Path, destinations: str = "", roles: str = "ingest,delivery") -> Iterator[tuple[int, int]]:
-    """Serve Postroad with its data in `folder`; the ingest port and the supervisor's process id."""
+def postroad(folder: Path, destinations: str = "") -> Iterator[tuple[int, int, int]]:
+    """Serve Postroad with its data in `folder`; the ingest port, the supervisor's process id, the admin port."""
     port, admin = free_port(), free_port()
     config = folder / "postroad.toml"
     config.write_text(
         f'[server]\nbind = "127.0.0.1:{port}"\nadmin_bind = "127.0.0.1:{admin}"\ndata_dir = "{folder / "data"}"\n'
         f'[sources.app]\nwrite_key = "{KEY}"\n{destinations}'
     )
-    with _process([sys.executable, "-m", "postroad", "serve", "--config", str(config), "--roles", roles]) as pid:
+    with process([sys.executable, "-m", "postroad", "serve", "--config", str(config)]) as pid:
         _wait(port)
-        yield port, pid
+        yield port, pid, admin
+
+
+def status(admin: int, folder: Path) -> list[dict[str, Any]]:
+    """Return what the admin address says of every region."""
+    token = (folder / "data" / "admin-token").read_text().strip()
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{admin}/api/status", headers={"Authorization": f"Bearer {token}"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return list(json.load(answer))
 
 
 def memory(pid: int) -> dict[str, float]:
@@ -97,16 +107,17 @@ def _children(pid: int) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _process(command: Sequence[str]) -> Iterator[int]:
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def process(command: Sequence[str]) -> Iterator[int]:
+    """Run a command; its process id. It is ended with SIGTERM, and killed if that doesn't help."""
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        yield process.pid
+        yield child.pid
     finally:
-        os.kill(process.pid, signal.SIGTERM)
+        os.kill(child.pid, signal.SIGTERM)
         try:
-            process.wait(40)
+            child.wait(40)
         except subprocess.TimeoutExpired:
-            process.kill()
+            child.kill()
 
 
 def _wait(port: int) -> None:
