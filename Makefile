@@ -18,7 +18,7 @@ test: .venv/dev  ## The quick tests: minutes, no root, no browser, no Node
 test-full: .venv/full  ## What the quick tests leave out: crash runs and real servers
 	$(BIN)/pytest -m full
 
-check: .venv/dev  ## Format, lint, types, import rules
+check: .venv/full  ## Format, lint, types, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

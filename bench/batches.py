@@ -48,7 +48,7 @@ def stages() -> None:
     batch = open_batch(body)
     if not isinstance(batch, Batch):
         raise SystemExit("the batch is not usable")
-    calls = [call for call in decode_items(batch, 0, SIZE, at, str) if isinstance(call, Call)]
+    calls = [item.found for item in decode_items(batch, 0, SIZE, at, str) if isinstance(item.found, Call)]
     entries = [Entry(make_key("app", call.message_id), pack(call, at)) for call in calls]
     codec = BlockCodec()
     keys = [entry.key for entry in entries]

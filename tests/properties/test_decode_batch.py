@@ -59,7 +59,7 @@ def test_any_bytes_give_an_outcome_for_each_item(body):
     if isinstance(batch, Unusable):
         assert batch.reasons
         return
-    outcomes = list(decode_items(batch, 0, len(batch.items), AT, lambda: "id"))
+    outcomes = [item.found for item in decode_items(batch, 0, len(batch.items), AT, lambda: "id")]
     assert len(outcomes) == len(batch.items)
     for outcome in outcomes:
         assert outcome.reasons if isinstance(outcome, Unusable) else json.loads(outcome.body)
@@ -68,12 +68,12 @@ def test_any_bytes_give_an_outcome_for_each_item(body):
 @given(objects, objects)
 def test_merging_is_shallow_and_the_item_wins(shared, own):
     """What an item is stored with is what two dictionaries make of it."""
-    item = {"type": "track", "userId": "u", "event": "e", "context": own}
-    batch = open_batch(json.dumps({"batch": [item], "context": shared}).encode())
+    call = {"type": "track", "userId": "u", "event": "e", "context": own}
+    batch = open_batch(json.dumps({"batch": [call], "context": shared}).encode())
     assert isinstance(batch, Batch)
-    [call] = decode_items(batch, 0, 1, AT, lambda: "id")
-    assert isinstance(call, Call)
-    assert json.loads(call.body)["context"] == {**shared, **own}
+    [item] = decode_items(batch, 0, 1, AT, lambda: "id")
+    assert isinstance(item.found, Call)
+    assert json.loads(item.found.body)["context"] == {**shared, **own}
 
 
 def deep(size):

@@ -129,6 +129,15 @@ async def test_what_the_batch_shares_is_merged_into_each_item(server):
     assert (first["sentAt"], second["sentAt"]) == ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")
 
 
+async def test_a_rejected_item_keeps_what_the_batch_shared(server):
+    """Retried later, an item must not forget whom it was for: its rejection has the shared members, and its place."""
+    body = batch(event(1), {"type": "track", "userId": "u"}, integrations={"All": False})
+    assert (await server.post(body, path="/v1/batch")).status == 200
+    [rejection] = await server.rejected()
+    assert json.loads(rejection.body) == {"type": "track", "userId": "u", "integrations": {"All": False}}
+    assert rejection.index == 1
+
+
 async def test_the_limit_counts_what_is_merged(server):
     """An item is measured with what it shares: 31 KiB of context leave no room for 2 KiB of its own."""
     shared = {"context": {"a": "x" * 31_000}}

@@ -56,19 +56,27 @@ def open_batch(body: bytes) -> Batch | Unusable:
     return Batch(items, shared, bytes(sent_at) if sent_at and is_text else None, tuple(problems))
 
 
+class Item(NamedTuple):
+    """One item: its bytes with what the batch shares (as they came if that is too large), and what it is."""
+
+    body: bytes
+    found: Call | Unusable
+
+
 def decode_items(
     batch: Batch, start: int, end: int, received_at: int, new_message_id: Callable[[], str]
-) -> Iterator[Call | Unusable]:
+) -> Iterator[Item]:
     """Decode the items from `start` up to `end`, each on its own merits. Never raises, whatever the bytes."""
-    for item in batch.items[start:end]:
-        merged = _merge(batch, bytes(item))
+    for raw in batch.items[start:end]:
+        item = bytes(raw)
+        merged = _merge(batch, item)
         if isinstance(merged, Problem):
-            yield Unusable((merged,))
+            yield Item(item, Unusable((merged,)))
             continue
         call = _decode_item(merged, batch.sent_at, received_at, new_message_id)
         if batch.problems and isinstance(call, Call):
             call = msgspec.structs.replace(call, violations=(*batch.problems, *call.violations))
-        yield call
+        yield Item(merged, call)
 
 
 def _decode_item(

@@ -12,6 +12,7 @@ import structlog
 from prometheus_client import CollectorRegistry, generate_latest
 
 from postroad.clock import Clock
+from postroad.config.defaults import ensure_admin_token
 from postroad.config.model import Config, Region
 from postroad.layout import ingest_pulse, region_files
 from postroad.ledger.base import LedgerReader
@@ -19,16 +20,18 @@ from postroad.ledger.reader import SqliteLedgerReader
 from postroad.log.options import LogOptions
 from postroad.log.sqlite import SqliteLog
 from postroad.pulse import Pulse, RegionPulse, WindowPulse, beat
-from postroad.rejections import DEFAULT_QUOTAS, Quota, Quotas, Rejections
+from postroad.rejections import DEFAULT_QUOTAS, Quota, Quotas, Rejections, RejectionsReader
 from postroad.runtime.looking import Views
+from postroad.runtime.referring import reference
 from postroad.runtime.serving import Listener, serve
 from postroad.web.answers import Answer
-from postroad.web.app import IngestApp
+from postroad.web.app import CALLS, IngestApp
 from postroad.web.browser import BrowserSettings
 from postroad.web.health import livez, readyz
 from postroad.web.ingest import Ingest
-from postroad.web.keeping import RegionStores
+from postroad.web.keeping import Keeper, RegionStores
 from postroad.web.keyring import ApiSource, KeyRing
+from postroad.web.retry import Retry, RetryRegion
 from postroad.web.senders import Senders
 from postroad.web.tally import IngestTally
 
@@ -40,6 +43,7 @@ class _OpenRegion(NamedTuple):
     settings: Region
     log: SqliteLog
     rejections: Rejections
+    rejected: RejectionsReader
     ledger: LedgerReader
 
 
@@ -59,8 +63,9 @@ async def run_ingest(config: Config, clock: Clock, stop: asyncio.Event) -> None:
         async def ready() -> Answer:
             return await readyz(views.look)
 
-        pages = {"/livez": livez, "/readyz": ready}
-        app = IngestApp(ingest, BrowserSettings(keys, trusted), pages, tally, clock)
+        pages = {"/livez": livez, "/readyz": ready, **reference(config)}
+        retry = _retry(config, regions, Keeper(stores, tally), clock)
+        app = IngestApp(ingest, BrowserSettings(keys, trusted), pages, tally, clock, retry=retry)
         tasks = [
             asyncio.create_task(
                 beat(ingest_pulse(config.server.data_dir), clock, lambda: _pulse(regions, tally, clock))
@@ -77,12 +82,26 @@ async def run_ingest(config: Config, clock: Clock, stop: asyncio.Event) -> None:
 
 def key_ring(config: Config) -> KeyRing:
     """Return the ring of all write keys."""
-    return KeyRing(
-        {
-            digest: ApiSource(name, source.region, (source.strict or config.server.strict) == "always")
-            for name, source in config.sources.items()
-            for digest in source.key_hashes
-        }
+    sources = _sources(config)
+    return KeyRing({digest: sources[name] for name, source in config.sources.items() for digest in source.key_hashes})
+
+
+def _sources(config: Config) -> dict[str, ApiSource]:
+    return {
+        name: ApiSource(name, source.region, (source.strict or config.server.strict) == "always")
+        for name, source in config.sources.items()
+    }
+
+
+def _retry(config: Config, regions: Mapping[str, _OpenRegion], keeper: Keeper, clock: Clock) -> Retry:
+    token, _ = ensure_admin_token(config.server.data_dir)
+    return Retry(
+        {name: RetryRegion(region.rejections, region.rejected) for name, region in regions.items()},
+        _sources(config),
+        keeper,
+        calls={path: call for path, call in CALLS.items() if call is not None},
+        token=token,
+        clock=clock,
     )
 
 
@@ -97,9 +116,10 @@ async def _open_regions(config: Config, clock: Clock) -> AsyncIterator[dict[str,
             stack.push_async_callback(log.close)
             rejections = Rejections.open(files.rejections, _quotas(settings))
             stack.push_async_callback(rejections.close)
+            rejected = RejectionsReader(files.rejections)
             ledger = SqliteLedgerReader(files.ledger)
             stack.push_async_callback(ledger.close)
-            regions[name] = _OpenRegion(settings, log, rejections, ledger)
+            regions[name] = _OpenRegion(settings, log, rejections, rejected, ledger)
         yield regions
 
 

@@ -1,6 +1,6 @@
 """The ingest address: a plain ASGI callable, because everything it does is on the hot path."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -9,10 +9,12 @@ import structlog
 from postroad.clock import Clock
 from postroad.contract.calls import Type
 from postroad.contract.members import excerpt
-from postroad.web.answers import Answer, Error, Receive, Scope, Send, new_request_id, refuse, respond
+from postroad.web.answers import OK, Answer, Error, Receive, Scope, Send, new_request_id, refuse, respond
 from postroad.web.browser import CORS, PREFLIGHT, BrowserSettings, project_of
 from postroad.web.ingest import Ingest
 from postroad.web.request import Disconnected
+from postroad.web.retry import PATH as RETRY
+from postroad.web.retry import Retry
 from postroad.web.tally import IngestTally
 
 CALLS: Final[Mapping[str, Type | None]] = MappingProxyType(
@@ -36,9 +38,12 @@ class IngestApp:
         pages: Mapping[str, Page],
         tally: IngestTally,
         clock: Clock,
+        *,
+        retry: Retry | None = None,
     ) -> None:
-        """`pages` are answered to GET: `/livez` and `/readyz`."""
+        """`pages` are answered to GET: `/livez`, `/readyz` and the reference."""
         self._ingest = ingest
+        self._retry = retry
         self._settings = settings
         self._pages = pages
         self._tally = tally
@@ -69,24 +74,27 @@ class IngestApp:
         return await self._answer_others(path, method, scope, receive)
 
     async def _answer_others(self, path: str, method: str, scope: Scope, receive: Receive) -> Answer:
-        project = project_of(path)
-        allowed = self._methods(path, project)
-        if not allowed:
-            return refuse(Error.NOT_FOUND, f"there is nothing at {excerpt(path)}; calls go to /v1/track and its kin")
-        if method == "OPTIONS":
+        if path == RETRY and self._retry is not None and self._retry.admits(scope):
+            return await self._retry.answer(await self._ingest.read(receive))
+        allowed = self._methods(path)
+        if method == "OPTIONS" and allowed:
             return PREFLIGHT
         if method not in allowed:
-            ways = ", ".join(allowed)
-            return refuse(
-                Error.METHOD_NOT_ALLOWED, f"{excerpt(path)} takes {ways}", headers=((b"allow", ways.encode()),)
-            )
+            return _no_such(path, allowed)
         if path == METRICS:
-            return await self._ingest.drop(receive)
-        if project is not None:
-            return self._settings.answer(project, scope)
-        return await self._pages[path]()
+            await self._ingest.read(receive)
+            return OK
+        page = self._pages.get(path)
+        return await page() if page is not None else self._settings.answer(path, scope)
 
-    def _methods(self, path: str, project: str | None) -> tuple[str, ...]:
+    def _methods(self, path: str) -> tuple[str, ...]:
         if path in CALLS or path == METRICS:
             return ("POST",)
-        return ("GET", "HEAD") if project is not None or path in self._pages else ()
+        return ("GET", "HEAD") if path in self._pages or project_of(path) else ()
+
+
+def _no_such(path: str, allowed: Sequence[str]) -> Answer:
+    if not allowed:
+        return refuse(Error.NOT_FOUND, f"there is nothing at {excerpt(path)}; calls go to /v1/track and its kin")
+    ways = ", ".join(allowed)
+    return refuse(Error.METHOD_NOT_ALLOWED, f"{excerpt(path)} takes {ways}", headers=((b"allow", ways.encode()),))

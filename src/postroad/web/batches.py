@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from postroad.contract.batch import Batch, decode_items, open_batch
+from postroad.contract.batch import Batch, Item, decode_items, open_batch
 from postroad.contract.decode import Call, Unusable
 from postroad.contract.violations import Problem
 from postroad.web.answers import OK, Answer, Error, counted, refuse
@@ -35,22 +35,22 @@ class Batches:
             bad = len({problem.path.partition("]")[0] for problem in wrong})
             message = f"{bad} of {len(items)} items break the contract; nothing of the batch was stored"
             return refuse(Error.INVALID, message, wrong)
-        return await self._keep(taken, batch, items)
+        return await self._keep(taken, items)
 
-    async def _decode(self, batch: Batch, received_at: int) -> list[Call | Unusable]:
-        items: list[Call | Unusable] = []
+    async def _decode(self, batch: Batch, received_at: int) -> list[Item]:
+        items: list[Item] = []
         for start in range(0, len(batch.items), _AT_ONCE):
             if start:
                 await asyncio.sleep(0)
             items += decode_items(batch, start, start + _AT_ONCE, received_at, self._new_message_id)
         return items
 
-    async def _keep(self, taken: Taken, batch: Batch, items: Sequence[Call | Unusable]) -> Answer:
-        calls = [item for item in items if isinstance(item, Call)]
+    async def _keep(self, taken: Taken, items: Sequence[Item]) -> Answer:
+        calls = [item.found for item in items if isinstance(item.found, Call)]
         refused = [
-            Refusable(item.reasons, bytes(raw))
-            for item, raw in zip(items, batch.items, strict=True)
-            if isinstance(item, Unusable)
+            Refusable(item.found.reasons, item.body, index)
+            for index, item in enumerate(items)
+            if isinstance(item.found, Unusable)
         ]
         if calls:
             await self._keeper.keep(taken, calls)
@@ -65,11 +65,11 @@ class Batches:
         return OK
 
 
-def _all_problems(items: Sequence[Call | Unusable]) -> list[Problem]:
+def _all_problems(items: Sequence[Item]) -> list[Problem]:
     """Return every problem of every item, its path starting with the item's place."""
     found = []
     for index, item in enumerate(items):
-        problems = item.reasons if isinstance(item, Unusable) else item.violations
+        problems = item.found.reasons if isinstance(item.found, Unusable) else item.found.violations
         for problem in problems:
             path = f"batch[{index}].{problem.path}" if problem.path else f"batch[{index}]"
             found.append(Problem(path, problem.code, problem.message))

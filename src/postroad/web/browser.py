@@ -33,11 +33,9 @@ PREFLIGHT: Final = OK._replace(headers=_PREFLIGHT)
 """The answer to OPTIONS."""
 
 
-def project_of(path: str) -> str | None:
-    """Return the key in the path of a settings request, None for every other path."""
-    if path.startswith(_BEFORE) and path.endswith(_AFTER) and len(path) > len(_BEFORE) + len(_AFTER):
-        return path[len(_BEFORE) : -len(_AFTER)]
-    return None
+def project_of(path: str) -> str:
+    """Return the key in the path of a settings request, nothing for every other path."""
+    return path[len(_BEFORE) : -len(_AFTER)] if path.startswith(_BEFORE) and path.endswith(_AFTER) else ""
 
 
 class BrowserSettings:
@@ -47,8 +45,9 @@ class BrowserSettings:
         self._keys = keys
         self._trusted = trusted
 
-    def answer(self, key: str, scope: Scope) -> Answer:
+    def answer(self, path: str, scope: Scope) -> Answer:
         """Tell the SDK to send to the host it asked. A secret key (`sk_…`) is refused: it has no place in a page."""
+        key = project_of(path)
         if key.startswith("sk_"):
             return refuse(Error.UNAUTHORIZED, "a secret key (sk_…) has no place in a browser; use a pk_… key")
         if self._keys.by_keys((key,)) is None:

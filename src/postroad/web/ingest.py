@@ -82,10 +82,9 @@ class Ingest:
         self._tally.requests[region, answer.status] += 1
         return answer
 
-    async def drop(self, receive: Receive) -> Answer:
-        """Take a body and drop it: the figures that SDKs send about themselves."""
-        await read_body(receive, LENIENT_BATCH_BYTES, self._intake)
-        return OK
+    async def read(self, receive: Receive) -> Body:
+        """Read the body of what is no call, within the same bounds."""
+        return await read_body(receive, LENIENT_BATCH_BYTES, self._intake)
 
     def _demand_room(self, region: str) -> None:
         log = self._regions[region].log

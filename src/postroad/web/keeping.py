@@ -33,10 +33,13 @@ class Taken(NamedTuple):
 
 
 class Refusable(NamedTuple):
-    """Something that can't become an event, on its way to the rejections: its reasons and what came."""
+    """Something that can't become an event, on its way to the rejections: its reasons, what came, and its place
+    in the batch if it came in one.
+    """
 
     reasons: Sequence[Problem]
     body: bytes | Oversized
+    place: int | None = None
 
 
 class Keeper:
@@ -112,6 +115,7 @@ def _rejection(found: Refusable, taken: Taken) -> Rejection:
         size=size_of(found.body),
         key_fingerprint="",
         body=None if isinstance(found.body, Oversized) else found.body,
+        index=found.place,
     )
 
 

@@ -1,0 +1,36 @@
+"""Where clients reach this server, for the reference page."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from postroad.config.model import Config
+from postroad.reference.servers import Server
+from postroad.web.answers import Answer
+from postroad.web.local import ingest_url
+from postroad.web.reference import reference_pages
+
+
+def reference(config: Config) -> Mapping[str, Callable[[], Awaitable[Answer]]]:
+    """Return the reference pages by path."""
+    return {path: _always(page) for path, page in reference_pages(servers_of(config)).items()}
+
+
+def servers_of(config: Config) -> list[Server]:
+    """Return an address for each region: that of its hosts, or this machine's own where it lists none.
+
+    Behind a trusted proxy, or with TLS of our own, hosts are reached by https at the usual port.
+    """
+    own = ingest_url(config.server)
+    scheme = "https" if config.server.tls or config.server.trusted_proxies else "http"
+    port = f":{config.server.bind.port}" if not config.server.trusted_proxies else ""
+    return [
+        Server(name, url)
+        for name, region in config.regions.items()
+        for url in [f"{scheme}://{host}{port}" for host in region.hosts] or [own]
+    ]
+
+
+def _always(page: Answer) -> Callable[[], Awaitable[Answer]]:
+    async def answer() -> Answer:
+        return page
+
+    return answer

@@ -1,0 +1,32 @@
+"""Handing a request on to the ingest process, which alone may write the log and the rejections."""
+
+import aiohttp
+
+from postroad.config import Server
+from postroad.web.answers import Answer, unavailable
+from postroad.web.local import ingest_url, pinned
+
+_TIMEOUT = 60.0
+
+
+class IngestDoor:
+    """Calls the ingest address of this server with the admin token."""
+
+    def __init__(self, server: Server, token: str) -> None:
+        self._server = server
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+
+    async def retry(self, body: bytes) -> Answer:
+        """Ask it to retry rejections and return its answer; a 503 when it doesn't answer."""
+        try:
+            async with (
+                aiohttp.ClientSession(
+                    headers=self._headers,
+                    timeout=aiohttp.ClientTimeout(_TIMEOUT),
+                    connector=aiohttp.TCPConnector(ssl=pinned(self._server.tls) if self._server.tls else True),
+                ) as session,
+                session.post(f"{ingest_url(self._server)}/api/rejections/retry", data=body) as answer,
+            ):
+                return Answer(answer.status, await answer.read())
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            return unavailable(f"the ingest process does not answer ({error}); retry later")
