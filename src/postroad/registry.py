@@ -18,7 +18,12 @@ from postroad.secret import dec_hook
 
 DESTINATIONS: Final[Mapping[str, str]] = {
     "console": "postroad.destinations.console:Console",
+    "customerio": "postroad.destinations.customerio:Customerio",
     "file": "postroad.destinations.file:File",
+    "mixpanel": "postroad.destinations.mixpanel:Mixpanel",
+    "parquet": "postroad.destinations.parquet:Parquet",
+    "postgres": "postroad.destinations.postgres:Postgres",
+    "segment": "postroad.destinations.segment:Segment",
     "webhook": "postroad.destinations.webhook:Webhook",
 }
 ENTRY_POINTS: Final = "postroad.destinations"

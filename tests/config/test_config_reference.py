@@ -66,7 +66,7 @@ def test_the_default_file_uncommented(tmp_path):
         "server": {"tls", "trusted_proxies"},
         "regions": {"hosts"},
         "sources": {"write_key", "write_key_sha256", "strict", "region"},
-        "destinations": {"names", "events", "region", "type"},
+        "destinations": {"names", "events", "region", "batch", "rate", "transform", "type"},
     }
     tables = [("server", config.server, Server())]
     tables += [("regions", config.regions["us"], Region()), ("sources", config.sources["app"], Source())]
@@ -105,7 +105,7 @@ def test_masking():
     assert (destinations["out"]["path"], destinations["out"]["keep"]) == ("/var/events", 5)
     assert (destinations["exp"]["path"], destinations["exp"]["events"]) == ("***", "***")
     assert destinations["odd"]["token"] == "***"
-    for secret in ("dev-write-key", "pass", "s3cret", "/secret-dir"):
+    for secret in ("dev-write-key", "u:pass", "s3cret", "/secret-dir"):
         assert secret not in repr(shown)
     assert msgspec.json.encode(shown)
     assert set(shown) == {setting.key for setting in settings_of(Config)}

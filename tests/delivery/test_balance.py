@@ -3,12 +3,13 @@
 import asyncio
 from collections import Counter
 
+from batched import Batched, fine
 from bench import Bench, Scripted, plan
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from postroad.destinations.base import Delivered, Pause, Refused, Retry
+from postroad.destinations.base import BatchLimits, Delivered, Pause, Refused, Retry, Split
 from postroad.ledger.memory import MemoryLedger
 
 HANGS = None
@@ -56,6 +57,81 @@ async def _balance(scripts, block_size, ends, concurrency):
     assert [letter.offset for letter in await bench.ledger.dead(1)] == sorted(
         offsets[message_id] for message_id, outcome in outcomes.items() if outcome == 3
     )
+
+
+OUTCOMES = st.sampled_from([Retry("busy"), Refused("no"), Split("large"), Pause("HTTP 401"), Delivered()])
+CALLS = st.lists(st.lists(OUTCOMES, min_size=1, max_size=6) | st.just(RuntimeError("bug")) | st.none(), max_size=12)
+
+
+@given(
+    count=st.integers(1, 14),
+    block_size=st.integers(1, 4),
+    calls=CALLS,
+    ends=ENDS,
+    limits=st.builds(
+        BatchLimits, st.integers(1, 5), st.sampled_from([1, 1000]), st.sampled_from([0.0, 3.0]), st.booleans()
+    ),
+)
+@settings(deadline=None, max_examples=80)
+def test_every_batched_event_has_one_outcome(count, block_size, calls, ends, limits):
+    """The same with batches of any size, lingering and frozen ones, split, refused in part, and hanging."""
+    asyncio.run(_balance_batched([f"m{number}" for number in range(count)], block_size, list(calls), ends, limits))
+
+
+async def _balance_batched(ids, block_size, calls, ends, limits):
+    bench = Bench()
+    for start in range(0, len(ids), block_size):
+        await bench.append(*ids[start : start + block_size])
+    served = plan(concurrency=2)._replace(batch=limits)
+    destinations = []
+    with capture_logs():
+        for end in [*ends, "stop"]:
+            destinations.append(_Batched(calls))
+            await bench.start(destinations[-1], served)
+            await bench.pass_time(7)
+            if end == "kill" or destinations[-1].hangs:
+                await bench.kill()
+            else:
+                await bench.stop()
+        destinations.append(Batched())
+        await bench.start(destinations[-1], served)
+        for _ in range(40):
+            await bench.pass_time(120)
+        await bench.stop()
+    seen = {one for destination in destinations for one in destination.delivered}
+    totals = {outcome.name: count for outcome, count in (await MemoryLedger.totals(bench.ledger, 1)).items()}
+    assert totals.get("DELIVERED", 0) + totals.get("DEAD", 0) == len(ids) == sum(totals.values())
+    dead = {letter.key.partition(b"\0")[2].decode() for letter in await bench.ledger.dead(1)}
+    assert set(ids) - dead <= seen
+    assert (await bench.account()).cursor == await bench.log.end()
+    assert await bench.ledger.frozen(1) == []
+    if limits.frozen:
+        again = [tuple(batch) for one in destinations for batch in one.batches]
+        assert not any(set(a) & set(b) and set(a) - set(b) and set(b) - set(a) for a in again for b in again)
+
+
+class _Batched(Batched):
+    """Takes each call's outcomes from a script that goes on from one destination to the next."""
+
+    def __init__(self, calls):
+        super().__init__(self._next)
+        self._calls = calls
+        self.hangs = False
+
+    async def send(self, events):
+        """Hang where the script says so."""
+        if self._calls and self._calls[0] is None:
+            self._calls.pop(0)
+            self.hangs = True
+            self.batches.append([event.message_id for event in events])
+            await asyncio.Event().wait()
+        return await super().send(events)
+
+    def _next(self, ids):
+        call = self._calls.pop(0) if self._calls else None
+        if call is None or isinstance(call, Exception):
+            return call or fine(ids)
+        return [call[number % len(call)] for number in range(len(ids))]
 
 
 async def _run(bench, script, concurrency):

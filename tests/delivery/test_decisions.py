@@ -153,9 +153,9 @@ def test_refused_is_dead_at_once(tried):
 
 
 def test_pause_uses_up_no_try():
-    """An event that met a pause keeps its tries and has no age yet."""
+    """An event that met a pause keeps its tries, has no age yet, and is due as soon as the breaker lets it."""
     verdict = judge(Pause("HTTP 401", 401), item(), POLICY, NOW, middle)
-    assert verdict.retry == RetryRow(7, NOW + 5 * MICROSECONDS, 0, 0, "HTTP 401")
+    assert verdict.retry == RetryRow(7, NOW, 0, 0, "HTTP 401")
     assert verdict.outcome == Outcome.RETRY
 
 

@@ -47,3 +47,28 @@ def test_a_block_behind_the_cursor_is_forgotten():
     window.settle(1)
     assert window.cursor == BLOCK_SPAN
     assert window.size_of(0) is None
+
+
+def test_what_is_settled_before_its_block_is_taken_up_counts():
+    """A record may be settled before its block's turn comes; its size must be known then, and is kept so long."""
+    window = Window(0)
+    window.foresee(0, 2)
+    assert window.size_of(0) == 2
+    window.settle(0)
+    assert window.cursor == 0
+    window.add(0, 2)
+    assert window.cursor == 1
+    window.settle(1)
+    assert (window.cursor, window.size_of(0)) == (BLOCK_SPAN, None)
+    window.foresee(0, 2)
+    assert window.size_of(0) is None
+
+
+def test_what_there_is_nothing_of_is_passed():
+    """Offsets without records are passed once the blocks before them are settled."""
+    window = Window(0)
+    window.add(0, 1)
+    window.pass_to(5 * BLOCK_SPAN)
+    assert window.cursor == 0
+    window.settle(0)
+    assert window.cursor == 5 * BLOCK_SPAN

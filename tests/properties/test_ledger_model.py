@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from postroad import files
 from postroad.errors import StoreUnavailable
-from postroad.ledger.base import Attempt, DeadLetter, Outcome, Retry, Settlement
+from postroad.ledger.base import Attempt, DeadLetter, FrozenBatch, Outcome, Retry, Settlement
 from postroad.ledger.sqlite import SqliteLedger
 from postroad.log.base import BLOCK_SPAN, offset_of
 
@@ -68,6 +68,7 @@ class ModelAccount:
     retries: dict = field(default_factory=dict)
     dead: dict = field(default_factory=dict)
     attempts: dict = field(default_factory=dict)
+    frozen: list = field(default_factory=list)
 
     def is_kept(self, offset):
         """Tell whether the record's block was not forgotten."""
@@ -76,6 +77,7 @@ class ModelAccount:
     def settle(self, settlement):
         """Take over what a settlement says, record by record."""
         self.cursor = self.cursor if settlement.cursor is None else settlement.cursor
+        self.thaw(settlement.outcomes)
         retries = {one.offset: one for one in settlement.retries}
         dead = {one.offset: one for one in settlement.dead}
         for offset, outcome in settlement.outcomes.items():
@@ -90,6 +92,10 @@ class ModelAccount:
             if outcome == Outcome.DEAD:
                 self.dead[offset] = dead[offset]
         self.clean()
+
+    def thaw(self, offsets):
+        """Let the batches go that hold any of these."""
+        self.frozen = [batch for batch in self.frozen if set(batch.offsets).isdisjoint(offsets)]
 
     @staticmethod
     def _keep_what_was_known(retry, had):
@@ -191,6 +197,21 @@ class LedgerMachine(RuleBasedStateMachine):
         with pytest.raises(StoreUnavailable):
             self.run(self._ledger.settle(number, settlement))
 
+    @rule(data=st.data(), offsets=st.lists(OFFSETS, min_size=2, max_size=6, unique=True), due_at=st.integers(0, 9))
+    def freeze(self, data, offsets, due_at):
+        """Freeze two batches at once, while something is settled."""
+        number = self._any(data)
+        account = self._accounts[number]
+        batches = [FrozenBatch(tuple(part), due_at, 1, 5, "503") for part in (offsets[1:], offsets[:1])]
+        settled = self._settlement(data, number, data.draw(LIVELY))
+        answers = self.run(
+            self._together(self._ledger.freeze_batches(number, batches), self._ledger.settle(number, settled))
+        )
+        assert answers == [None, None]
+        account.thaw(offsets)
+        account.frozen += batches
+        account.settle(settled)
+
     @rule(data=st.data(), offsets=st.lists(OFFSETS, max_size=6), due_in=st.integers(0, 9))
     def resend(self, data, offsets, due_in):
         """Resend dead letters."""
@@ -259,6 +280,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert await ledger.next_due(number) == (due[0].due_at if due else None)
         assert list(await ledger.rows(number, Outcome.RETRY, limit=99)) == sorted(model.retries)
         assert list(await ledger.dead(number)) == [letter for _, letter in sorted(model.dead.items())]
+        assert list(await ledger.frozen(number)) == sorted(model.frozen)
         in_log = [offset for offset, one in model.retries.items() if one.value is None]
         assert await ledger.floor(number) == min([model.cursor, *in_log])
         for offset in {*model.outcomes, *model.attempts}:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from postroad.config.model import Config
 from postroad.config.problems import KeyPath, Problem, did_you_mean, dotted
 
-RESERVED_REGIONS: Final = frozenset({"admin-token", "write-key"})
+RESERVED_REGIONS: Final = frozenset({"admin-token", "pii-key", "run", "write-key"})
 RESERVED_NAMES: Final = frozenset({"All", "all"})
 
 _REGION: Final = re.compile(r"[a-z0-9-]{1,64}")

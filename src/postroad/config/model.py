@@ -29,6 +29,7 @@ HOUR: Final = 3600.0
 DAY: Final = 24 * HOUR
 
 Strict = Literal["header", "always"]
+PiiMode = Literal["pass", "hash", "drop"]
 
 
 class Tls(Struct, frozen=True, kw_only=True):
@@ -176,8 +177,63 @@ class Retry(Struct, frozen=True, kw_only=True):
     factor: Annotated[float, Meta(ge=1, le=1000, description="Each wait is this many times the one before.")] = 3.0
     max_interval: Annotated[Duration, Meta(gt=0, description="The longest wait between two tries.")] = HOUR
     max_age: Annotated[
-        Duration, Meta(gt=0, description="An event is given up (dead letter) this long after its first try.")
+        Duration,
+        Meta(
+            gt=0,
+            description="An event is given up (dead letter) this long after its first try; while nothing is sent "
+            "because its destination is down, this time stands still.",
+        ),
     ] = DAY
+
+
+class Pii(Struct, frozen=True, kw_only=True):
+    """What a destination learns of people: each as it came, as a keyed hash, or not at all. Done after `transform`."""
+
+    email: Annotated[PiiMode, Meta(description="Addresses, also where a person's id is one; hashed in lower case.")] = (
+        "pass"
+    )
+    ip: Annotated[PiiMode, Meta(description="IP addresses.")] = "pass"
+    user_agent: Annotated[PiiMode, Meta(description="User agents.")] = "pass"
+    link_url: Annotated[PiiMode, Meta(description="The addresses of clicked links.")] = "pass"
+
+
+class Batch(Struct, frozen=True, kw_only=True):
+    """How many events share one send. What is left out is what suits the type of destination best."""
+
+    max_events: Annotated[
+        int | None,
+        Meta(ge=1, description="Events in a batch at most.", examples=[100], extra={"default": "as its type"}),
+    ] = None
+    max_bytes: Annotated[
+        Size | None,
+        Meta(
+            gt=0,
+            description="Bytes of their bodies together at most; one event may be larger alone.",
+            examples=["1MiB"],
+            extra={"default": "as its type"},
+        ),
+    ] = None
+    linger: Annotated[
+        Duration | None,
+        Meta(
+            description="How long a batch that is not full waits for more; 0 takes what is there.",
+            examples=["100ms"],
+            extra={"default": "as its type"},
+        ),
+    ] = None
+
+
+class Rate(Struct, frozen=True, kw_only=True):
+    """How much is sent a second at most."""
+
+    events: Annotated[
+        float | None,
+        Meta(gt=0, description="Events a second at most.", examples=[500], extra={"default": "no limit"}),
+    ] = None
+    requests: Annotated[
+        float | None,
+        Meta(gt=0, description="Sends a second at most.", examples=[10], extra={"default": "no limit"}),
+    ] = None
 
 
 class Destination(Struct, frozen=True, kw_only=True, rename={"start_from": "from"}):
@@ -210,9 +266,27 @@ class Destination(Struct, frozen=True, kw_only=True, rename={"start_from": "from
     start_from: Annotated[
         Literal["now", "beginning"], Meta(description="Where a new destination starts in the log.")
     ] = "now"
+    transform: Annotated[
+        str,
+        Meta(
+            description="A function `package.module:function` that changes or filters each event.",
+            examples=["my_transforms:shorten"],
+            extra={"default": "none"},
+        ),
+    ] = ""
+    pii: Annotated[Pii, Meta(description="What it learns of people.")] = Pii()
     timeout: Annotated[Duration, Meta(gt=0, description="How long one send may take.")] = 30.0
     concurrency: Annotated[int, Meta(ge=1, le=1000, description="How many sends may be under way at once.")] = 8
+    batch: Annotated[Batch, Meta(description="How many events share one send.")] = Batch()
+    rate: Annotated[Rate, Meta(description="How much is sent a second at most.")] = Rate()
     retry: Annotated[Retry, Meta(description="When a failed delivery is tried again.")] = Retry()
+    on_backlog_full: Annotated[
+        Literal["refuse", "expire"],
+        Meta(
+            description="What becomes of events older than `retention` that it has not got yet: they hold back the "
+            "log until the disk is full and ingest refuses (`refuse`), or they are given up (`expire`)."
+        ),
+    ] = "refuse"
     allow_private: Annotated[
         bool, Meta(description="Lets it call loopback and private addresses; for development.")
     ] = False

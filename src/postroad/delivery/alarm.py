@@ -39,13 +39,15 @@ class Alarm:
         """Forget earlier rings. Call it before looking, so that news which come meanwhile are not missed."""
         self._rung.clear()
 
-    async def wait(self) -> None:
-        """Return when it goes off or somebody rings; it may return for nothing."""
-        if self._at is None:
+    async def wait(self, within: float | None = None) -> None:
+        """Return when it goes off, somebody rings or `within` seconds have passed; it may return for nothing."""
+        if self._at is None and within is None:
             await self._rung.wait()
             return
         # Not all of a long wait at once: the wall clock may be set, or the machine put to sleep.
-        seconds = min((self._at - self._clock.now()) / MICROSECONDS, _LONGEST_SLEEP)
+        seconds = _LONGEST_SLEEP if within is None else min(within, _LONGEST_SLEEP)
+        if self._at is not None:
+            seconds = min(seconds, (self._at - self._clock.now()) / MICROSECONDS)
         timer = asyncio.create_task(self._ring_after(seconds))
         try:
             await self._rung.wait()

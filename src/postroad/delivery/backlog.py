@@ -2,21 +2,14 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-import structlog
-
-from postroad.contract.stored import unpack
-from postroad.delivery.alarm import Alarm
-from postroad.delivery.items import Item, make_event
-from postroad.delivery.routing import Route, filter_of
-from postroad.delivery.settler import Settler
+from postroad.delivery.items import Item
+from postroad.delivery.parts import Parts
 from postroad.delivery.verdict import Verdict
-from postroad.delivery.window import Window
-from postroad.destinations.base import Destination, Event
-from postroad.ledger.base import Account, LedgerReader, Outcome
-from postroad.log.base import Block, LogReader, Record, offset_of
+from postroad.ledger.base import Outcome
+from postroad.log.base import Block, Record, offset_of
 
 READ_BYTES: Final = 256 * 1024
 """How much of the log is taken at a time."""
@@ -27,41 +20,33 @@ in the log, where it costs nothing."""
 
 
 class Backlog:
-    """Reads on when it has nothing left; settles what is filtered without handing it out."""
+    """Reads on when it has nothing left; settles what is filtered without handing it out.
 
-    def __init__(
-        self,
-        account: Account,
-        region: str,
-        *,
-        route: Route,
-        destination: Destination,
-        log: LogReader,
-        ledger: LedgerReader,
-        settler: Settler,
-        window: Window,
-        alarm: Alarm,
-    ) -> None:
-        self._account = account.number
-        self._region = region
-        self._route = route
-        self._destination = destination
-        self._log = log
-        self._ledger = ledger
-        self._settler = settler
-        self._window = window
-        self._alarm = alarm
-        self._head = account.cursor
+    `holds` tells of a record whether a frozen batch has it: that batch is sent, not the record.
+    """
+
+    def __init__(self, parts: Parts, holds: Callable[[int], bool]) -> None:
+        self._account = parts.account
+        self._holds = holds
+        self._intake = parts.intake
+        self._log = parts.log
+        self._ledger = parts.ledger
+        self._settler = parts.settler
+        self._window = parts.window
+        self._alarm = parts.alarm
+        self._head = parts.account.cursor
         self._new_ground = False
         self._full_at: int | None = None
         self._growth: asyncio.Task[None] | None = None
-        self._logger = structlog.get_logger("postroad.delivery")
+        self._reading = asyncio.Lock()
         self.items: deque[Item] = deque()
         """Read, and not handed out yet."""
+        self.ended = False
+        """Whether all records up to the account's end were read."""
 
     async def read(self) -> None:
         """Read on, unless there are items left, the log has not grown or too many records are in retry."""
-        if self.items or (self._growth is not None and not self._growth.done()):
+        if self.items or self.ended or (self._growth is not None and not self._growth.done()):
             return
         if self._growth is not None:
             growth, self._growth = self._growth, None
@@ -69,18 +54,22 @@ class Backlog:
         if await self._is_full():
             return
         await self._settler.room()
-        blocks = await self._log.read(self._head, READ_BYTES)
-        if not blocks:
-            self._growth = asyncio.create_task(self._log.wait(self._head))
-            self._growth.add_done_callback(lambda _: self._alarm.ring())
-            return
-        settled = await self._settled(blocks)
-        for block in blocks:
-            self._head = block.end
-            self._window.add(block.number, len(block.records))
-            self.items.extend(self._open(block, settled.get(block.number, b"")))
-        if not self.items:
-            self._alarm.ring()  # all of it was settled: read on, nobody else may have a reason to ring
+        async with self._reading:
+            if not await self._read_on():
+                self._growth = asyncio.create_task(self._log.wait(self._head))
+                self._growth.add_done_callback(lambda _: self._alarm.ring())
+            elif not self.items:
+                self._alarm.ring()  # all of it was settled: read on, nobody else may have a reason to ring
+
+    async def expire(self, before: int) -> None:
+        """Let everything below an offset expire that was not handed out yet."""
+        async with self._reading:
+            while self.items and self.items[0].record.offset < before:
+                self._settler.put(self.items.popleft().record.offset, Verdict(Outcome.EXPIRED))
+            while not self.items and self._head < before and not self.ended:
+                await self._settler.room()
+                if not await self._read_on(expired_below=before):
+                    return
 
     def close(self) -> None:
         """Stop watching the log."""
@@ -93,42 +82,51 @@ class Backlog:
         if self._full_at == now:
             return True
         unsettled = self._settler.retrying
-        totals = await self._ledger.totals(self._account)
+        totals = await self._ledger.totals(self._account.number)
         full = totals.get(Outcome.RETRY, 0) + unsettled >= MOST_RETRYING
         self._full_at = now if full else None
         return full
+
+    async def _read_on(self, expired_below: int = 0) -> bool:
+        """Read the next blocks; False when there are none now."""
+        end = self._account.end
+        found = await self._log.read(self._head, READ_BYTES)
+        blocks = found if end is None else [block for block in found if block.start < end]
+        if not blocks:
+            self.ended = end is not None and (bool(found) or self._head >= end or await self._log.end() >= end)
+            if self.ended and end is not None:
+                self._window.pass_to(end)
+            return self.ended
+        settled = await self._settled(blocks)
+        for block in blocks:
+            await self._open(block, settled.get(block.number, b""), expired_below)
+        return True
 
     async def _settled(self, blocks: Sequence[Block]) -> Mapping[int, bytes]:
         """Return what an earlier run settled of these blocks."""
         if self._new_ground:
             return {}
         first = blocks[0].number
-        found = await self._ledger.blocks(self._account, after=first - 1, limit=len(blocks))
+        found = await self._ledger.blocks(self._account.number, after=first - 1, limit=len(blocks))
         self._new_ground = not found
         return dict(found)
 
-    def _open(self, block: Block, settled: bytes) -> Iterator[Item]:
+    async def _open(self, block: Block, settled: bytes, expired_below: int) -> None:
+        """Take up one block."""
+        self._head = block.end
+        self._window.add(block.number, len(block.records))
         for position, record in enumerate(block.records):
             if position < len(settled) and settled[position] != Outcome.PENDING:
                 self._window.settle(offset_of(block.number, position))
-                continue
-            item = self._route_record(record)
-            if isinstance(item, Item):
-                yield item
-            else:
-                self._settler.put(record.offset, Verdict(item))
+            elif not self._holds(record.offset):
+                item = await self._take(record, expired_below)
+                if isinstance(item, Item):
+                    self.items.append(item)
+                else:
+                    self._settler.put(record.offset, item)
 
-    def _route_record(self, record: Record) -> Item | Outcome:
-        stored = unpack(record.value)
-        rule = filter_of(self._route, stored)
-        if rule is not None:
-            return rule
-        event = make_event(record, stored, self._region)
-        return Item(event, record, 0, 0) if self._takes(event) else Outcome.FILTERED_UNSUPPORTED
-
-    def _takes(self, event: Event) -> bool:
-        try:
-            return self._destination.takes(event)
-        except Exception:
-            self._logger.exception("the destination raised; this is a bug in it", offset=event.offset)
-            return True  # to drop an event is worse than to try it
+    async def _take(self, record: Record, expired_below: int) -> Item | Verdict:
+        account = self._account
+        if record.offset < account.start or (account.end is not None and record.offset >= account.end):
+            return Verdict(Outcome.OUT_OF_ACCOUNT)
+        return Verdict(Outcome.EXPIRED) if record.offset < expired_below else await self._intake.new(record)

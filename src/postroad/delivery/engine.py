@@ -2,18 +2,23 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from functools import partial
+from typing import Final, NamedTuple
 
 import structlog
 
-from postroad.clock import Clock
-from postroad.delivery.accounts import open_accounts
-from postroad.delivery.worker import Plan, Worker
+from postroad.clock import MICROSECONDS, Clock
+from postroad.delivery.accounts import Replay, open_accounts
+from postroad.delivery.plan import Plan
+from postroad.delivery.replays import Replays
+from postroad.delivery.serving import Serving, Shared
+from postroad.delivery.worker import Worker
 from postroad.destinations.base import Destination
 from postroad.errors import StoreError
-from postroad.ledger.base import Ledger
+from postroad.ledger.base import Account, Ledger
 from postroad.log.base import LogReader
 
+EXPIRE_EVERY: Final = 60.0
 _AGAIN_AFTER = 1.0
 
 
@@ -33,31 +38,62 @@ class Engine:
         self._log = log
         self._ledger = ledger
         self._clock = clock
-        self._workers: dict[str, Worker] = {}
-        self._states = dict.fromkeys(self._services, "starting")
+        plans = {name: service.plan for name, service in self._services.items()}
+        self._shared = {name: Shared(service.make) for name, service in self._services.items()}
+        self._servings = {name: Serving(name, partial(self._make, name), clock) for name in self._services}
+        self._replays = Replays(plans, self._shared, log, ledger, clock)
         self._logger = structlog.get_logger("postroad.delivery")
 
     async def run(self) -> None:
         """Deliver until cancelled, then end in order."""
         await self._open_accounts()
-        tasks = [asyncio.create_task(self._serve(service)) for service in self._services.values()]
+        loops = [self._replays.run(), self._expire(), *(serving.run() for serving in self._servings.values())]
+        tasks = [asyncio.create_task(loop) for loop in loops]
         try:
-            await asyncio.gather(*tasks)
-            await asyncio.Event().wait()  # no destinations: nothing to do, but not an end
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)  # none ends but by a bug
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+        for error in ended:
+            if isinstance(error, Exception):
+                raise error
 
     def poke(self, destination: str) -> None:
-        """Tell a destination's worker that the ledger changed behind its back."""
-        worker = self._workers.get(destination)
-        if worker is not None:
-            worker.poke()
+        """Tell a destination's workers that the ledger changed behind their backs."""
+        if destination in self._servings:
+            self._servings[destination].poke()
+            self._replays.poke()
 
     def states(self) -> Mapping[str, str]:
         """Return, for people, what each destination's worker is doing."""
-        return self._states | {name: worker.state for name, worker in self._workers.items()}
+        return {name: serving.state for name, serving in self._servings.items()}
+
+    def replay_states(self) -> Mapping[int, str]:
+        """Return what each replay that still owes something is doing, by its account's number."""
+        return self._replays.states()
+
+    async def open_replay(
+        self,
+        destination: str,
+        *,
+        start: int,
+        end: int,
+        events: Sequence[str] | None = None,
+        rate: float | None = None,
+    ) -> Account:
+        """Deliver the offsets from `start` to `end` (exclusive) once more, as a new account; it goes on after a
+        restart. `events` are the names it is limited to, `rate` the most events a second.
+
+        Raises `UsageError` for a destination that is not there or a rate that is none, and `StoreError`.
+        """
+        return await self._replays.open(destination, start=start, end=end, replay=Replay(events, rate))
+
+    async def stop_replay(self, account: int) -> None:
+        """End a replay where it has come to. Raises `UsageError` for an account that is no replay, and
+        `StoreError`; the replay goes on then.
+        """
+        await self._replays.stop(account)
 
     async def _open_accounts(self) -> None:
         wanted = [(name, service.from_beginning) for name, service in self._services.items()]
@@ -66,30 +102,30 @@ class Engine:
                 await open_accounts(wanted, self._log, self._ledger, self._clock)
             except StoreError as error:
                 self._logger.warning("the accounts can't be opened; deliveries wait", reason=str(error))
-                self._states = dict.fromkeys(self._services, f"waiting: {error}")
+                for serving in self._servings.values():
+                    serving.trouble = f"waiting: {error}"
                 await self._clock.sleep(_AGAIN_AFTER)
             else:
                 return
 
-    async def _make(self, service: Service) -> Worker:
+    async def _make(self, name: str) -> Worker:
         accounts = await self._ledger.accounts()
-        name = service.plan.destination
         account = next(a for a in accounts if a.destination == name and a.replay is None and a.end is None)
-        return Worker(service.plan, account, service.make(), log=self._log, ledger=self._ledger, clock=self._clock)
+        destination = self._shared[name].lend()
+        plan = self._services[name].plan
+        return Worker(plan, account, destination, log=self._log, ledger=self._ledger, clock=self._clock)
 
-    async def _serve(self, service: Service) -> None:
-        """Run a destination's worker; after a bug in it, start over from what the ledger has."""
-        name = service.plan.destination
+    async def _expire(self) -> None:
+        """Let expire, for ever, what destinations that may not hold back the log have not got in time."""
         while True:
-            try:
-                worker = await self._make(service)
-                self._workers[name] = worker
-                await worker.run()
-            except StoreError as error:
-                self._logger.warning("a delivery loop can't start yet", destination=name, reason=str(error))
-                self._states[name] = f"waiting: {error}"
-            except Exception as error:
-                self._logger.exception("a delivery loop failed and is started again", destination=name)
-                self._states[name] = f"failed: {type(error).__name__}"
-            self._workers.pop(name, None)
-            await self._clock.sleep(_AGAIN_AFTER)
+            await self._clock.sleep(EXPIRE_EVERY)
+            for name, service in self._services.items():
+                age = service.plan.expire_after
+                if age is None:
+                    continue
+                try:
+                    await self._servings[name].expire(
+                        await self._log.offset_at(self._clock.now() - round(age * MICROSECONDS))
+                    )
+                except StoreError as error:
+                    self._logger.warning("what is too old can't expire now", destination=name, reason=str(error))

@@ -1,45 +1,98 @@
-"""What an account has to do next: retries that are due, and the records after its cursor."""
+"""What an account has to do next: frozen batches and retries that are due, and the records after its cursor."""
 
-from postroad.delivery.alarm import Alarm
+from collections import deque
+from collections.abc import Sequence
+
 from postroad.delivery.backlog import Backlog
+from postroad.delivery.batch import Batch
+from postroad.delivery.frozen import FrozenBatches
 from postroad.delivery.items import Item
+from postroad.delivery.parts import Parts
 from postroad.delivery.retries import Retries
+from postroad.destinations.base import BatchLimits
+from postroad.errors import StoreError
 
 
 class Feed:
-    """Hands out the items of one account, one at a time. Retries and new records take turns."""
+    """Hands out batches. Retries and new records take turns and may share one."""
 
-    def __init__(self, retries: Retries, backlog: Backlog, alarm: Alarm) -> None:
+    def __init__(
+        self, parts: Parts, limits: BatchLimits, *, retries: Retries, backlog: Backlog, frozen: FrozenBatches
+    ) -> None:
+        self._limits = limits
         self._retries = retries
         self._backlog = backlog
-        self._alarm = alarm
+        self._frozen = frozen
+        self._alarm = parts.alarm
+        self._clock = parts.clock
+        self.returned: deque[Item] = deque()
+        """Handed out and put back."""
         self._was_new = False
 
-    async def next(self) -> Item:
-        """Return the next item, waiting for one if there is none.
+    async def next(self) -> Batch | None:
+        """Return the next batch, waiting for one if there is none; None when the account has come to its end
+        but for what is under way.
 
+        A batch that is not full waits for more for as long as the limits let it linger.
         Raises `StoreError` when the log or the ledger can't be read; call it again later.
         """
+        batch, until = Batch(self._limits), 0.0
         while True:
             self._alarm.listen()
-            await self._retries.read()
-            await self._backlog.read()
-            item = self._pick()
-            if item is not None:
-                return item
-            await self._alarm.wait()
+            due = await self._gather(batch)
+            if due is not None:
+                return due
+            self._frozen.remind()  # only now: reading the retries sets the alarm anew
+            if batch.items:
+                until = until or self._clock.monotonic() + self._limits.linger
+                left = until - self._clock.monotonic()
+                if batch.full or left <= 0:
+                    return batch
+                await self._alarm.wait(left)
+            elif self._backlog.ended:
+                return None
+            else:
+                await self._alarm.wait()
+
+    def put_back(self, items: Sequence[Item]) -> None:
+        """Take back what was handed out and not sent; it comes first next time."""
+        self.returned.extendleft(reversed(items))
 
     def look_again(self) -> None:
         """Ask the ledger for due retries now."""
         self._alarm.set(0)
 
+    async def rest(self) -> None:
+        """Return when something has happened that may change the answer of `next`."""
+        await self._alarm.wait()
+
     def close(self) -> None:
         """Stop watching the log."""
         self._backlog.close()
 
-    def _pick(self) -> Item | None:
-        due, new = self._retries.items, self._backlog.items
-        self._was_new = bool(new) and not (due and self._was_new)
-        if self._was_new:
-            return new.popleft()
-        return due.popleft() if due else None
+    async def _gather(self, batch: Batch) -> Batch | None:
+        """Add to a batch what there is. A frozen batch that is due comes before one that was only begun."""
+        try:
+            if not batch.items and (due := await self._frozen.next()) is not None:
+                return due
+            while not batch.full and not self._frozen.full:
+                before = len(batch.items)
+                await self._retries.read()
+                await self._backlog.read()
+                self._fill(batch)
+                if len(batch.items) == before:
+                    break
+        except StoreError:
+            if not batch.items:
+                raise
+            self.look_again()  # what was gathered goes out; the next call meets the error again
+        return None
+
+    def _fill(self, batch: Batch) -> None:
+        returned, due, new = self.returned, self._retries.items, self._backlog.items
+        while not batch.full and (returned or due or new):
+            self._was_new = not returned and bool(new) and not (due and self._was_new)
+            source = returned or (new if self._was_new else due)
+            if not batch.offer(source[0]):
+                return
+            source.popleft()

@@ -1,41 +1,29 @@
 """The retries of an account that are due, read from the ledger a few at a time."""
 
 from collections import deque
+from collections.abc import MutableSequence
 from typing import Final
 
-from postroad.clock import Clock
-from postroad.contract.stored import unpack
-from postroad.delivery.alarm import Alarm
-from postroad.delivery.items import Item, make_event
-from postroad.delivery.settler import Settler
+from postroad.delivery.items import Item
+from postroad.delivery.parts import Parts
 from postroad.delivery.verdict import Verdict
-from postroad.ledger.base import LedgerReader, Outcome, Retry
-from postroad.log.base import LogReader, Record
+from postroad.ledger.base import Outcome, Retry
+from postroad.log.base import Record
 
-_AT_A_TIME: Final = 64
+_AT_A_TIME: Final = 256
 
 
 class Retries:
     """Asks the ledger only when a retry can be due: the alarm is set to the soonest one."""
 
-    def __init__(
-        self,
-        account: int,
-        region: str,
-        *,
-        log: LogReader,
-        ledger: LedgerReader,
-        settler: Settler,
-        alarm: Alarm,
-        clock: Clock,
-    ) -> None:
-        self._account = account
-        self._region = region
-        self._log = log
-        self._ledger = ledger
-        self._settler = settler
-        self._alarm = alarm
-        self._clock = clock
+    def __init__(self, parts: Parts) -> None:
+        self._account = parts.account.number
+        self._intake = parts.intake
+        self._log = parts.log
+        self._ledger = parts.ledger
+        self._settler = parts.settler
+        self._alarm = parts.alarm
+        self._clock = parts.clock
         self.items: deque[Item] = deque()
         """Due, and not handed out yet."""
 
@@ -61,14 +49,44 @@ class Retries:
         if len(found) == limit:
             self._alarm.set(now)
 
+    def let_go(self, items: MutableSequence[Item], before: int) -> None:
+        """Take out the items below an offset that wait to be sent: new ones expire, retries are the ledger's again."""
+        old = [item for item in items if item.record.offset < before]
+        kept = [item for item in items if item.record.offset >= before]
+        items.clear()
+        items.extend(kept)
+        for item in old:
+            if item.since:
+                self._settler.unexpect(item.record.offset)
+            else:
+                self._settler.put(item.record.offset, Verdict(Outcome.EXPIRED))
+        self._alarm.set(0)
+
+    async def expire(self, before: int) -> None:
+        """Let the retries below an offset expire whose bytes are only in the log."""
+        self.let_go(self.items, before)
+        after = -1
+        while page := await self._ledger.rows(self._account, Outcome.RETRY, after=after, limit=_AT_A_TIME):
+            for offset in page:
+                if offset >= before:
+                    return
+                rows = await self._ledger.retries(self._account, due_at=None, offset=offset, limit=1)
+                if rows and rows[0].value is None and offset not in self._settler.stale():
+                    self._settler.expect(offset)
+                    self._settler.put(offset, Verdict(Outcome.EXPIRED))
+            after = page[-1]
+
     async def _take(self, retry: Retry) -> None:
         record = await self._record_of(retry)
         self._settler.expect(retry.offset)
         if record is None:
             self._settler.put(retry.offset, Verdict(Outcome.EXPIRED))
+            return
+        item = await self._intake.again(record, retry.tries, retry.first_at, retry.due_at)
+        if isinstance(item, Item):
+            self.items.append(item)
         else:
-            event = make_event(record, unpack(record.value), self._region)
-            self.items.append(Item(event, record, retry.tries, retry.first_at))
+            self._settler.put(retry.offset, item)
 
     async def _record_of(self, retry: Retry) -> Record | None:
         if retry.key is not None and retry.value is not None:

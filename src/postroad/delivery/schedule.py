@@ -1,6 +1,6 @@
 """When a failed delivery is tried again, and when it is given up: pure arithmetic."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from postroad.clock import MICROSECONDS
 
@@ -8,6 +8,8 @@ LONGEST_RETRY_AFTER = 3600.0
 """Seconds; a destination that asks for more is asked again after this."""
 
 _SHORTEST_RETRY_AFTER = 1.0
+# Name, length in seconds, and from which length on it is used: a day is better known as 24 hours.
+_UNITS: Final = (("day", 86400, 172800), ("hour", 3600, 3600), ("minute", 60, 60), ("second", 1, 1))
 
 
 class RetryPolicy(NamedTuple):
@@ -28,8 +30,7 @@ def interval(policy: RetryPolicy, tries: int, asked: float | None, chance: float
     spreads the answer by up to a fifth either way, or, when we were asked, upwards only.
     """
     if asked is not None:
-        # In this order not even NaN gets out of bounds.
-        return max(_SHORTEST_RETRY_AFTER, min(asked, LONGEST_RETRY_AFTER)) * (1 + 0.2 * chance)
+        return bounded(asked) * (1 + 0.2 * chance)
     exponent = min(tries - 1, 64)
     try:
         grown = policy.first * policy.factor**exponent
@@ -38,7 +39,30 @@ def interval(policy: RetryPolicy, tries: int, asked: float | None, chance: float
     return min(grown, policy.max_interval) * (0.8 + 0.4 * chance)
 
 
+def bounded(asked: float) -> float:
+    """Return the seconds that a destination asked for, within what we allow it to ask for."""
+    return max(_SHORTEST_RETRY_AFTER, min(asked, LONGEST_RETRY_AFTER))  # in this order not even NaN gets out
+
+
 def due_at(policy: RetryPolicy, *, now: int, first_at: int, wait: float) -> int | None:
     """Return when to try again (microseconds), or None when the event would be too old by then."""
     due = now + round(wait * MICROSECONDS)
     return due if due <= first_at + round(policy.max_age * MICROSECONDS) else None
+
+
+def standing(first_at: int, since: int, now: int) -> int:
+    """Return `first_at` moved on so that the time from `since` to `now` doesn't count as age (0: no age yet).
+
+    An event that is due and has to wait (for a destination that is down, a rate limit, our own restart) grows
+    no older by that.
+    """
+    return first_at + max(0, now - since) if first_at else 0
+
+
+def in_words(seconds: float) -> str:
+    """Write a duration for people: `24 hours`, `1.5 minutes`, `500 ms`."""
+    if seconds < 1:
+        return f"{max(1, round(seconds * 1000))} ms"
+    unit, length, _ = next(unit for unit in _UNITS if seconds >= unit[2])
+    count = f"{seconds / length:.3g}"
+    return f"{count} {unit}" if count == "1" else f"{count} {unit}s"

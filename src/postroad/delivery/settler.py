@@ -1,6 +1,7 @@
 """Writing outcomes into the ledger: what ends while one transaction is written shares the next."""
 
 import asyncio
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final
@@ -13,7 +14,7 @@ from postroad.delivery.verdict import Verdict
 from postroad.delivery.window import Window
 from postroad.errors import StoreError
 from postroad.ledger.base import Attempt, DeadLetter, Ledger, Outcome, Retry, Settlement
-from postroad.log.base import number_of
+from postroad.log.base import BLOCK_SPAN
 
 FULL: Final = 8 * 1024 * 1024
 """Bytes of outcomes, about, that may wait for the ledger before the loop stops reading."""
@@ -58,15 +59,13 @@ class Settler:
         """Note that this retry is being tried: until its outcome is durable, its row in the ledger is stale."""
         self._expected.add(offset)
 
+    def unexpect(self, offset: int) -> None:
+        """Note that this retry is not being tried after all."""
+        self._expected.discard(offset)
+
     def put(self, offset: int, verdict: Verdict) -> None:
         """Note one outcome; it is durable after a later `drained`."""
-        draft, number = self._draft, number_of(offset)
-        draft.outcomes[offset] = verdict.outcome
-        draft.weight += _OUTCOME_BYTES
-        if number not in draft.sizes:
-            size = self._window.size_of(number)
-            if size is not None:
-                draft.sizes[number] = size
+        draft = self._draft
         if verdict.retry is not None:
             draft.retries.append(verdict.retry)
         if verdict.dead is not None:
@@ -75,12 +74,33 @@ class Settler:
         if verdict.attempt is not None:
             draft.attempts.append(verdict.attempt)
             draft.weight += len(verdict.attempt.answer)
-        self._window.settle(offset)
+        self._put([offset], verdict.outcome)
+
+    def put_delivered(self, offsets: Sequence[int]) -> None:
+        """Note many deliveries at once."""
+        if offsets:
+            self._put(offsets, Outcome.DELIVERED)
+
+    def _put(self, offsets: Sequence[int], outcome: Outcome) -> None:
+        draft, settle = self._draft, self._window.settle
+        draft.weight += _OUTCOME_BYTES * len(offsets)
+        for offset in offsets:
+            draft.outcomes[offset] = outcome
+            settle(offset)
+        for number in {offset // BLOCK_SPAN for offset in offsets} - draft.sizes.keys():
+            size = self._window.size_of(number)
+            if size is not None:
+                draft.sizes[number] = size
         self._work.set()
         if not self._ended:
             self._clean.clear()
         if draft.weight >= FULL:
             self._room.clear()
+
+    @property
+    def idle(self) -> bool:
+        """Whether all that was put is durable."""
+        return not self._draft.outcomes and not self._writing.outcomes
 
     def stale(self) -> AbstractSet[int]:
         """Return the offsets whose rows in retry, if they have one, are about to change."""

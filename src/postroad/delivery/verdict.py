@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from typing import NamedTuple, assert_never
 
-from postroad.clock import MICROSECONDS
 from postroad.delivery.items import Item
-from postroad.delivery.schedule import RetryPolicy, due_at, interval
+from postroad.delivery.schedule import RetryPolicy, due_at, in_words, interval, standing
 from postroad.destinations.base import Delivered, Pause, Refused, Retry, Split
 from postroad.destinations.base import Outcome as Tried
 from postroad.ledger.base import Attempt, DeadLetter, Outcome
@@ -27,10 +26,7 @@ def judge(tried: Tried, item: Item, policy: RetryPolicy, now: int, chance: Calla
         case Delivered():
             return Verdict(Outcome.DELIVERED)
         case Pause():
-            wait = interval(policy, 1, None, chance())
-            due = now + round(wait * MICROSECONDS)
-            row = RetryRow(item.record.offset, due, item.tries, item.first_at, tried.why)
-            return Verdict(Outcome.RETRY, retry=row, attempt=_attempt(tried, item, now))
+            return put_back(item, tried.why, now)._replace(attempt=_attempt(tried, item, now))
         case Refused() | Split():
             return _dead(tried, item, now, tried.why)
         case Retry():
@@ -39,13 +35,26 @@ def judge(tried: Tried, item: Item, policy: RetryPolicy, now: int, chance: Calla
             assert_never(tried)
 
 
+def refuse(item: Item, why: str, now: int) -> Verdict:
+    """Return the verdict on an event that can't be made ready to be sent, because of `why`."""
+    return _dead(Refused(why), item, now, why)
+
+
+def put_back(item: Item, why: str, now: int) -> Verdict:
+    """Return the verdict on an event that couldn't be tried: due at once (it is up to the breaker when that
+    is), with no try more, and no older than when it was due.
+    """
+    row = RetryRow(item.record.offset, now, item.tries, standing(item.first_at, item.since, now), why)
+    return Verdict(Outcome.RETRY, retry=row)
+
+
 def _again(tried: Retry, item: Item, policy: RetryPolicy, now: int, chance: Callable[[], float]) -> Verdict:
     first_at = item.first_at or now
     tries = item.tries + 1
     due = due_at(policy, now=now, first_at=first_at, wait=interval(policy, tries, tried.after, chance()))
     if due is None:
-        hours = policy.max_age / 3600
-        return _dead(tried, item, now, f"given up after {tries} tries in {hours:g} hours; the last: {tried.why}")
+        times = "1 try" if tries == 1 else f"{tries} tries"
+        return _dead(tried, item, now, f"given up after {times} in {in_words(policy.max_age)}; the last: {tried.why}")
     row = RetryRow(item.record.offset, due, tries, first_at, tried.why)
     return Verdict(Outcome.RETRY, retry=row, attempt=_attempt(tried, item, now))
 

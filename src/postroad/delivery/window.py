@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from postroad.log.base import BLOCK_SPAN, number_of, offset_of, position_of
+from postroad.log.base import BLOCK_SPAN, offset_of
 
 
 class _Open:
@@ -24,18 +24,39 @@ class Window:
         self._cursor = cursor
         self._blocks: deque[_Open] = deque()
         self._by_number: dict[int, _Open] = {}
+        self._early: dict[int, set[int]] = {}
+        self._sizes: dict[int, int] = {}
+        self._passed = cursor - cursor % BLOCK_SPAN
 
     def add(self, number: int, size: int) -> None:
         """Take up the next block, with `size` records."""
         block = _Open(number, size)
         self._blocks.append(block)
         self._by_number[number] = block
+        self._passed = max(self._passed, offset_of(number + 1, 0))
+        for offset in self._early.pop(number, ()):
+            self.settle(offset)
+        self._sizes.pop(number, None)
+
+    def foresee(self, number: int, size: int) -> None:
+        """Note the size of a block whose turn may not have come yet: some of its records are sent already."""
+        if number not in self._by_number and number * BLOCK_SPAN >= self._passed:
+            self._sizes[number] = size
+
+    def pass_to(self, offset: int) -> None:
+        """There is nothing to settle below `offset` but what is in the blocks taken up."""
+        self._passed = max(self._passed, offset)
 
     def settle(self, offset: int) -> None:
-        """Note that a record has its outcome; those of blocks behind the cursor are ignored."""
-        block = self._by_number.get(number_of(offset))
-        position = position_of(offset)
-        if block is not None and not block.done[position]:
+        """Note that a record has its outcome. Those of blocks behind the cursor are ignored, those of blocks
+        that were not taken up yet are remembered.
+        """
+        number, position = offset // BLOCK_SPAN, offset % BLOCK_SPAN
+        block = self._by_number.get(number)
+        if block is None:
+            if offset >= self._passed:
+                self._early.setdefault(number, set()).add(offset)
+        elif not block.done[position]:
             block.done[position] = 1
             block.left -= 1
 
@@ -46,13 +67,15 @@ class Window:
             block = self._blocks.popleft()
             del self._by_number[block.number]
             self._cursor = (block.number + 1) * BLOCK_SPAN
-        if self._blocks:
+        if not self._blocks:
+            self._cursor = max(self._cursor, self._passed)
+        else:
             block = self._blocks[0]
             block.low = block.done.find(0, block.low)
             self._cursor = max(self._cursor, offset_of(block.number, block.low))
         return self._cursor
 
     def size_of(self, number: int) -> int | None:
-        """Return the number of records of a block that is still open."""
+        """Return the number of records of a block that is still open or was foreseen."""
         block = self._by_number.get(number)
-        return None if block is None else len(block.done)
+        return self._sizes.get(number) if block is None else len(block.done)

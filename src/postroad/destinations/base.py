@@ -1,13 +1,20 @@
 """What a destination is: a few facts about itself, and `send`.
 
 A destination gets events in batches and answers with one outcome an event, in order. It does not retry,
-wait, count or remember: the delivery engine does, by these outcomes. Raising is a bug and counts as
-`Retry`. The console destination is the example to copy.
+wait, count or remember: the delivery engine does, by these outcomes. The console destination is the
+example to copy.
+
+Batches. A service often takes many events in one request, and then refuses or loses them together. Say
+what is known of each event: `Delivered` for those it has, `Refused` for those it names as bad, `Retry` for
+the rest. Where it refuses a batch of several and does not say which of them is at fault, answer `Split`
+for all: the engine sends the halves again at once, and theirs, until the guilty one is alone; `Split` of one
+event counts as `Refused`. Raising is a bug: several events are then sent again in halves too, one
+alone counts as `Retry`.
 """
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import msgspec
 
@@ -56,7 +63,9 @@ class Refused(NamedTuple):
 
 
 class Split(NamedTuple):
-    """The batch is too large for the destination: send it again in smaller ones. Alone, it is refused."""
+    """The batch is too large, or one of it is bad and the destination can't tell which: send it again in
+    halves, at once. Alone, the event is refused.
+    """
 
     why: str
     status: int = 0
@@ -64,7 +73,10 @@ class Split(NamedTuple):
 
 
 class Pause(NamedTuple):
-    """Nothing can be delivered until somebody acts (wrong credentials); the event counts as not tried."""
+    """Nothing can be delivered until somebody acts (wrong credentials); the event counts as not tried.
+
+    For causes that lie with the destination as a whole: it is then left alone, and probed now and again.
+    """
 
     why: str
     status: int = 0
@@ -72,6 +84,23 @@ class Pause(NamedTuple):
 
 
 Outcome = Delivered | Retry | Refused | Split | Pause
+
+
+class BatchLimits(NamedTuple):
+    """What may share one `send`: at most `max_events` events whose bodies have at most `max_bytes` together
+    (one event may be larger alone), and how long a batch that is not full waits for more: `linger` seconds;
+    0 takes what is there.
+
+    `frozen` is for destinations whose work is named after its batch, so that repeating it must mean
+    repeating exactly that batch (files in a bucket): a batch is then written to the ledger before it is
+    first sent, and sent again whole, with the same events in the same order, also after a crash, until
+    none of its events needs a retry. Its events never share a send with others.
+    """
+
+    max_events: int
+    max_bytes: int
+    linger: float
+    frozen: bool = False
 
 
 class Surroundings(NamedTuple):
@@ -115,6 +144,10 @@ class DestinationType(Protocol):
     """
 
     Settings: type[msgspec.Struct]
+
+    batch: ClassVar[BatchLimits]
+    """The best batch for this service; the configuration may say less or more. `BatchLimits(1, …, 0)` sends
+    events one at a time."""
 
     def __call__(self, settings: Any, surroundings: Surroundings) -> Destination:
         """Make a destination; may not call, read or write anything yet."""

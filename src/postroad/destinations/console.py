@@ -10,13 +10,13 @@ A destination is one class in one file, and one line in `postroad.registry`. Fou
 """
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 from msgspec import Meta
 
 from postroad.clock import iso
-from postroad.destinations.base import Delivered, Event, Outcome, Retry, Surroundings
+from postroad.destinations.base import BatchLimits, Delivered, Event, Outcome, Retry, Surroundings
 from postroad.destinations.printable import printable
 
 
@@ -27,6 +27,8 @@ class Console:
         """Its settings."""
 
         prefix: Annotated[str, Meta(description="Written in front of every line.")] = ""
+
+    batch: ClassVar[BatchLimits] = BatchLimits(max_events=1, max_bytes=1 << 20, linger=0)
 
     def __init__(self, settings: Settings, surroundings: Surroundings) -> None:
         self._prefix = settings.prefix

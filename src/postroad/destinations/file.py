@@ -9,13 +9,13 @@ import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
 import msgspec
 from msgspec import Meta
 
 from postroad.clock import iso
-from postroad.destinations.base import Delivered, Event, Outcome, Pause, Retry, Surroundings
+from postroad.destinations.base import BatchLimits, Delivered, Event, Outcome, Pause, Retry, Surroundings
 from postroad.destinations.line_file import LineFile
 
 SCHEMA: Final = 1
@@ -50,6 +50,8 @@ class File:
             int, Meta(ge=1, description="A file is put aside, with the time in its name, before it outgrows this.")
         ] = 256 * 1024 * 1024
         keep: Annotated[int, Meta(ge=0, description="How many files put aside to keep, the newest; 0 keeps all.")] = 0
+
+    batch: ClassVar[BatchLimits] = BatchLimits(max_events=1000, max_bytes=4 << 20, linger=0)
 
     def __init__(self, settings: Settings, surroundings: Surroundings) -> None:
         self._path = Path(settings.path) if settings.path else surroundings.folder / f"{surroundings.id}.ndjson"

@@ -7,6 +7,7 @@ environment, no compressed answers; everything is over after `timeout` seconds, 
 
 import os
 import re
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -66,6 +67,11 @@ class Url(Secret):
         return origin if self.parsed == self.parsed.origin() else f"{origin}/{MASK}"
 
 
+def basic_auth(user: str, password: str = "") -> str:
+    """Return the value of an Authorization header; what is in it counts as a secret."""
+    return f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"
+
+
 class Client:
     """Posts bodies to one service. Made inside a running event loop.
 
@@ -95,7 +101,7 @@ class Client:
         try:
             async with self._session.post(url.parsed, data=body, headers=headers, allow_redirects=False) as response:
                 read = await _read(response)
-                return Answer(response.status, response.headers, read, self._excerpt(read))
+                return Answer(response.status, response.headers, read, self.showable(read.decode("utf-8", "replace")))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return _failure(error, url.place, self._timeout)
 
@@ -103,8 +109,8 @@ class Client:
         """Close the connections. Safe to call twice."""
         await self._session.close()
 
-    def _excerpt(self, body: bytes) -> str:
-        text = body.decode("utf-8", "replace")
+    def showable(self, text: str) -> str:
+        """Return words of the service as they may be shown: one line of at most 1 KiB without our secrets."""
         for secret in self._secrets:
             text = text.replace(secret, MASK)
         return printable(text[:MAX_EXCERPT])[:MAX_EXCERPT]

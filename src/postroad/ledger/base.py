@@ -6,7 +6,8 @@ its own with a name. A destination that is removed has its account closed, one t
 a new account. The **cursor** of an account is an offset: every record of the account below it has an
 outcome. An **outcome** is one byte per record and account, packed per block of the log: `Outcome`.
 A record whose outcome is `RETRY` has a row in retry (when it is due again), one that is `DEAD` has a row in
-dead letters (with its bytes). Everything else costs its byte and no more.
+dead letters (with its bytes). Everything else costs its byte and no more. A **frozen batch** is a list of
+records that are sent together, in this order, as often as it takes: it is kept until one of them is settled.
 
 Who owns what. One process owns the `Ledger` of a region (it holds a lock) and is the only one that writes;
 any number of processes may hold a `LedgerReader`.
@@ -69,7 +70,8 @@ class Account(NamedTuple):
 
 
 class Retry(NamedTuple):
-    """A record to send again at `due_at`. `tries` attempts were made, the first at `first_at`.
+    """A record to send again at `due_at`. `tries` attempts were made, the first at `first_at` (0: none); whoever
+    sends moves `first_at` on by what is not to count as the record's age.
 
     `key` and `value` are the record's own where the log may no longer have it (a resent dead letter).
     """
@@ -108,6 +110,19 @@ class Attempt(NamedTuple):
     answer: str
 
 
+class FrozenBatch(NamedTuple):
+    """Records without an outcome, or in retry, that are sent as one, to be tried at `due_at` after `tries`
+    tries, the first at `first_at` (0: none). A record is in one frozen batch at most, so the first offset
+    tells batches apart.
+    """
+
+    offsets: Sequence[int]
+    due_at: int
+    tries: int
+    first_at: int
+    why: str
+
+
 class Settlement(NamedTuple):
     """What one transaction of one account changes.
 
@@ -115,6 +130,7 @@ class Settlement(NamedTuple):
     `retries` has exactly the records with the outcome RETRY, `dead` those with DEAD; a record that leaves
     RETRY or DEAD loses its row. A retry without `key` and `value` keeps those that its row already has.
     `sizes` says how many records each newly touched block has; blocks touched before may be left out.
+    A frozen batch is let go when any of its records is in `outcomes`.
     """
 
     outcomes: Mapping[int, Outcome]
@@ -164,6 +180,10 @@ class LedgerReader(Protocol):
         """Return up to `limit` offsets above `after` that have a row, in order: a retry for RETRY, a dead
         letter for DEAD; no other outcome has rows. For audit, which compares them with the bytes.
         """
+        ...
+
+    async def frozen(self, account: int) -> Sequence[FrozenBatch]:
+        """Return the frozen batches, by their first offset."""
         ...
 
     async def next_due(self, account: int) -> int | None:
@@ -223,6 +243,12 @@ class Ledger(LedgerReader, Protocol):
 
     async def settle(self, account: int, settlement: Settlement) -> None:
         """Apply one settlement, whole or not at all."""
+        ...
+
+    async def freeze_batches(self, account: int, batches: Sequence[FrozenBatch]) -> None:
+        """Keep these batches as they are; frozen ones that share a record with them are let go. This is how
+        a batch is put off, and how one is cut in two.
+        """
         ...
 
     async def resend(self, account: int, offsets: Sequence[int], at: int) -> int:

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 
-from postroad.ledger.base import Account, Outcome, Retry, Settlement
+from postroad.ledger.base import Account, FrozenBatch, Outcome, Retry, Settlement
 from postroad.ledger.page import Page
 
 
@@ -39,6 +39,10 @@ class Books:
     def settle(self, number: int, settlement: Settlement) -> None:
         """Apply one settlement."""
         self._page(number).settle(settlement)
+
+    def freeze(self, number: int, batches: Sequence[FrozenBatch]) -> None:
+        """Keep batches as they are."""
+        self._page(number).freeze(batches)
 
     def resend(self, number: int, offsets: Sequence[int], at: int) -> int:
         """Turn dead letters into retries; returns how many were dead letters."""

@@ -1,10 +1,10 @@
 """The ledger in memory, both sides in one object: for tests of what uses a ledger. Nothing survives it."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from postroad.ledger import rules
-from postroad.ledger.base import Account, Attempt, DeadLetter, Outcome, Retry, Settlement
+from postroad.ledger.base import Account, Attempt, DeadLetter, FrozenBatch, Outcome, Retry, Settlement
 from postroad.log.base import number_of, offset_of, position_of
 
 _UNCOUNTED = (Outcome.PENDING, Outcome.OUT_OF_ACCOUNT)
@@ -21,6 +21,7 @@ class MemoryLedger:
         self._forgotten: dict[int, Counter[Outcome]] = {}
         self._retries: dict[tuple[int, int], Retry] = {}
         self._dead: dict[tuple[int, int], DeadLetter] = {}
+        self._frozen: dict[tuple[int, int], FrozenBatch] = {}
         self._attempts: dict[tuple[int, int], list[Attempt]] = {}
 
     async def open_account(
@@ -55,6 +56,7 @@ class MemoryLedger:
                 rules.check_position(offset, sizes[block])
         for block, size in sizes.items():
             self._blocks.setdefault((account, block), bytearray(size))
+        self._thaw(account, settlement.outcomes)
         if settlement.cursor is not None:
             self._accounts[account] = found._replace(cursor=settlement.cursor)
         for attempt in settlement.attempts:
@@ -64,6 +66,13 @@ class MemoryLedger:
         for offset, outcome in settlement.outcomes.items():
             if self._mark(account, offset, outcome):
                 self._put_rows((account, offset), retries.get(offset), letters.get(offset))
+
+    async def freeze_batches(self, account: int, batches: Sequence[FrozenBatch]) -> None:
+        """Keep these batches as they are, in place of those that share a record with them."""
+        self._existing(account)
+        rules.check_batches(batches)
+        self._thaw(account, [offset for batch in batches for offset in batch.offsets])
+        self._frozen.update({(account, batch.offsets[0]): batch for batch in batches})
 
     async def resend(self, account: int, offsets: Sequence[int], at: int) -> int:
         """Turn these dead letters into retries; returns how many were dead letters."""
@@ -132,6 +141,11 @@ class MemoryLedger:
         places = [*self._retries] if outcome == Outcome.RETRY else [*self._dead] if outcome == Outcome.DEAD else []
         return sorted(offset for owner, offset in places if owner == account and offset > after)[:limit]
 
+    async def frozen(self, account: int) -> Sequence[FrozenBatch]:
+        """Return the frozen batches, by their first offset."""
+        mine = sorted(place for place in self._frozen if place[0] == account)
+        return [self._frozen[place] for place in mine]
+
     async def next_due(self, account: int) -> int | None:
         """Return when the soonest retry is due, or None."""
         return next((retry.due_at for retry in await self.retries(account, due_at=None, limit=1)), None)
@@ -179,6 +193,12 @@ class MemoryLedger:
         if number not in self._accounts:
             raise ValueError(f"there is no account {number}")
         return self._accounts[number]
+
+    def _thaw(self, account: int, offsets: Iterable[int]) -> None:
+        touched = set(offsets)
+        for place, batch in list(self._frozen.items()):
+            if place[0] == account and not touched.isdisjoint(batch.offsets):
+                del self._frozen[place]
 
     def _mark(self, account: int, offset: int, outcome: Outcome) -> bool:
         """Set one outcome, unless it is settled for good in a forgotten block."""

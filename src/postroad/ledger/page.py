@@ -6,10 +6,10 @@ stored by `write`. Only records that enter or leave RETRY and DEAD cost statemen
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from postroad.ledger import rules
-from postroad.ledger.base import Outcome, Settlement
+from postroad.ledger import rules, schema
+from postroad.ledger.base import FrozenBatch, Outcome, Settlement
 from postroad.log.base import number_of, offset_of, position_of
 
 _UNCOUNTED = frozenset({int(Outcome.PENDING), int(Outcome.OUT_OF_ACCOUNT)})
@@ -44,6 +44,7 @@ class Page:
         self._end: int | None = row[1]
         self._kept_from: int = row[2]
         self._blocks: dict[int, bytearray] = {}
+        self._frozen: dict[int, frozenset[int]] | None = None
         self._moved: Counter[int] = Counter()
         self._moved_forgotten: Counter[int] = Counter()
 
@@ -58,12 +59,21 @@ class Page:
             rules.check_cursor(self._cursor, settlement.cursor)
             self._cursor = settlement.cursor
         outcomes = settlement.outcomes
+        self._thaw(outcomes)
         boundary = offset_of(self._kept_from, 0)
         late = {offset: outcome for offset, outcome in outcomes.items() if offset < boundary}
         if late:
             self._settle_late(late, settlement)
         else:
             self._put_rows(settlement, self._mark(outcomes, settlement.sizes))
+
+    def freeze(self, batches: Sequence[FrozenBatch]) -> None:
+        """Keep batches as they are; raises `ValueError` where they share a record."""
+        rules.check_batches(batches)
+        self._thaw([offset for batch in batches for offset in batch.offsets])
+        rows = [(self._number, one[0][0], schema.pack_offsets(one[0]), *one[1:]) for one in batches]
+        self._db.executemany("INSERT INTO frozen VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        self._members().update({batch.offsets[0]: frozenset(batch.offsets) for batch in batches})
 
     def forget(self, before: int, limit: int) -> int:
         """Fold up to `limit` blocks below `before` that the cursor has passed; returns how many."""
@@ -98,6 +108,20 @@ class Page:
         self._blocks.clear()
         self._moved.clear()
         self._moved_forgotten.clear()
+
+    def _members(self) -> dict[int, frozenset[int]]:
+        """Return the records of every frozen batch, by its first offset."""
+        if self._frozen is None:
+            rows = self._db.execute("SELECT first, offsets FROM frozen WHERE account = ?", (self._number,)).fetchall()
+            self._frozen = {first: frozenset(schema.unpack_offsets(offsets)) for first, offsets in rows}
+        return self._frozen
+
+    def _thaw(self, offsets: Iterable[int]) -> None:
+        """Let the batches go that hold any of these records."""
+        batches = self._members()
+        for first in [first for first, members in batches.items() if not members.isdisjoint(offsets)]:
+            del batches[first]
+            self._db.execute("DELETE FROM frozen WHERE account = ? AND first = ?", (self._number, first))
 
     def _counts(self, moved: Mapping[int, int]) -> list[tuple[int, int, int]]:
         return [(self._number, code, count) for code, count in moved.items() if count and code not in _UNCOUNTED]

@@ -11,7 +11,7 @@ from typing import Any
 from postroad import files
 from postroad.errors import StoreUnavailable
 from postroad.ledger import schema
-from postroad.ledger.base import Account, Attempt, DeadLetter, Outcome, Retry
+from postroad.ledger.base import Account, Attempt, DeadLetter, FrozenBatch, Outcome, Retry
 
 _ACCOUNT = "SELECT number, destination, replay, start, end, cursor, opened_at FROM account"
 _RETRY = "SELECT offset, due_at, tries, first_at, why, key, value FROM retry WHERE account = ?"
@@ -82,6 +82,13 @@ class SqliteLedgerReader:
         if outcome not in _ROWS:
             return []
         return [offset for (offset,) in await self._rows(_ROWS[outcome], account, after, limit)]
+
+    async def frozen(self, account: int) -> Sequence[FrozenBatch]:
+        """Return the frozen batches, by their first offset."""
+        rows = await self._rows(
+            "SELECT offsets, due_at, tries, first_at, why FROM frozen WHERE account = ? ORDER BY first", account
+        )
+        return [FrozenBatch(schema.unpack_offsets(offsets), *rest) for offsets, *rest in rows]
 
     async def next_due(self, account: int) -> int | None:
         """Return when the soonest retry is due, or None."""

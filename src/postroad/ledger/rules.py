@@ -1,6 +1,8 @@
 """What every settlement must obey, whatever the engine. Breaking one is a bug of the caller: `ValueError`."""
 
-from postroad.ledger.base import Outcome, Settlement
+from collections.abc import Sequence
+
+from postroad.ledger.base import FrozenBatch, Outcome, Settlement
 from postroad.log.base import position_of
 
 _PENDING = Outcome.PENDING
@@ -19,6 +21,15 @@ def check(settlement: Settlement) -> None:
     dead = {offset for offset, outcome in outcomes.items() if outcome == _DEAD}
     if dead != {letter.offset for letter in settlement.dead}:
         raise ValueError("the records with the outcome DEAD and the dead letters of a settlement must be the same")
+
+
+def check_batches(batches: Sequence[FrozenBatch]) -> None:
+    """Raise `ValueError` where batches to freeze are empty or share a record."""
+    offsets = [offset for batch in batches for offset in batch.offsets]
+    if len(set(offsets)) != len(offsets):
+        raise ValueError("a record can be in one frozen batch only, and there only once")
+    if not all(batch.offsets for batch in batches):
+        raise ValueError("a frozen batch has at least one record")
 
 
 def check_cursor(now: int, wanted: int) -> None:

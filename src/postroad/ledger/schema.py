@@ -1,6 +1,8 @@
-"""The tables of `ledger.db`, and the steps that bring an older file to them."""
+"""The tables of `ledger.db`, how they pack offsets, and the steps that bring an older file to them."""
 
 import sqlite3
+import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 from postroad import files
@@ -32,6 +34,11 @@ _FORMAT_1 = (
     # Both hold all that a list is narrowed by, so that only what is listed is looked up in the table.
     "CREATE INDEX dead_at ON dead (account, offset, died_at)",
     "CREATE INDEX dead_label ON dead (account, label, offset, died_at)",
+    # offsets: 64-bit integers, little-endian, in the batch's order; first is the first of them.
+    """CREATE TABLE frozen (
+        account INTEGER NOT NULL, first INTEGER NOT NULL, offsets BLOB NOT NULL, due_at INTEGER NOT NULL,
+        tries INTEGER NOT NULL, first_at INTEGER NOT NULL, why TEXT NOT NULL,
+        PRIMARY KEY (account, first)) WITHOUT ROWID""",
     """CREATE TABLE attempt (
         account INTEGER NOT NULL, offset INTEGER NOT NULL, at INTEGER NOT NULL, status INTEGER NOT NULL,
         why TEXT NOT NULL, answer TEXT NOT NULL)""",
@@ -62,6 +69,16 @@ def migrate(db: sqlite3.Connection, path: Path) -> None:
             db.execute(statement)
     db.execute("UPDATE meta SET value = ? WHERE key = 'format'", (FORMAT,))
     db.execute("COMMIT")
+
+
+def pack_offsets(offsets: Sequence[int]) -> bytes:
+    """Return offsets as the column `frozen.offsets` keeps them."""
+    return struct.pack(f"<{len(offsets)}q", *offsets)
+
+
+def unpack_offsets(packed: bytes) -> tuple[int, ...]:
+    """Read that column back."""
+    return struct.unpack(f"<{len(packed) // 8}q", packed)
 
 
 def empty() -> sqlite3.Connection:

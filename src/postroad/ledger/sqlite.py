@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 from postroad import files
 from postroad.errors import StoreUnavailable
 from postroad.group_commit import GroupCommit
-from postroad.ledger.base import Account, Settlement
+from postroad.ledger.base import Account, FrozenBatch, Settlement
 from postroad.ledger.books import Books
 from postroad.ledger.file import LedgerFile
 from postroad.ledger.reader import SqliteLedgerReader
@@ -64,6 +64,11 @@ class SqliteLedger(SqliteLedgerReader):
     async def settle(self, account: int, settlement: Settlement) -> None:
         """Apply one settlement, whole or not at all."""
         await self._commit(lambda books: books.settle(account, settlement), _weight(settlement))
+
+    async def freeze_batches(self, account: int, batches: Sequence[FrozenBatch]) -> None:
+        """Keep these batches as they are, in place of those that share a record with them."""
+        records = sum(len(batch.offsets) for batch in batches)
+        await self._commit(lambda books: books.freeze(account, batches), _CHANGE_WEIGHT + _RECORD_WEIGHT * records)
 
     async def resend(self, account: int, offsets: Sequence[int], at: int) -> int:
         """Turn these dead letters into retries due at `at`; returns how many were dead letters."""

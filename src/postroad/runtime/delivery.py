@@ -6,22 +6,39 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
 
+import structlog
+from starlette.applications import Starlette
+
 from postroad import registry
 from postroad.clock import Clock
 from postroad.config.defaults import ensure_admin_token
 from postroad.config.model import Config, Destination
 from postroad.delivery.engine import Engine, Service
+from postroad.delivery.plan import Plan
+from postroad.delivery.privacy import Modes
+from postroad.delivery.rate import Rate
 from postroad.delivery.routing import Route
 from postroad.delivery.schedule import RetryPolicy
-from postroad.delivery.worker import Plan
-from postroad.destinations.base import Surroundings
+from postroad.delivery.shape import Shape, make_shape
+from postroad.destinations.base import BatchLimits, Surroundings
+from postroad.errors import StoreError
 from postroad.layout import delivery_pulse, ingest_pulse, region_files
 from postroad.ledger.sqlite import SqliteLedger
 from postroad.log.reader import SqliteLogReader
 from postroad.pulse import Pulse, beat, read_pulse
+from postroad.rejections import RejectionsReader
 from postroad.runtime.looking import Views
 from postroad.runtime.serving import Listener, serve
-from postroad.web.admin import Admin, AdminRegion, admin_app
+from postroad.web.admin import (
+    DeadApi,
+    DeadRegion,
+    IngestDoor,
+    Pages,
+    RejectionsApi,
+    ReplayRegion,
+    ReplaysApi,
+    admin_app,
+)
 
 _FORGET_EVERY = 300.0
 
@@ -32,24 +49,46 @@ async def run_delivery(config: Config, clock: Clock, stop: asyncio.Event) -> Non
     Raises `StoreError` when the data folder can't be used.
     """
     async with contextlib.AsyncExitStack() as stack:
-        engines, admin_regions, loops = {}, {}, []
+        engines, dead, replays, loops = {}, {}, {}, []
         for name in config.regions:
             engine, ledger, log = await stack.enter_async_context(_open_region(config, name, clock))
             engines[name] = engine
-            admin_regions[name] = AdminRegion(ledger, engine.poke)
+            replays[name] = ReplayRegion(log, ledger, engine)
+            dead[name] = DeadRegion(ledger, engine.poke)
             loops += [engine.run(), _forget(log, ledger, clock)]
         views = Views(config, clock)
         stack.push_async_callback(views.close)
-        admin = Admin(admin_regions, views.look, lambda: _pulses(config, clock), clock)
-        token, _ = ensure_admin_token(config.server.data_dir)
+        app = _admin(config, dead, replays, views, clock)
         loops.append(beat(delivery_pulse(config.server.data_dir), clock, lambda: _pulse(engines, clock)))
         tasks = [asyncio.create_task(loop) for loop in loops]
+        for task in tasks:
+            task.add_done_callback(
+                lambda _: stop.set()
+            )  # none ends but by a bug, and half a process is worse than none
         try:
-            await serve(admin_app(admin, token), _listener(config), stop)
+            await serve(app, _listener(config), stop)
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.wait(tasks, timeout=config.server.shutdown_grace)
+            ended, _ = await asyncio.wait(tasks, timeout=config.server.shutdown_grace)
+        for task in ended:
+            if not task.cancelled():
+                task.result()
+
+
+def _admin(
+    config: Config, dead: Mapping[str, DeadRegion], replays: Mapping[str, ReplayRegion], views: Views, clock: Clock
+) -> Starlette:
+    folder = config.server.data_dir
+    token, _ = ensure_admin_token(folder)
+    rejections = {name: RejectionsReader(region_files(folder, name).rejections) for name in config.regions}
+    return admin_app(
+        Pages(views.look, lambda: _pulses(config, clock)),
+        DeadApi(dead, clock),
+        RejectionsApi(rejections, IngestDoor(config.server, token).retry),
+        ReplaysApi(replays),
+        token,
+    )
 
 
 @contextlib.asynccontextmanager
@@ -66,6 +105,9 @@ async def _open_region(
     try:
         yield Engine(services, log, ledger, clock), ledger, log
     finally:
+        for service in services:
+            if isinstance(service.plan.shape, Shape):
+                await service.plan.shape.close()
         await log.close()
         await ledger.close()
 
@@ -89,8 +131,27 @@ def _service(config: Config, name: str, place: Destination, clock: Clock) -> Ser
         retry=RetryPolicy(place.retry.first, place.retry.factor, place.retry.max_interval, place.retry.max_age),
         concurrency=place.concurrency,
         timeout=place.timeout,
+        batch=_limits(place, kind.batch),
+        rate=Rate(place.rate.events, place.rate.requests),
+        expire_after=config.regions[place.region].retention if place.on_backlog_full == "expire" else None,
+        shape=make_shape(place.transform, _modes(place), config.server.data_dir, clock),
     )
     return Service(plan, partial(kind, settings, surroundings), place.start_from == "beginning")
+
+
+def _modes(place: Destination) -> Modes:
+    return Modes(place.pii.email, place.pii.ip, place.pii.user_agent, place.pii.link_url)
+
+
+def _limits(place: Destination, best: BatchLimits) -> BatchLimits:
+    """Return what suits the type best, but for what the configuration says."""
+    said = place.batch
+    return BatchLimits(
+        best.max_events if said.max_events is None else said.max_events,
+        best.max_bytes if said.max_bytes is None else said.max_bytes,
+        best.linger if said.linger is None else said.linger,
+        best.frozen,
+    )
 
 
 def _print(line: str) -> None:
@@ -116,4 +177,7 @@ async def _forget(log: SqliteLogReader, ledger: SqliteLedger, clock: Clock) -> N
     """Fold, for ever, the outcomes of retired blocks into the totals."""
     while True:
         await clock.sleep(_FORGET_EVERY)
-        await ledger.forget(await log.first())
+        try:
+            await ledger.forget(await log.first())
+        except StoreError as error:
+            structlog.get_logger("postroad.delivery").warning("retired blocks stay in the books", reason=str(error))

@@ -10,75 +10,29 @@ imports pytest.
 """
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
-from typing import Protocol
 
-from postroad.ledger.base import Account, Attempt, DeadLetter, Ledger, LedgerReader, Outcome, Retry, Settlement
+from postroad.ledger.base import (
+    Account,
+    Attempt,
+    Ledger,
+    Outcome,
+    Retry,
+)
 from postroad.log.base import offset_of
-
-SIZE = 4
-"""Records in each block of these tests."""
+from postroad.testing.ledger_cases import (
+    SIZE,
+    Harness,
+    check_books,
+    everything,
+    frozen,
+    frozen_batches,
+    is_refused,
+    letter,
+    retry,
+    settlement,
+)
 
 _DELIVERED, _RETRY, _DEAD, _DROPPED = Outcome.DELIVERED, Outcome.RETRY, Outcome.DEAD, Outcome.DROPPED
-
-
-class Harness(Protocol):
-    """What is needed to test one engine."""
-
-    async def open(self) -> Ledger:
-        """Open the one writer, on what a crash left if there was one."""
-        ...
-
-    async def reader(self) -> LedgerReader:
-        """Make a reader of the same ledger; there may be no ledger yet."""
-        ...
-
-    async def crash(self) -> None:
-        """End the writer as kill -9 would, with nothing closed. A ledger in memory may do nothing."""
-        ...
-
-    async def stop(self) -> None:
-        """Close all that was opened."""
-        ...
-
-
-def settlement(
-    outcomes: Mapping[int, Outcome],
-    *,
-    cursor: int | None = None,
-    due_at: int = 100,
-    value: bytes | None = None,
-    attempts: Sequence[Attempt] = (),
-) -> Settlement:
-    """Return a settlement with the retries and dead letters that its outcomes ask for."""
-    return Settlement(
-        outcomes,
-        {offset // offset_of(1, 0): SIZE for offset in outcomes},
-        cursor,
-        [retry(offset, due_at, value) for offset, outcome in outcomes.items() if outcome == _RETRY],
-        [letter(offset) for offset, outcome in outcomes.items() if outcome == _DEAD],
-        attempts,
-    )
-
-
-def retry(offset: int, due_at: int = 100, value: bytes | None = None) -> Retry:
-    """Return a retry after one try."""
-    return Retry(offset, due_at, 1, 50, "503", value)
-
-
-def letter(offset: int, label: str = "Email Opened", died_at: int = 90) -> DeadLetter:
-    """Return a dead letter whose bytes name its offset."""
-    return DeadLetter(offset, b"key", b"value %d" % offset, label, "410", died_at, 50, 3)
-
-
-async def check_books(reader: LedgerReader, account: int) -> None:
-    """Assert what audit relies on: totals are the forgotten counts plus the bytes that are kept."""
-    counted = dict(await reader.forgotten(account))
-    for _, codes in await reader.blocks(account, limit=1000):
-        for code in codes:
-            if code not in {Outcome.PENDING, Outcome.OUT_OF_ACCOUNT}:
-                counted[Outcome(code)] = counted.get(Outcome(code), 0) + 1
-    assert await reader.totals(account) == counted
 
 
 class LedgerConformance:
@@ -104,7 +58,7 @@ class LedgerConformance:
     async def test_has_one_open_live_account_a_destination(self) -> None:
         """A second live account is refused until the first has ended."""
         ledger, first = await self._account()
-        assert await _refused(ledger.open_account("crm", start=9, at=2))
+        assert await is_refused(ledger.open_account("crm", start=9, at=2))
         await ledger.end_account(first, 9)
         second = await ledger.open_account("crm", start=9, at=2)
         assert [(a.number, a.end) for a in await ledger.accounts()] == [(first, 9), (second.number, None)]
@@ -166,9 +120,9 @@ class LedgerConformance:
             "a block of another size": good._replace(sizes={0: SIZE + 1}),
             "beyond the block's end": good._replace(outcomes={SIZE: _DELIVERED}),
         }
-        taken = [why for why, bad in wrong.items() if not await _refused(ledger.settle(crm, bad))]
+        taken = [why for why, bad in wrong.items() if not await is_refused(ledger.settle(crm, bad))]
         assert taken == []
-        assert await _refused(ledger.settle(99, good))
+        assert await is_refused(ledger.settle(99, good))
         assert list(await ledger.blocks(crm, limit=9)) == [(0, bytes([1, 0, 0, 0]))]
         assert [await ledger.retries(crm, due_at=None, limit=9), await ledger.dead(crm)] == [[], []]
         assert await ledger.totals(crm) == {_DELIVERED: 1}
@@ -280,6 +234,52 @@ class LedgerConformance:
         assert [number for number, _ in await ledger.blocks(crm, limit=2)] == [1, 3]
         assert list(await ledger.blocks(crm, after=3, limit=2)) == [(5, bytes([1, 0, 0, 0]))]
 
+    async def test_keeps_frozen_batches(self) -> None:
+        """A frozen batch is kept with its records in their order, each account's apart, and can be put off."""
+        ledger, crm = await self._account()
+        other = (await ledger.open_account("files", start=0, at=1)).number
+        late, soon = frozen(offset_of(1, 2), 0, 3), frozen(1, 2)
+        await ledger.freeze_batches(crm, [late, soon])
+        await ledger.freeze_batches(other, [frozen(0)])
+        assert [await frozen_batches(ledger, crm), await frozen_batches(ledger, other)] == [[soon, late], [frozen(0)]]
+        put_off = late._replace(due_at=500, tries=2, first_at=60, why="503")
+        await ledger.freeze_batches(crm, [put_off])
+        assert await frozen_batches(ledger, crm) == [soon, put_off]
+        assert await ledger.totals(crm) == {}
+
+    async def test_has_each_record_in_one_frozen_batch(self) -> None:
+        """A batch that is frozen takes the place of those that share a record with it; one can't hold it twice."""
+        ledger, crm = await self._account()
+        await ledger.freeze_batches(crm, [frozen(0, 1), frozen(2, 3)])
+        await ledger.freeze_batches(crm, [frozen(1), frozen(0)])
+        assert await frozen_batches(ledger, crm) == [frozen(0), frozen(1), frozen(2, 3)]
+        wrong = [[frozen(1, 1)], [frozen(1, 2), frozen(2)], [frozen()]]
+        assert [await is_refused(ledger.freeze_batches(crm, batches)) for batches in wrong] == [True] * 3
+        assert await is_refused(ledger.freeze_batches(99, [frozen(0)]))
+        assert await frozen_batches(ledger, crm) == [frozen(0), frozen(1), frozen(2, 3)]
+
+    async def test_lets_a_frozen_batch_go_when_it_is_settled(self) -> None:
+        """The settlement of any of its records lets a batch go, and no other; a wrong one lets nothing go."""
+        ledger, crm = await self._account()
+        await ledger.freeze_batches(crm, [frozen(0, 1), frozen(3, 2)])
+        assert await is_refused(ledger.settle(crm, settlement({1: _DELIVERED, 9: _DELIVERED})))
+        assert await frozen_batches(ledger, crm) == [frozen(0, 1), frozen(3, 2)]
+        await ledger.settle(crm, settlement({2: _RETRY}))
+        assert await frozen_batches(ledger, crm) == [frozen(0, 1)]
+        await asyncio.gather(ledger.freeze_batches(crm, [frozen(3)]), ledger.settle(crm, settlement({3: _DELIVERED})))
+        assert await frozen_batches(ledger, crm) == [frozen(0, 1)]
+        await self._settle_all_and_forget(ledger, crm)
+        assert await frozen_batches(ledger, crm) == []
+
+    async def _settle_all_and_forget(self, ledger: Ledger, crm: int) -> None:
+        """A resent dead letter may be in a batch when its block is long forgotten."""
+        await ledger.settle(crm, settlement({0: _DEAD, 1: _DELIVERED, 2: _DELIVERED}, cursor=offset_of(1, 0)))
+        await ledger.forget(offset_of(1, 0))
+        await ledger.resend(crm, [0], 7)
+        await ledger.freeze_batches(crm, [frozen(0)])
+        assert await frozen_batches(ledger, crm) == [frozen(0)]
+        await ledger.settle(crm, settlement({0: _DELIVERED}))
+
     async def _forgotten(self) -> tuple[Ledger, int]:
         """An account whose block 0 was forgotten: dead, in retry, delivered and filtered."""
         ledger, crm = await self._account()
@@ -341,16 +341,17 @@ class LedgerConformance:
         """All that was answered is there after the writer was killed."""
         ledger, crm = await self._forgotten()
         await ledger.settle(crm, settlement({offset_of(1, 1): _RETRY}, cursor=offset_of(1, 2)))
-        before = await _everything(ledger, crm)
+        await ledger.freeze_batches(crm, [frozen(offset_of(1, 3), offset_of(1, 2))])
+        before = await everything(ledger, crm)
         await self.harness.crash()
-        assert await _everything(await self.harness.open(), crm) == before
+        assert await everything(await self.harness.open(), crm) == before
 
     async def test_readers_see_what_was_settled(self) -> None:
         """A reader sees an empty ledger while there is none, and each settlement once it is answered."""
         reader = await self.harness.reader()
         assert [list(await reader.accounts()), await reader.floor(1), await reader.next_due(1)] == [[], 0, None]
         ledger, crm = await self._forgotten()
-        assert await _everything(reader, crm) == await _everything(ledger, crm)
+        assert await everything(reader, crm) == await everything(ledger, crm)
         await ledger.settle(crm, settlement({1: _DELIVERED}))
         assert await reader.totals(crm) == await ledger.totals(crm)
         await reader.close()
@@ -359,27 +360,7 @@ class LedgerConformance:
     async def test_opens_again_after_a_close(self) -> None:
         """Closing twice does nothing more, and what was settled is there when it opens again."""
         ledger, crm = await self._forgotten()
-        before = await _everything(ledger, crm)
+        before = await everything(ledger, crm)
         await ledger.close()
         await ledger.close()
-        assert await _everything(await self.harness.open(), crm) == before
-
-
-async def _refused(call: Awaitable[object]) -> bool:
-    try:
-        await call
-    except ValueError:
-        return True
-    return False
-
-
-async def _everything(reader: LedgerReader, account: int) -> list[object]:
-    return [
-        list(await reader.accounts()),
-        list(await reader.blocks(account, limit=1000)),
-        await reader.totals(account),
-        await reader.forgotten(account),
-        list(await reader.retries(account, due_at=None, limit=1000)),
-        list(await reader.dead(account, limit=1000)),
-        [list(await reader.attempts(account, offset)) for offset in range(SIZE)],
-    ]
+        assert await everything(await self.harness.open(), crm) == before

@@ -1,0 +1,155 @@
+"""The frozen batches of an account: sent whole and unchanged until one of their events is settled."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import structlog
+
+from postroad.delivery.batch import Batch
+from postroad.delivery.items import Item
+from postroad.delivery.parts import Parts
+from postroad.delivery.verdict import Verdict
+from postroad.destinations.base import BatchLimits
+from postroad.errors import StoreError
+from postroad.ledger.base import FrozenBatch, Outcome
+from postroad.ledger.base import Retry as RetryRow
+from postroad.log.base import Record, number_of, offset_of
+
+MOST_WAITING: Final = 16
+"""Batches that may wait for another try before no new one is made."""
+_AGAIN_AFTER: Final = 1.0
+
+
+class FrozenBatches:
+    """Keeps which batches wait and until when; their events are read from the log each time they are due."""
+
+    def __init__(self, parts: Parts, limits: BatchLimits) -> None:
+        self._account = parts.account.number
+        self._limits = limits
+        self._intake = parts.intake
+        self._log = parts.log
+        self._ledger = parts.ledger
+        self._settler = parts.settler
+        self._window = parts.window
+        self._alarm = parts.alarm
+        self._clock = parts.clock
+        self._waiting: list[FrozenBatch] | None = None
+        self._left: frozenset[int] = frozenset()
+        self._logger = structlog.get_logger("postroad.delivery")
+
+    def holds(self, offset: int) -> bool:
+        """Tell whether a batch that an earlier run left behind has this record."""
+        return offset in self._left
+
+    @property
+    def full(self) -> bool:
+        """Whether so many batches wait that no new one should be made."""
+        return self._waiting is not None and len(self._waiting) >= MOST_WAITING
+
+    async def next(self) -> Batch | None:
+        """Return a batch that is due. Raises `StoreError` when it can't be read; call it again later."""
+        if not self._limits.frozen:
+            return None
+        if self._waiting is None:
+            left = list(await self._ledger.frozen(self._account))
+            self._left = frozenset(offset for batch in left for offset in batch.offsets)
+            for offset in self._left:
+                self._settler.expect(offset)
+            self._waiting = left
+        for frozen in sorted(self._waiting, key=lambda one: one.due_at):
+            if frozen.due_at > self._clock.now():
+                return None
+            items = await self._load(frozen)
+            self._waiting.remove(frozen)
+            if items:
+                # What some of its events have left is another batch, and is frozen as such before it is sent.
+                return Batch(self._limits, items, frozen if len(items) == len(frozen.offsets) else None)
+        return None
+
+    def remind(self) -> None:
+        """Set the alarm to the soonest batch."""
+        for frozen in self._waiting or ():
+            self._alarm.set(frozen.due_at)
+
+    async def freeze(self, batch: Batch) -> Batch:
+        """Return a batch frozen: it is in the ledger, however long that takes."""
+        if batch.frozen is not None or not self._limits.frozen:
+            return batch
+        first = batch.items[0]
+        offsets = [item.record.offset for item in batch.items]
+        frozen = FrozenBatch(offsets, self._clock.now(), first.tries, first.first_at, "")
+        await self._keep([frozen])
+        for offset in offsets:
+            self._settler.expect(offset)
+        return Batch(self._limits, batch.items, frozen)
+
+    async def put_off(self, frozen: FrozenBatch, row: RetryRow) -> None:
+        """Let a batch wait until the retry of its events is due."""
+        later = frozen._replace(due_at=row.due_at, tries=row.tries, first_at=row.first_at, why=row.why)
+        await self._keep([later])
+        self._wait(later)
+
+    async def halve(self, frozen: FrozenBatch) -> None:
+        """Make two batches of one, both due now."""
+        middle = (len(frozen.offsets) + 1) // 2
+        halves = [frozen._replace(offsets=part) for part in (frozen.offsets[:middle], frozen.offsets[middle:])]
+        await self._keep(halves)
+        for half in halves:
+            self._wait(half._replace(due_at=self._clock.now()))
+
+    def take_back(self, frozen: FrozenBatch) -> None:
+        """Take back a batch that was handed out and not sent."""
+        if self._waiting is not None:
+            self._waiting.append(frozen)
+
+    async def expire(self, before: int) -> None:
+        """Let the batches expire that wait and are wholly below an offset."""
+        for frozen in [one for one in self._waiting or () if max(one.offsets) < before]:
+            await self._records(frozen.offsets)  # for the sizes of their blocks
+            if self._waiting is not None and frozen in self._waiting:
+                self._waiting.remove(frozen)
+                for offset in frozen.offsets:
+                    self._settler.put(offset, Verdict(Outcome.EXPIRED))
+
+    def _wait(self, frozen: FrozenBatch) -> None:
+        self.take_back(frozen)
+        self._alarm.set(frozen.due_at)
+        self._alarm.ring()
+
+    async def _keep(self, batches: Sequence[FrozenBatch]) -> None:
+        while True:
+            try:
+                await self._ledger.freeze_batches(self._account, batches)
+            except StoreError as error:
+                self._logger.warning("the ledger can't be written; a batch waits", reason=str(error))
+                await self._clock.sleep(_AGAIN_AFTER)
+            else:
+                return
+
+    async def _load(self, frozen: FrozenBatch) -> Sequence[Item]:
+        """Return its events as items; those that are not to be sent any more get their verdict."""
+        records = await self._records(frozen.offsets)
+        items = []
+        for offset in frozen.offsets:
+            item: Item | Verdict = Verdict(Outcome.EXPIRED)
+            if (record := records.get(offset)) is not None:
+                item = await self._intake.again(record, frozen.tries, frozen.first_at, frozen.due_at)
+            if isinstance(item, Item):
+                items.append(item)
+            else:
+                self._settler.put(offset, item)
+        return items
+
+    async def _records(self, offsets: Sequence[int]) -> Mapping[int, Record]:
+        """Return the records that are in the log, or in a retry (a resent dead letter)."""
+        wanted, found = set(offsets), {}
+        for number in sorted({number_of(offset) for offset in offsets}):
+            for block in await self._log.read(offset_of(number, 0), 1):
+                if block.number == number:
+                    self._window.foresee(number, len(block.records))
+                    found.update({record.offset: record for record in block.records if record.offset in wanted})
+        for offset in wanted - found.keys():
+            for row in await self._ledger.retries(self._account, due_at=None, offset=offset, limit=1):
+                if row.key is not None and row.value is not None:
+                    found[offset] = Record(offset, row.key, row.value)
+        return found

@@ -1,0 +1,62 @@
+"""From a stored record to an item that is ready to be sent: routed, shaped, and known to be takeable."""
+
+import structlog
+
+from postroad.clock import Clock
+from postroad.contract.stored import unpack
+from postroad.delivery.items import Item, make_event
+from postroad.delivery.plan import Plan, Shape
+from postroad.delivery.routing import filter_of, names
+from postroad.delivery.verdict import Verdict, refuse
+from postroad.destinations.base import Destination, Event
+from postroad.ledger.base import Outcome
+from postroad.log.base import Record
+
+
+class Intake:
+    """Makes items of records; a record that is not to be sent gets its verdict instead."""
+
+    def __init__(self, plan: Plan, destination: Destination, clock: Clock) -> None:
+        self._plan = plan
+        self._clock = clock
+        self._destination = destination
+        self._logger = structlog.get_logger("postroad.delivery").bind(destination=plan.destination)
+
+    async def new(self, record: Record) -> Item | Verdict:
+        """Take in a record that is read for the first time: by the configuration of this moment."""
+        plan = self._plan
+        stored = unpack(record.value)
+        if plan.only is not None and not names(plan.only, stored):
+            return Verdict(Outcome.OUT_OF_ACCOUNT)
+        rule = filter_of(plan.route, stored)
+        if rule is not None:
+            return Verdict(rule)
+        item = Item(make_event(record, stored, plan.region), record, 0, 0)
+        if plan.shape is None:
+            return item if self._takes(item.event) else Verdict(Outcome.FILTERED_UNSUPPORTED)
+        return await self._shaped(item, plan.shape)
+
+    async def again(self, record: Record, tries: int, first_at: int, due_at: int) -> Item | Verdict:
+        """Take in a record that is due again: it was routed."""
+        event = make_event(record, unpack(record.value), self._plan.region)
+        item = Item(event, record, tries, first_at, due_at)
+        return item if self._plan.shape is None else await self._shaped(item, self._plan.shape)
+
+    async def _shaped(self, item: Item, shape: Shape) -> Item | Verdict:
+        try:
+            event = await shape(item.event)
+        except Exception as error:
+            self._logger.exception("shaping an event raised; this is a bug", offset=item.event.offset)
+            event = f"shaping the event raised {type(error).__name__}"
+        if event is None:
+            return Verdict(Outcome.FILTERED_TRANSFORM)
+        if isinstance(event, str):
+            return refuse(item, event, self._clock.now())
+        return item._replace(event=event) if self._takes(event) else Verdict(Outcome.FILTERED_UNSUPPORTED)
+
+    def _takes(self, event: Event) -> bool:
+        try:
+            return self._destination.takes(event)
+        except Exception:
+            self._logger.exception("the destination raised; this is a bug in it", offset=event.offset)
+            return True  # to drop an event is worse than to try it

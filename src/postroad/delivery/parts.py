@@ -1,0 +1,35 @@
+"""What the parts of one worker have in common."""
+
+from typing import NamedTuple
+
+from postroad.clock import Clock
+from postroad.delivery.alarm import Alarm
+from postroad.delivery.intake import Intake
+from postroad.delivery.plan import Plan
+from postroad.delivery.settler import Settler
+from postroad.delivery.window import Window
+from postroad.destinations.base import Destination
+from postroad.ledger.base import Account, Ledger
+from postroad.log.base import LogReader
+
+
+class Parts(NamedTuple):
+    """One account, its stores, and what everyone who works on it uses."""
+
+    account: Account
+    log: LogReader
+    ledger: Ledger
+    clock: Clock
+    alarm: Alarm
+    window: Window
+    settler: Settler
+    intake: Intake
+
+
+def make_parts(
+    plan: Plan, account: Account, destination: Destination, *, log: LogReader, ledger: Ledger, clock: Clock
+) -> Parts:
+    """Return the parts of a worker that is about to start."""
+    alarm, window = Alarm(clock), Window(account.cursor)
+    settler = Settler(account.number, window=window, ledger=ledger, alarm=alarm, clock=clock)
+    return Parts(account, log, ledger, clock, alarm, window, settler, Intake(plan, destination, clock))

@@ -1,0 +1,79 @@
+"""The Customer.io destination: its Pipelines API, in batches and in strict mode.
+
+Without `X-Strict-Mode: 1` Customer.io answers 200 to events that it throws away. In strict mode it refuses
+a batch with one bad event as a whole; the engine then finds the bad one. It recognises duplicates by
+`messageId`. All six kinds of calls are taken; what an answer means is in `calls`.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, ClassVar, Final
+
+import msgspec
+from msgspec import Meta
+
+from postroad.destinations.base import BatchLimits, Event, Outcome, Surroundings
+from postroad.destinations.batches import Part
+from postroad.destinations.calls import Calls, Residency, Service, address, members_of
+from postroad.destinations.email_events import EmailEvents, has_place, passed_on
+from postroad.destinations.http import Url, basic_auth
+from postroad.secret import Secret
+
+HOSTS: Final[Mapping[Residency, str]] = {
+    "us": "https://cdp.customer.io/v1/batch",
+    "eu": "https://cdp-eu.customer.io/v1/batch",
+}
+
+# The newer keys say where they belong, and the official clients send them as a bearer token.
+_TELLING_KEY: Final = re.compile(r"(?:pk|sk)_(us|eu)_")
+
+
+class Customerio:
+    """Sends calls to Customer.io."""
+
+    class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+        """Its settings."""
+
+        write_key: Annotated[Secret, Meta(description="The API key of the source in Customer.io.")]
+        residency: Annotated[
+            Residency | None,
+            Meta(
+                description="Where the account is.",
+                extra={"default": "what the key says, else `eu` in a region of that name, else `us`"},
+            ),
+        ] = None
+        url: Annotated[Url | None, Meta(description="Where to POST batches instead, for example a proxy.")] = None
+
+    batch: ClassVar[BatchLimits] = BatchLimits(max_events=250, max_bytes=450_000, linger=0.25)
+
+    email_events: ClassVar[EmailEvents] = passed_on("messageId")
+
+    def __init__(self, settings: Settings, surroundings: Surroundings) -> None:
+        key = settings.write_key.reveal()
+        telling = _TELLING_KEY.match(key)
+        own: Residency | None = None if telling is None else "eu" if telling[1] == "eu" else "us"
+        service = Service(
+            "Customer.io",
+            address(settings.url, HOSTS, settings.residency or own, surroundings.region),
+            settings.write_key,
+            Secret(f"Bearer {key}" if telling else basic_auth(key)),
+            {"X-Strict-Mode": "1"},
+            max_events=1000,
+        )
+        self._calls = Calls(service, surroundings, _write)
+
+    def takes(self, event: Event) -> bool:
+        """Every call can be expressed."""
+        return has_place(self.email_events, event)
+
+    async def send(self, events: Sequence[Event]) -> Sequence[Outcome]:
+        """POST the batch."""
+        return await self._calls.send(events)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._calls.close()
+
+
+def _write(event: Event) -> Part:
+    return Part(msgspec.json.encode(members_of(event)), event.message_id)

@@ -1,0 +1,157 @@
+"""The parquet destination: files in a local folder or in S3-compatible storage, for every tool that reads a lake.
+
+    region=us/event=email_bounced/day=2026-11-23/<first offset>-<last offset>-<digest>.parquet
+
+`event` is the table of an email event (see `postroad.destinations.columns`) and the type of any other call (`track`,
+`identify`, …); `day` is the day of receipt in UTC. As in Hive, `region` and the day are in the path and not
+in the file; its metadata repeats the region. The columns are those of the postgres destination, and `body` is the
+event as it is, byte for byte.
+
+Exactly once: batches are frozen, and a file's name comes from nothing but the events in it, so a batch
+that is sent again writes the same files over themselves. A replay is another batch: it writes files of its own,
+and a reader who wants each event once takes one row for each (region, source, message_id).
+
+A file appears whole or not at all: local ones are fsynced under another name (it starts with a dot) and then
+renamed; objects are. The place is the operator's own, so `allow_private` is not asked.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from postroad.destinations.base import BatchLimits, Delivered, Event, Outcome, Refused, Retry, Surroundings
+from postroad.destinations.columns import Columns, columns_of, email_events
+from postroad.destinations.email_events import EmailEvents
+from postroad.destinations.parquet.names import File, files_of
+from postroad.destinations.parquet.places import Bucket, Folder, Place
+from postroad.secret import Secret
+
+if TYPE_CHECKING:
+    from obstore.store import S3Config
+
+
+class Parquet:
+    """Writes events as Parquet files."""
+
+    batch: ClassVar[BatchLimits] = BatchLimits(max_events=10_000, max_bytes=32 * 1024 * 1024, linger=60.0, frozen=True)
+    email_events: ClassVar[EmailEvents] = email_events("message_id")
+
+    class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+        """Its settings."""
+
+        url: Annotated[
+            str,
+            Meta(
+                description="A folder, `file:///…` or `s3://bucket/prefix`; by default the folder `<id>` in the "
+                "region's data folder."
+            ),
+        ] = ""
+        s3_region: Annotated[str, Meta(description="The storage's region; by default that of the environment.")] = ""
+        s3_endpoint: Annotated[
+            str, Meta(description="Where the storage is when it isn't AWS: `https://minio.example.com:9000`.")
+        ] = ""
+        s3_access_key_id: Annotated[
+            Secret | None, Meta(description="With its secret; by default what the environment or the machine has.")
+        ] = None
+        s3_secret_access_key: Annotated[Secret | None, Meta(description="The secret of the access key.")] = None
+
+        def __post_init__(self) -> None:
+            """Refuse what can't work: another kind of place, half a key, or a missing extra."""
+            scheme, rest = _split(self.url)
+            if scheme not in {"", "file", "s3"}:
+                raise ValueError("url: must be a folder, file:///folder or s3://bucket/prefix")
+            if scheme == "file" and not rest.startswith("/"):
+                raise ValueError("url: has a host; a local folder is written file:///folder, with three slashes")
+            if scheme == "s3" and not rest.partition("/")[0]:
+                raise ValueError("url: has no bucket; write s3://bucket/prefix")
+            if scheme != "s3" and any((self.s3_region, self.s3_endpoint, self.s3_access_key_id)):
+                raise ValueError("url: is a folder, but there are settings for S3; write s3://bucket/prefix")
+            if self.s3_endpoint and not self.s3_endpoint.startswith(("https://", "http://")):
+                raise ValueError("s3_endpoint: must start with https:// or http://")
+            if (self.s3_access_key_id is None) != (self.s3_secret_access_key is None):
+                raise ValueError("s3_access_key_id: needs s3_secret_access_key, and the other way round")
+            if find_spec("pyarrow") is None or find_spec("obstore") is None:
+                raise ValueError("type: needs packages that are not installed; install postroad[parquet]")
+
+    def __init__(self, settings: Settings, surroundings: Surroundings) -> None:
+        self._place = _place(settings, surroundings)
+        self._clock = surroundings.clock
+        self._timeout = surroundings.timeout
+        self._written: set[str] = set()
+        # One thread of its own: a disk or a storage that hangs holds up nobody else.
+        self._thread = ThreadPoolExecutor(1, f"parquet-{surroundings.id}")
+
+    def takes(self, event: Event) -> bool:  # noqa: ARG002 -- the port's signature
+        """Every event has a partition."""
+        return True
+
+    async def send(self, events: Sequence[Event]) -> Sequence[Outcome]:
+        """Write a file for each partition that the batch touches."""
+        if not events:
+            return []
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._write, events)
+
+    async def close(self) -> None:
+        """Finish what is being written. Safe to call twice."""
+        await asyncio.to_thread(self._thread.shutdown)
+
+    def _write(self, events: Sequence[Event]) -> Sequence[Outcome]:
+        read = [_columns(event) for event in events]
+        files = files_of([one for one in read if isinstance(one, Columns)])
+        deadline = self._clock.monotonic() + self._timeout
+        outcomes = {file.path: self._put(file, deadline) for file in files}
+        if all(isinstance(outcome, Delivered) for outcome in outcomes.values()):
+            self._written -= outcomes.keys()
+        of_row = {id(row): outcomes[file.path] for file in files for row in file.rows}
+        return [of_row[id(one)] if isinstance(one, Columns) else one for one in read]
+
+    def _put(self, file: File, deadline: float) -> Outcome:
+        # Not here for speed: a batch that never fits into the time would begin at its first file for ever.
+        if file.path in self._written:
+            return Delivered()
+        if self._clock.monotonic() > deadline:
+            return Retry(f"{self._place.name} took longer than {self._timeout:g} s for the files before")
+        # Only now: it is slow to import, and commands that only read the settings do without.
+        from postroad.destinations.parquet.encoding import encode  # noqa: PLC0415
+
+        outcome = self._place.put(file.path, encode(file.rows))
+        if isinstance(outcome, Delivered):
+            self._written.add(file.path)
+        return outcome
+
+
+def _place(settings: Parquet.Settings, surroundings: Surroundings) -> Place:
+    scheme, rest = _split(settings.url)
+    if scheme != "s3":
+        return Folder(Path(rest) if rest else surroundings.folder / surroundings.id)
+    bucket, _, prefix = rest.partition("/")
+    options: S3Config = {}
+    if settings.s3_region:
+        options["region"] = settings.s3_region
+    if settings.s3_endpoint:
+        options["endpoint"] = settings.s3_endpoint
+    if settings.s3_access_key_id is not None and settings.s3_secret_access_key is not None:
+        options["access_key_id"] = settings.s3_access_key_id.reveal()
+        options["secret_access_key"] = settings.s3_secret_access_key.reveal()
+    return Bucket(bucket, prefix.strip("/"), options, surroundings.timeout)
+
+
+def _split(url: str) -> tuple[str, str]:
+    if "://" not in url:
+        return "", url
+    parts = urlsplit(url)
+    return parts.scheme, unquote(parts.netloc + parts.path) if parts.scheme == "file" else parts.netloc + parts.path
+
+
+def _columns(event: Event) -> Columns | Refused:
+    try:
+        return columns_of(event)
+    except ValueError as error:
+        return Refused(f"the body is not JSON: {error}")

@@ -1,0 +1,54 @@
+"""The tables that say what becomes of the six events are true."""
+
+import gzip
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from postroad.contract.email import Kind
+from postroad.destinations.base import Surroundings
+from postroad.registry import load, settings_of
+from postroad.testing.events import email_event
+from postroad.testing.receiver import Receiver
+
+SETTINGS: Mapping[str, Mapping[str, object]] = {
+    "customerio": {"write_key": "k"},
+    "mixpanel": {"project_token": "t"},
+    "segment": {"write_key": "k"},
+    "webhook": {},
+}
+
+
+def at(path: str, value: Any) -> Any:
+    """Return what is at a path of an object; None when nothing is."""
+    for part in path.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("name", SETTINGS)
+async def test_what_goes_out_is_what_the_table_says(
+    name: str, kind: Kind, surroundings: Surroundings, receiver: Receiver
+) -> None:
+    """Each event goes out under the stated name, every stated field is there, and so is the key for duplicates."""
+    type_: Any = load(name)
+    destination = type_(settings_of(name, {**SETTINGS[name], "url": receiver.url}, "destinations.d"), surroundings)
+    event = email_event(kind)
+    event = event._replace(body=event.body.replace(b'"traits":', b'"ip":"203.0.113.9","traits":'))
+    assert destination.takes(event)
+    await destination.send([event])
+    await destination.close()
+    [request] = receiver.requests
+    body = json.loads(gzip.decompress(request.body) if "content-encoding" in request.headers else request.body)
+    body = body[0] if isinstance(body, list) else body.get("batch", [body])[0]
+    table = type_.email_events[kind]
+    assert body["event"] == table.name
+    for there, here in table.fields.items():
+        sent, own = at(there, body), at(here, json.loads(event.body))
+        assert sent == (1_705_314_600_000 if there == "properties.time" else own)
+        assert sent is not None
+    keys = [request.headers.get(key) or at(key, body) for key in table.key.split("; ")[:1]]
+    assert keys == [event.message_id]
