@@ -103,9 +103,8 @@ def _email_event(kind: Kind) -> Schema:
     """Return the schema of a semantic event: its struct's fields, then what every call may have."""
     struct = EVENTS[kind]
     fields = msgspec.structs.fields(struct)
-    needed = {field.name for field in fields if field.required} | {
-        "event"
-    }  # the struct's own value of it is no default
+    # A struct fills in its own event's name; on the wire the name is what says which event it is.
+    needed = {"event", *(field.name for field in fields if field.required)}
     names = list(dict.fromkeys([*(field.name for field in fields), "anonymousId", *_SHARED]))
     names.sort(key=lambda name: name not in needed)
     members = _members(names, Type.TRACK, needed)
