@@ -3,12 +3,16 @@
 import msgspec
 import pytest
 
-from postroad.contract.integrations import parse_integrations, wants
+from postroad.contract.integrations import is_wanted, parse_integrations, wants
 
 
 def asks(integrations: str, *names: str) -> bool:
     """Ask an event with these integrations, as JSON, whether it wants a destination of these names."""
-    return wants(parse_integrations(f'{{"userId":"u","integrations":{integrations}}}'.encode()), names)
+    body = f'{{"userId":"u","integrations":{integrations}}}'.encode()
+    decision = wants(parse_integrations(body), names)
+    assert is_wanted(body, tuple(names)) is decision
+    assert is_wanted(body, tuple(names)) is decision  # and when it is asked again
+    return decision
 
 
 @pytest.mark.parametrize("own", [None, "true", "false", "{}", '{"session_id":1}', "null", '"no"', "0", "1", "[]"])

@@ -43,7 +43,7 @@ DISABLED = Outcome.FILTERED_DISABLED
 )
 def test_integrations_decide(integrations, rule):
     """What an event's integrations keep from a destination is recorded under that rule."""
-    assert filter_of(Route(["Hook"], None, enabled=True), stored(integrations=integrations)) == rule
+    assert filter_of(Route(("Hook",), None, enabled=True), stored(integrations=integrations)) == rule
 
 
 @pytest.mark.parametrize(
@@ -61,14 +61,14 @@ def test_integrations_decide(integrations, rule):
 def test_events_list_decides(events, name, kind, rule):
     """A destination's list takes events by the name they came with or the semantic name of their kind."""
     listed = None if events is None else frozenset(events)
-    assert filter_of(Route(["Hook"], listed, enabled=True), stored(name, kind=kind)) == rule
+    assert filter_of(Route(("Hook",), listed, enabled=True), stored(name, kind=kind)) == rule
 
 
 def test_first_rule_is_the_recorded_one():
     """Where several rules keep an event out, the recorded one is disabled, then integrations, then events."""
     event = stored("Other", integrations={"Hook": False})
-    assert filter_of(Route(["Hook"], frozenset(), enabled=False), event) == DISABLED
-    assert filter_of(Route(["Hook"], frozenset(), enabled=True), event) == INTEGRATIONS
+    assert filter_of(Route(("Hook",), frozenset(), enabled=False), event) == DISABLED
+    assert filter_of(Route(("Hook",), frozenset(), enabled=True), event) == INTEGRATIONS
 
 
 def test_intervals_grow_to_the_cap():

@@ -201,7 +201,7 @@ async def test_filtered_events_move_the_cursor(bench):
     for number in range(20):
         await bench.append(f"a{number}", f"b{number}")
     destination = Scripted()
-    await bench.start(destination, plan(route=Route(["hook"], None, enabled=False)))
+    await bench.start(destination, plan(route=Route(("hook",), None, enabled=False)))
     assert destination.seen == []
     assert await bench.totals() == {"FILTERED_DISABLED": 40}
     assert (await bench.account()).cursor == 20 * BLOCK_SPAN

@@ -6,6 +6,7 @@ writes) decides: missing or null means yes, a boolean means itself, anything els
 """
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 import msgspec
 from msgspec import Raw
@@ -18,6 +19,25 @@ class _Holder(msgspec.Struct):
 _HOLDER = msgspec.json.Decoder(_Holder)
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _YES = {b"true"[0]: True, b"false"[0]: False, b"{"[0]: True}
+
+
+_LONGEST_KEPT = 512
+
+
+def is_wanted(body: bytes, names: tuple[str, ...]) -> bool:
+    """Tell whether the event with this stored JSON goes to a destination that answers to `names`."""
+    raw = bytes(_HOLDER.decode(body).integrations)
+    return _decided(raw, names) if len(raw) <= _LONGEST_KEPT else _decide(raw, names)
+
+
+def _decide(raw: bytes, names: tuple[str, ...]) -> bool:
+    try:
+        return wants(_OBJECT.decode(raw), names)
+    except msgspec.ValidationError:
+        return True
+
+
+_decided = lru_cache(maxsize=1024)(_decide)  # the events of an app say the same again and again
 
 
 def parse_integrations(body: bytes) -> Mapping[str, Raw]:

@@ -1,9 +1,8 @@
 """Which events a destination gets, decided by the configuration of the moment it reads them."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
-from postroad.contract.integrations import parse_integrations, wants
+from postroad.contract.integrations import is_wanted
 from postroad.contract.stored import StoredEvent
 from postroad.ledger.base import Outcome
 
@@ -15,7 +14,7 @@ class Route(NamedTuple):
     names, None takes every call.
     """
 
-    names: Sequence[str]
+    names: tuple[str, ...]
     events: frozenset[str] | None
     enabled: bool
 
@@ -24,7 +23,7 @@ def filter_of(route: Route, event: StoredEvent) -> Outcome | None:
     """Return the rule that keeps an event from a destination, or None when it goes there."""
     if not route.enabled:
         return Outcome.FILTERED_DISABLED
-    if event.routed and not wants(parse_integrations(event.body), route.names):
+    if event.routed and not is_wanted(event.body, route.names):
         return Outcome.FILTERED_INTEGRATIONS
     if route.events is not None and not names(route.events, event):
         return Outcome.FILTERED_EVENTS
