@@ -1,6 +1,7 @@
 """Calls from the command line to a server on the same machine."""
 
 import http.server
+import json
 import ssl
 import threading
 from contextlib import contextmanager
@@ -9,10 +10,13 @@ from pathlib import Path
 import pytest
 from server import free_port
 
-from postroad.cli.client import Unreachable, get, ingest_url, post_admin
+from postroad.cli.client import Unreachable, ask_admin, get
 from postroad.config import Address, Server, Tls
+from postroad.errors import PostroadError, StoreUnavailable, UsageError
+from postroad.web.local import ingest_url
 
 CERTIFICATE = Path(__file__).parents[1] / "destinations" / "untrusted.pem"
+ANSWERS = {"/400": (400, b'{"message":"no such thing"}'), "/503": (503, b'{"message":"later"}'), "/json": (200, b"")}
 
 
 class Echo(http.server.BaseHTTPRequestHandler):
@@ -30,10 +34,11 @@ class Echo(http.server.BaseHTTPRequestHandler):
         """Say nothing."""
 
     def _answer(self, body):
-        words = f"{self.command} {self.path} {self.headers.get('Authorization')} ".encode()
-        self.send_response(200)
+        words = f"{self.command} {self.path} {self.headers.get('Authorization')}"
+        status, answer = ANSWERS.get(self.path, (200, f"{words} ".encode() + body))
+        self.send_response(status)
         self.end_headers()
-        self.wfile.write(words + body)
+        self.wfile.write(answer or json.dumps({"asked": words, "body": body.decode()}).encode())
 
 
 @contextmanager
@@ -62,11 +67,25 @@ def test_over_tls():
         assert get(server, "/readyz", 5).body == b"GET /readyz None "
 
 
-def test_the_admin_address():
-    """The admin token goes to the admin address as a Bearer token."""
+def test_the_admin_address(tmp_path):
+    """The admin token goes to the admin address as a Bearer token, and what it tells comes back."""
+    (tmp_path / "admin-token").write_text("tok\n")
     with serving() as port:
-        server = Server(admin_bind=Address("0.0.0.0", port))  # noqa: S104 - how it listens, not how it is called
-        assert post_admin(server, "/api", b"{}", "tok", 5).body == b"POST /api Bearer tok {}"
+        server = Server(admin_bind=Address("0.0.0.0", port), data_dir=tmp_path)  # noqa: S104 - how it listens
+        told = ask_admin(server, "POST", "/json", {"a": 1})
+        assert told == {"asked": "POST /json Bearer tok", "body": '{"a":1}'}
+        with pytest.raises(UsageError, match="no such thing"):
+            ask_admin(server, "GET", "/400")
+        with pytest.raises(PostroadError, match="answers 503: later"):
+            ask_admin(server, "GET", "/503")
+        with pytest.raises(PostroadError, match="answers 200"):
+            ask_admin(server, "GET", "/text")
+
+
+def test_no_admin_token(tmp_path):
+    """Without an admin token no server has been started here, and the sentence says so."""
+    with pytest.raises(StoreUnavailable, match="admin-token"):
+        ask_admin(Server(data_dir=tmp_path), "GET", "/api/status")
 
 
 def test_nobody_answers():

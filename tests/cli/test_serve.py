@@ -16,6 +16,8 @@ import aiohttp
 import pytest
 from server import free_port, until
 
+from postroad.cli import ports
+
 PATIENCE = 30
 
 
@@ -48,10 +50,9 @@ class Program:
         self.started.append(process)
         return process, out, err
 
-    async def run(self, *arguments):
-        """Run a verb to its end; status, output, errors."""
-        process, out, err = await self.start(*arguments)
-        return await asyncio.wait_for(process.wait(), PATIENCE), out.read_text(), err.read_text()
+    async def ends(self, process):
+        """Wait for the end of a process; returns its status."""
+        return await asyncio.wait_for(process.wait(), PATIENCE)
 
     async def serve(self):
         """Start the server and wait until it says that it is ready; returns the process and what it printed."""
@@ -66,14 +67,25 @@ class Program:
 
 
 @pytest.fixture
-async def program(tmp_path):
-    """The program, with nothing of it left running afterwards."""
+async def program(tmp_path, monkeypatch):
+    """The program, with nothing of it left running afterwards; verbs called here have the same surroundings."""
     program = Program(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("POSTROAD_CONFIG", raising=False)
+    for name, value in program.environ.items():
+        if name.startswith("POSTROAD_"):
+            monkeypatch.setenv(name, value)
     yield program
     for process in program.started:
         if process.returncode is None:
             process.terminate()
             await asyncio.wait_for(process.wait(), PATIENCE)
+
+
+@pytest.fixture
+def here(program, verbs):  # noqa: ARG001 - it brings the surroundings
+    """The verbs, called in this process in the program's folder."""
+    return verbs()
 
 
 def request_of(printed):
@@ -91,8 +103,10 @@ async def post(url, user, body):
         return answer.status, await answer.text()
 
 
-async def test_first_start(program):
-    """The first start prints a call that works as it is printed, and its event is delivered."""
+async def test_from_the_first_start_to_a_later_one(program, here):
+    """The first start prints a call that works as it is printed, and its event is delivered. Ctrl-C ends the server,
+    which is not said to accept or deliver any more. A later start does not print the key.
+    """
     process, printed = await program.serve()
     url, user, body = request_of(printed)
     key = (program.data / "write-key").read_text().strip()
@@ -108,101 +122,52 @@ async def test_first_start(program):
 
     await until(arrived, "the event is in the file")
     assert json.loads(file.read_text())["event"]["userId"] == json.loads(body)["userId"]
+    _, running, _ = await here.run("status")
+    assert running.startswith("region us: accepting, delivering\n")
     process.send_signal(signal.SIGINT)
-    assert await asyncio.wait_for(process.wait(), PATIENCE) == 0
-
-
-async def test_later_starts(program):
-    """A later start does not print the key, and its curl takes it from the file."""
-    first, _ = await program.serve()
-    first.terminate()
-    assert await asyncio.wait_for(first.wait(), PATIENCE) == 0
-    key = (program.data / "write-key").read_text().strip()
+    assert await program.ends(process) == 0
+    _, stopped, _ = await here.run("status")
+    assert stopped.startswith("region us: NOT ACCEPTING, NOT DELIVERING\n")
+    assert re.search(r"^events +not running", stopped, re.MULTILINE)
     _, printed = await program.serve()
     assert key not in printed
     assert request_of(printed)[1] == "$(cat postroad-data/write-key):"
 
 
-async def test_a_second_server(program):
+async def test_a_second_server(program, here, monkeypatch):
     """An address that is in use is told in one sentence with status 2, and nothing is started over and over."""
+    monkeypatch.setattr(ports, "_PATIENCE", 0.1)
     with socket.create_server(("127.0.0.1", program.port)):
-        status, out, err = await program.run("serve")
-    assert (status, out) == (2, "")
+        err = await here.complains(2, "serve")
     assert err.startswith("postroad: server.bind: ")
     assert str(program.port) in err
-    assert len(err.splitlines()) == 1
 
 
-async def test_newer_data(program):
-    """A folder or a file that a newer Postroad wrote ends the server with a sentence, not over and over."""
+async def test_a_newer_folder(program, here):
+    """A folder that a newer Postroad wrote ends the server with a sentence."""
     program.data.mkdir()
     (program.data / "FORMAT").write_text("99\n")
-    status, out, err = await program.run("serve")
-    assert (status, out) == (2, "")
-    assert "upgrade" in err
-    (program.data / "FORMAT").write_text("1\n")
-    (program.data / "us").mkdir()
+    assert "upgrade" in await here.complains(2, "serve")
+
+
+async def test_a_newer_file(program):
+    """A file that a newer Postroad wrote ends the server with a sentence, not over and over."""
+    (program.data / "us").mkdir(parents=True)
     with closing(sqlite3.connect(program.data / "us" / "ledger.db", isolation_level=None)) as db:
         db.execute("CREATE TABLE meta (key, value)")
         db.execute("INSERT INTO meta VALUES ('kind', 'ledger'), ('format', 99)")
-    status, _, err = await program.run("serve")
-    assert status == 2
-    assert "ledger.db: has format 99" in err
+    process, _, err = await program.start("serve")
+    assert await program.ends(process) == 2
+    assert "ledger.db: has format 99" in err.read_text()
 
 
-async def test_an_unknown_role(program):
+async def test_an_unknown_role(here):
     """A role that does not exist is told with the nearest one."""
-    status, out, err = await program.run("serve", "--roles", "ingest,delivry")
-    assert (status, out) == (2, "")
-    assert "'delivery'" in err
+    assert "'delivery'" in await here.complains(2, "serve", "--roles", "ingest,delivry")
 
 
-async def test_before_the_first_start(program):
+async def test_before_the_first_start(program, here):
     """Without a file and without a first start, the verbs say so and create nothing."""
-    for verb in ("check", "status", "audit"):
-        status, out, err = await program.run(verb)
-        assert (status, out) == (2, "")
-        assert "write-key" in err
+    for verb in ("check", "status", "audit", "export", "dead list", "replay list"):
+        assert "write-key" in await here.complains(2, *verb.split())
     assert not program.data.exists()
-
-
-async def test_interrupted(program):
-    """Ctrl-C ends a verb that follows the log with status 130 and without a word."""
-    await program.serve()
-    status, _, _ = await program.run("send", "--event", "E", "--user", "u")
-    assert status == 0
-    process, out, err = await program.start("tail", "--from-start")
-
-    async def printed():
-        return out.stat().st_size > 0
-
-    await until(printed, "tail printed the event")
-    process.send_signal(signal.SIGINT)
-    assert await asyncio.wait_for(process.wait(), PATIENCE) == 130
-    assert err.read_text() == ""
-
-
-async def test_a_closed_pipe(program):
-    """When whoever reads the output has gone, a verb ends without a word."""
-    await program.serve()
-    read, write = os.pipe()
-    os.close(read)
-    for verb in (("status",), ("tail", "--from-start")):
-        process, _, err = await program.start(*verb, stdout=write)
-        status, _, _ = await program.run("send", "--event", "E", "--user", "u")
-        assert status == 0
-        assert await asyncio.wait_for(process.wait(), PATIENCE) == 1
-        assert err.read_text() == ""
-    os.close(write)
-
-
-async def test_status_after_the_end(program):
-    """A server that has just stopped is not said to accept or deliver."""
-    process, _ = await program.serve()
-    _, running, _ = await program.run("status")
-    assert running.startswith("region us: accepting, delivering\n")
-    process.terminate()
-    await asyncio.wait_for(process.wait(), PATIENCE)
-    _, stopped, _ = await program.run("status")
-    assert stopped.startswith("region us: NOT ACCEPTING, NOT DELIVERING\n")
-    assert re.search(r"^events +not running", stopped, re.MULTILINE)

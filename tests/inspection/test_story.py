@@ -8,7 +8,7 @@ from postroad.contract.decode import decode
 from postroad.contract.stored import make_key, pack
 from postroad.inspection import story as story_module
 from postroad.inspection.story import MEANINGS, stories
-from postroad.ledger.base import Attempt, DeadLetter, Outcome, Retry, Settlement
+from postroad.ledger.base import Attempt, DeadLetter, FrozenBatch, Outcome, Retry, Settlement
 from postroad.ledger.memory import MemoryLedger
 from postroad.log.base import Entry
 from postroad.log.memory import MemoryLog
@@ -117,6 +117,27 @@ async def test_among_many_dead_letters(world, monkeypatch):
     await world.ledger.settle(1, settlement)
     (story,) = await world.tell("4")
     assert story.offset == offsets[4]
+
+
+async def test_replays(world):
+    """A replay that claims the event is told beside its destination; one that has no claim to it is not."""
+    await world.settle(1, Outcome.DELIVERED, cursor=1 << 16)
+    await world.ledger.open_account("crm", start=0, end=1 << 16, at=1, replay="{}")
+    await world.ledger.open_account("crm", start=0, end=1 << 16, at=1, replay='{"events":["Other"]}')
+    await world.settle(4, Outcome.OUT_OF_ACCOUNT, cursor=1 << 16)
+    (story,) = await world.tell()
+    told = [(place.account, place.replay is not None, place.outcome) for place in story.deliveries]
+    assert told == [(1, False, "delivered"), (2, False, "pending"), (3, True, "pending")]
+
+
+async def test_a_frozen_batch(world):
+    """An event in a frozen batch has the tries and the next time of its batch, and how many it is sent with."""
+    await world.log.append([Entry(b"app\0two", VALUE), Entry(b"app\0three", VALUE)])
+    await world.ledger.freeze_batches(1, [FrozenBatch([0, 1 << 16], 9500, 3, 1000, "busy")])
+    (story,) = await world.tell()
+    crm, file = story.deliveries
+    assert (crm.batch, crm.tries, crm.due_at) == (2, 3, 9500)
+    assert (file.batch, file.tries, file.due_at) == (None, 0, None)
 
 
 async def test_nothing_is_found(world):

@@ -81,7 +81,7 @@ def _row(account: AccountBooks, columns: Sequence[str]) -> tuple[object, ...]:
 
 
 def _name(account: AccountBooks) -> str:
-    marks = [f"replay {account.replay}"] if account.replay else []
+    marks = [f"replay {account.account}"] if account.replay is not None else []
     if not account.open:
         marks.append("ended")
     return f"{account.destination} ({', '.join(marks)})" if marks else account.destination

@@ -8,11 +8,12 @@ from pathlib import Path
 import typer
 
 from postroad import __version__
-from postroad.cli.client import Unreachable, get, ingest_url, url_of
+from postroad.cli.client import Unreachable, get
 from postroad.clock import Clock
 from postroad.config import FirstStart
 from postroad.config.defaults import KEY_FILE, TOKEN_FILE
 from postroad.config.model import Config
+from postroad.web.local import ingest_url, url_of
 
 _EVENT = """{
   "userId": "user_12345",

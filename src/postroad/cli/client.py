@@ -1,14 +1,17 @@
 """Calls to a running server of ours, from the same machine: plain HTTP, or TLS pinned to the server's certificate."""
 
 import http.client
-import ssl
+from base64 import b64encode
 from collections.abc import Mapping
-from typing import NamedTuple
+from http import HTTPStatus
+from typing import Any, NamedTuple
 
-from postroad.config import Address, Server
-from postroad.errors import PostroadError
+import msgspec
 
-_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what to call when the server listens everywhere
+from postroad.config import Server, read_admin_token
+from postroad.config.defaults import TOKEN_FILE
+from postroad.errors import PostroadError, StoreUnavailable, UsageError
+from postroad.web.local import ingest_url, local, pinned, url_of
 
 
 class Unreachable(PostroadError):
@@ -24,16 +27,13 @@ class Answer(NamedTuple):
 
 
 _Request = tuple[str, str, bytes | None, Mapping[str, str]]
+_ADMIN_TIMEOUT = 60.0
 
 
-def url_of(address: Address, scheme: str = "http") -> str:
-    """Return the URL at which this machine reaches an address that a server listens on."""
-    return f"{scheme}://{Address(_ANYWHERE.get(address.host, address.host), address.port)}"
-
-
-def ingest_url(server: Server) -> str:
-    """Return the URL of the ingest address."""
-    return url_of(server.bind, "https" if server.tls else "http")
+def call_headers(key: str, *, strict: bool) -> Mapping[str, str]:
+    """Return the headers of a call to the ingest address."""
+    headers = {"Authorization": f"Basic {b64encode(f'{key}:'.encode()).decode()}", "Content-Type": "application/json"}
+    return headers | {"X-Strict-Mode": "1"} if strict else headers
 
 
 def get(server: Server, path: str, timeout: float) -> Answer:
@@ -46,21 +46,38 @@ def post(server: Server, path: str, body: bytes, headers: Mapping[str, str], tim
     return _call(_ingest(server, timeout), ingest_url(server), ("POST", path, body, headers))
 
 
-def post_admin(server: Server, path: str, body: bytes, token: str, timeout: float) -> Answer:
-    """Send to the admin address. Raises `Unreachable`."""
-    address = server.admin_bind
-    connection = http.client.HTTPConnection(_ANYWHERE.get(address.host, address.host), address.port, timeout=timeout)
-    return _call(connection, url_of(address), ("POST", path, body, {"Authorization": f"Bearer {token}"}))
+def ask_admin(server: Server, method: str, path: str, question: Any = None) -> dict[str, Any]:
+    """Ask the admin API and return what it tells.
+
+    Raises `Unreachable` when nobody answers, `UsageError` when it refuses what was asked, and `PostroadError` when
+    it can't do it now.
+    """
+    token = read_admin_token(server.data_dir)
+    if token is None:
+        raise StoreUnavailable(f"there is no {server.data_dir / TOKEN_FILE}: no server has been started here")
+    address = local(server.admin_bind)
+    connection = http.client.HTTPConnection(address.host, address.port, timeout=_ADMIN_TIMEOUT)
+    body = None if question is None else msgspec.json.encode(question)
+    answer = _call(connection, url_of(address), (method, path, body, {"Authorization": f"Bearer {token}"}))
+    try:
+        told = msgspec.json.decode(answer.body, type=dict[str, Any])
+    except msgspec.DecodeError:
+        told = None
+    if answer.status == HTTPStatus.OK and told is not None:
+        return told
+    message = (told or {}).get("message", "")
+    if answer.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND} and message:
+        raise UsageError(message)
+    raise PostroadError(
+        f"the server at {server.admin_bind} answers {answer.status}: {message or 'nothing that is JSON'}"
+    )
 
 
 def _ingest(server: Server, timeout: float) -> http.client.HTTPConnection:
-    host, port = _ANYWHERE.get(server.bind.host, server.bind.host), server.bind.port
+    host, port = local(server.bind).host, server.bind.port
     if server.tls is None:
         return http.client.HTTPConnection(host, port, timeout=timeout)
-    context = ssl.create_default_context(cafile=str(server.tls.cert))
-    context.check_hostname = False  # the certificate names the public host; that it is this very one is enough
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    return http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
+    return http.client.HTTPSConnection(host, port, timeout=timeout, context=pinned(server.tls))
 
 
 def _call(connection: http.client.HTTPConnection, url: str, request: _Request) -> Answer:

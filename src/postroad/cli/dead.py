@@ -3,29 +3,31 @@
 import asyncio
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
 import typer
 
-from postroad.cli.letters import Found, Narrowed, matching, settle
+from postroad.cli.letters import Meant, first, meant, settle
 from postroad.cli.options import AsJson, ConfigFile, group, read_config, read_time
 from postroad.cli.output import pretty, progress, say, say_json, table, when
 from postroad.cli.statuses import NOT_SO
 from postroad.cli.stores import open_stores
 from postroad.clock import SystemClock
 from postroad.config import Config
-from postroad.contract.stored import read_key, unpack
 from postroad.errors import UsageError
-from postroad.ledger.base import Attempt
-from postroad.registry import near_miss
+from postroad.inspection.dead import DeadEntry, DeadStory, Narrowed, dead_letters, dead_story, entry_of
 
 _Region = Annotated[str | None, typer.Option(metavar="NAME", help="Only this region.")]
 _Place = Annotated[str | None, typer.Option(metavar="ID", help="Only of this destination.")]
 _Event = Annotated[str | None, typer.Option(metavar="NAME", help="Only events of this name.")]
-_Since = Annotated[str | None, typer.Option(metavar="TIME", help="Only died after: ISO 8601, or 1h for an hour ago.")]
+_Since = Annotated[str | None, typer.Option(metavar="TIME", help="Only died since: ISO 8601, or 1h for an hour ago.")]
+_Until = Annotated[str | None, typer.Option(metavar="TIME", help="Only died before.")]
+_Why = Annotated[str | None, typer.Option(metavar="TEXT", help="Only with this text in the reason.")]
+_Ids = Annotated[list[str] | None, typer.Option("--message-id", metavar="ID", help="Only this event; may be repeated.")]
 _Limit = Annotated[int, typer.Option(min=1, metavar="N", help="At most so many.")]
-_Words = Annotated[list[str], typer.Argument(metavar="DESTINATION OFFSET", help="Where it is, or its messageId.")]
+_Words = Annotated[
+    list[str], typer.Argument(metavar="[REGION/]DESTINATION OFFSET", help="Where it is, or its messageId.")
+]
 _Offsets = Annotated[list[int] | None, typer.Argument(metavar="OFFSET", help="Their offsets in the list.")]
 _All = Annotated[bool, typer.Option("--all", help="All of them.")]
 _Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
@@ -40,35 +42,36 @@ def list_(
     destination: _Place = None,
     event: _Event = None,
     since: _Since = None,
+    until: _Until = None,
+    why: _Why = None,
+    message_id: _Ids = None,
     limit: _Limit = 100,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """List dead letters by destination and offset."""
-    found = asyncio.run(_list(read_config(config), region, Narrowed(destination, event, _time(since)), limit))
+    """List dead letters by destination and offset, those of removed destinations too."""
+    narrowed = Narrowed(destination, event, _time(since), _time(until), why, message_id)
+    found = asyncio.run(first(read_config(config), region, narrowed, limit, SystemClock()))
+    entries = [entry_of(letter) for letter in found]
     if as_json:
-        for entry in found:
-            say_json(_plain(entry))
+        for entry in entries:
+            say_json(entry)
         return
     table(
-        ("region", "destination", "offset", "died", "event", "tries", "why"),
-        [
-            (*entry.owner, letter.offset, when(letter.died_at), letter.label, letter.tries, letter.why)
-            for entry in found
-            for letter in [entry.letter]
-        ],
+        ("region", "destination", "offset", "died", "event", "messageId", "tries", "why"),
+        [(e.region, _owner(e), e.offset, when(e.died_at), e.event, e.message_id, e.tries, e.why) for e in entries],
     )
 
 
 @app.command("show")
 def show(words: _Words, *, config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Show one dead letter with every try that failed."""
+    """Show one dead letter with every try that failed. Ends with status 1 when there is none."""
     found = asyncio.run(_show(read_config(config), words))
-    for entry, attempts in found:
+    for story in found:
         if as_json:
-            say_json({**_plain(entry), **_more(entry, attempts)})
+            say_json(story)
         else:
-            _tell(entry, attempts)
+            _tell(story)
     if not found:
         typer.echo(f"postroad: there is no dead letter {' '.join(words)}", err=True)
         raise typer.Exit(NOT_SO)
@@ -82,19 +85,31 @@ def resend(
     destination: _Place = None,
     event: _Event = None,
     since: _Since = None,
+    until: _Until = None,
+    why: _Why = None,
+    message_id: _Ids = None,
     everything: _All = False,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Send dead letters again: due at once, with all their tries.
 
-    Needs the running server. Ends with status 1 when one of the offsets is no dead letter.
+    Needs the running server. Those of a removed destination stay, because nobody would send them. Ends with
+    status 1 when one of the offsets or message ids is no dead letter.
     """
-    narrowed = _narrowed(Narrowed(destination, event, _time(since), offsets or None), every=everything)
+    narrowed = Narrowed(destination, event, _time(since), _time(until), why, message_id, offsets or None)
+    _check_narrow(narrowed, every=everything)
     found = read_config(config)
-    letters, others = asyncio.run(_meant(found, region, narrowed))
-    _settle(found, "resend", "resent", letters, others, as_json=as_json)
-    _check_all(narrowed, len(letters))
+    letters = asyncio.run(meant(found, region, narrowed, SystemClock()))
+    with progress("resend") as tell:
+        count = settle(found.server, "resend", letters.served, tell)
+    if as_json:
+        say_json({"resent": count, "asked": len(letters.served), "of_ended_accounts": len(letters.ended)})
+    else:
+        say(f"resent {count} dead letters")
+        if letters.ended:
+            say(f"{len(letters.ended)} belong to destinations that were removed: they stay, or can be dropped")
+    _check_all(narrowed, letters)
 
 
 @app.command("drop")
@@ -105,95 +120,78 @@ def drop(
     destination: _Place = None,
     event: _Event = None,
     since: _Since = None,
+    until: _Until = None,
+    why: _Why = None,
+    message_id: _Ids = None,
     everything: _All = False,
     yes: _Yes = False,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give dead letters up for good, after asking.
+    """Give dead letters up for good, after asking; those of removed destinations too.
 
-    Needs the running server. Ends with status 1 when one of the offsets is no dead letter.
+    Needs the running server. Ends with status 1 when one of the offsets or message ids is no dead letter.
     """
-    narrowed = _narrowed(Narrowed(destination, event, _time(since), offsets or None), every=everything)
+    narrowed = Narrowed(destination, event, _time(since), _time(until), why, message_id, offsets or None)
+    _check_narrow(narrowed, every=everything)
     found = read_config(config)
-    letters, others = asyncio.run(_meant(found, region, narrowed))
-    if letters and not yes:
-        _confirm(len(letters))
-    _settle(found, "drop", "dropped", letters, others, as_json=as_json)
-    _check_all(narrowed, len(letters))
+    letters = asyncio.run(meant(found, region, narrowed, SystemClock()))
+    places = [*letters.served, *letters.ended]
+    if places and not yes:
+        _confirm(len(places))
+    with progress("drop") as tell:
+        count = settle(found.server, "drop", places, tell)
+    if as_json:
+        say_json({"dropped": count, "asked": len(places)})
+    else:
+        say(f"dropped {count} dead letters")
+    _check_all(narrowed, letters)
 
 
-def _check_all(narrowed: Narrowed, count: int) -> None:
-    missing = len(set(narrowed.offsets or ())) - count
-    if missing > 0:
-        typer.echo(f"postroad: {missing} of the offsets are no dead letters of {narrowed.destination}", err=True)
-        raise typer.Exit(NOT_SO)
-
-
-def _time(since: str | None) -> int | None:
-    return None if since is None else read_time(since, SystemClock())
-
-
-def _narrowed(narrowed: Narrowed, *, every: bool) -> Narrowed:
+def _check_narrow(narrowed: Narrowed, *, every: bool) -> None:
     """Refuse what would mean everything by accident, or two things at once."""
     if every and narrowed.offsets is not None:
         raise UsageError("give offsets or --all, not both")
     if narrowed.offsets is not None and narrowed.destination is None:
         raise UsageError("offsets are those of one destination: say which with --destination")
     if narrowed == Narrowed() and not every:
-        raise UsageError("say which: --destination, --event, --since or offsets; or --all")
-    return narrowed
+        raise UsageError(
+            "say which: --destination, --event, --since, --until, --why, --message-id or offsets; or --all"
+        )
 
 
-async def _list(config: Config, region: str | None, narrowed: Narrowed, limit: int) -> Sequence[Found]:
-    found: list[Found] = []
+def _check_all(narrowed: Narrowed, letters: Meant) -> None:
+    """End with status 1 when something that was named is no dead letter."""
+    named = narrowed.offsets if narrowed.offsets is not None else narrowed.message_ids
+    count = len({place.offset for place in (*letters.served, *letters.ended)})
+    missing = len(set(named or ())) - count
+    if missing > 0:
+        what = "offsets" if narrowed.offsets is not None else "message ids"
+        whose = narrowed.destination or "any destination"
+        typer.echo(f"postroad: {missing} of the {what} are no dead letters of {whose}", err=True)
+        raise typer.Exit(NOT_SO)
+
+
+def _time(text: str | None) -> int | None:
+    return None if text is None else read_time(text, SystemClock())
+
+
+async def _show(config: Config, words: Sequence[str]) -> Sequence[DeadStory]:
+    region, narrowed = _named(words)
     async with open_stores(config, region, SystemClock()) as opened:
-        async for entry in matching(opened, narrowed):
-            found.append(entry)
-            if len(found) == limit:
-                break
-    return found
-
-
-async def _show(config: Config, words: Sequence[str]) -> Sequence[tuple[Found, Sequence[Attempt]]]:
-    found: list[tuple[Found, Sequence[Attempt]]] = []
-    async with open_stores(config, None, SystemClock()) as opened:
         ledgers = {stores.region: stores.ledger for stores in opened}
-        async for entry in matching(opened, _named(words)):
-            if len(words) > 1 or read_key(entry.letter.key)[1] == words[0]:
-                attempts = await ledgers[entry.region].attempts(entry.account.number, entry.letter.offset)
-                found.append((entry, attempts))
-    return found
+        return [await dead_story(found, ledgers[found.region]) async for found in dead_letters(ledgers, narrowed)]
 
 
-def _named(words: Sequence[str]) -> Narrowed:
+def _named(words: Sequence[str]) -> tuple[str | None, Narrowed]:
     match words:
-        case [_]:
-            return Narrowed()
-        case [destination, offset] if offset.isdecimal():
-            return Narrowed(destination, offsets=[int(offset)])
+        case [message_id]:
+            return None, Narrowed(message_ids=[message_id])
+        case [place, offset] if offset.isdecimal():
+            region, _, destination = place.rpartition("/")
+            return region or None, Narrowed(destination, offsets=[int(offset)])
         case _:
-            raise UsageError("name a dead letter by its MESSAGE_ID, or by DESTINATION and OFFSET")
-
-
-_Letters = list[tuple[tuple[str, str], int]]
-
-
-async def _meant(config: Config, region: str | None, narrowed: Narrowed) -> tuple[_Letters, int]:
-    """Return the dead letters of open accounts that are meant, and how many of ended ones would be."""
-    letters: _Letters = []
-    others = 0
-    async with open_stores(config, region, SystemClock()) as opened:
-        names = {account.destination for stores in opened for account in await stores.ledger.accounts()}
-        if narrowed.destination is not None and narrowed.destination not in names:
-            miss = near_miss(narrowed.destination, names)
-            raise UsageError(f"there is no destination {narrowed.destination!r} in the books{miss}")
-        async for entry in matching(opened, narrowed):
-            if entry.account.end is None and entry.account.replay is None:
-                letters.append((entry.owner, entry.letter.offset))
-            else:
-                others += 1
-    return letters, others
+            raise UsageError("name a dead letter by its MESSAGE_ID, or by [REGION/]DESTINATION and OFFSET")
 
 
 def _confirm(count: int) -> None:
@@ -202,55 +200,28 @@ def _confirm(count: int) -> None:
     typer.confirm(f"Give {count} dead letters up for good?", abort=True, err=True)
 
 
-def _settle(config: Config, verb: str, done: str, letters: _Letters, others: int, *, as_json: bool) -> None:
-    with progress(verb) as tell:
-        count = settle(config.server, verb, letters, tell)
-    if as_json:
-        say_json({done: count, "asked": len(letters), "of_ended_accounts": others})
-        return
-    say(f"{done} {count} dead letters")
-    if others:
-        say(f"{others} belong to destinations that are no longer configured: they stay where they are")
+def _owner(letter: DeadEntry) -> str:
+    marks = [f"replay {letter.account}"] if letter.replay else []
+    if not letter.served:
+        marks.append("removed")
+    return f"{letter.destination} ({', '.join(marks)})" if marks else letter.destination
 
 
-def _plain(entry: Found) -> dict[str, Any]:
-    source, message_id = read_key(entry.letter.key)
-    return {
-        "region": entry.region,
-        "destination": entry.account.destination,
-        "replay": entry.account.replay,
-        "offset": entry.letter.offset,
-        "source": source,
-        "message_id": message_id,
-        "event": entry.letter.label,
-        "died_at": entry.letter.died_at,
-        "first_at": entry.letter.first_at,
-        "tries": entry.letter.tries,
-        "why": entry.letter.why,
-    }
-
-
-def _more(entry: Found, attempts: Sequence[Attempt]) -> dict[str, Any]:
-    failed = [{"at": a.at, "status": a.status, "why": a.why, "answer": a.answer} for a in attempts]
-    return {"failed": failed, "body": msgspec.Raw(unpack(entry.letter.value).body)}
-
-
-def _tell(entry: Found, attempts: Sequence[Attempt]) -> None:
-    letter = entry.letter
-    source, message_id = read_key(letter.key)
-    say(f"{letter.label}  {message_id}")
-    say(f"  region       {entry.region}")
-    say(f"  destination  {entry.account.destination}")
+def _tell(story: DeadStory) -> None:
+    letter = story.letter
+    say(f"{letter.event}  {letter.message_id}")
+    say(f"  region       {letter.region}")
+    say(f"  destination  {_owner(letter)}")
     say(f"  offset       {letter.offset}")
-    say(f"  source       {source}")
+    say(f"  source       {letter.source}")
     say(f"  first try    {when(letter.first_at)}")
     say(f"  given up     {when(letter.died_at)} after {letter.tries} tries")
     say(f"  why          {letter.why}")
-    for tried in attempts:
+    for tried in story.failed:
         say(f"  {when(tried.at)} {tried.status or ''} {tried.why}")
         if tried.answer:
             say(f"    {tried.answer}")
     say("")
-    for line in pretty(unpack(letter.value).body).splitlines():
+    for line in pretty(bytes(story.body)).splitlines():
         say(f"  {line}")
     say("")

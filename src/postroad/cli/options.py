@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,8 +10,10 @@ import typer
 from postroad import registry
 from postroad.clock import MICROSECONDS, Clock
 from postroad.config import Config, load
+from postroad.config.defaults import KEY_FILE
 from postroad.config.units import read_duration
 from postroad.errors import UsageError
+from postroad.inspection.moments import read_moment
 
 ConfigFile = Annotated[
     Path | None,
@@ -20,9 +21,10 @@ ConfigFile = Annotated[
         "--config", metavar="FILE", help="Configuration file; else POSTROAD_CONFIG, else the one of a start without."
     ),
 ]
+WriteKey = Annotated[
+    str | None, typer.Option(envvar="POSTROAD_WRITE_KEY", help="The write key; else the one in the data folder.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON with stable keys: one object a line in lists.")]
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def verb(command: Callable[..., None]) -> typer.Typer:
@@ -46,6 +48,14 @@ def read_config(file: Path | None) -> Config:
     return load(file, os.environ, registry.settings_of)
 
 
+def write_key(given: str | None, config: Config) -> str:
+    """Return the write key to send with. Raises `UsageError` when none is given and the data folder has none."""
+    file = config.server.data_dir / KEY_FILE
+    if given is None and not file.is_file():
+        raise UsageError(f"no write key: give --key or set POSTROAD_WRITE_KEY (there is no {file})")
+    return file.read_text(encoding="utf-8").strip() if given is None else given
+
+
 def read_time(text: str, clock: Clock) -> int:
     """Return microseconds for ISO 8601 (UTC unless it says otherwise) or for a duration ago such as `1h`.
 
@@ -56,13 +66,11 @@ def read_time(text: str, clock: Clock) -> int:
     except ValueError:
         pass
     try:
-        moment = datetime.fromisoformat(text)
+        return read_moment(text)
     except ValueError:
         raise UsageError(
             f"{text!r} is not a time such as 2024-01-15T10:30:00Z, nor a duration such as 1h or 7d"
         ) from None
-    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return (aware - _EPOCH) // timedelta(microseconds=1)
 
 
 def _nothing() -> None:

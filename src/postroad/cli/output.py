@@ -11,6 +11,8 @@ from postroad.clock import iso
 from postroad.destinations.printable import printable
 
 _GAP: Final = "  "
+_UNITS: Final = ("KiB", "MiB", "GiB", "TiB")
+_KIB: Final = 1024
 
 
 def say(line: str) -> None:
@@ -59,6 +61,16 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
 def when(at: int | None) -> str:
     """Write a time in microseconds for people; a dash when there is none."""
     return "-" if at is None else iso(at)
+
+
+def size(bytes_: int) -> str:
+    """Write a number of bytes for people."""
+    if bytes_ < _KIB:
+        return f"{bytes_} B"
+    amount, place = bytes_ / _KIB, 0
+    while amount >= _KIB and place + 1 < len(_UNITS):
+        amount, place = amount / _KIB, place + 1
+    return f"{amount:.1f} {_UNITS[place]}"
 
 
 @contextlib.contextmanager

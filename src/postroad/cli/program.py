@@ -20,10 +20,18 @@ VERBS: Final[Mapping[str, str]] = {
     "show": "Show one event: what came, and what each destination got and answered.",
     "status": "Show how every region and destination is.",
     "audit": "Compare the books of every destination with the log, event by event.",
+    "replay": "Deliver a stretch of time once more to a destination; list or stop replays.",
     "dead": "List, show, resend or drop dead letters.",
-    "rejections": "List or show what was answered 200 and could not become an event.",
+    "rejections": "List, show or retry what was answered 200 and could not become an event.",
+    "export": "Write events as NDJSON.",
+    "import": "Send the calls of an NDJSON file to a running server.",
+    "backup": "Copy the data folder, so that another server can start from it.",
+    "new": "Start writing something: its first version works, and has its tests.",
 }
 """Every verb with what its help begins with; `postroad.cli.VERB` has its `app`."""
+
+_MODULES: Final = {"import": "import_"}
+"""Verbs whose module has another name, because theirs is a word of the language."""
 
 _EPILOG: Final = "Exit status: " + "; ".join(f"{status} {meaning}" for status, meaning in MEANINGS.items()) + "."
 
@@ -39,7 +47,7 @@ class Program(TyperGroup):
         """Return a verb's command, None when there is no such verb."""
         if cmd_name not in VERBS:
             return None
-        command = get_command(importlib.import_module(f"postroad.cli.{cmd_name}").app)
+        command = get_command(importlib.import_module(f"postroad.cli.{_MODULES.get(cmd_name, cmd_name)}").app)
         command.name = cmd_name
         return command
 

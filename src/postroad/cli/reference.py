@@ -36,10 +36,10 @@ def reference() -> str:
 
 
 def _pages(command: Any, parent: Any) -> Iterator[str]:
-    """Yield a section for a verb, or for each command of a verb that has several."""
+    """Yield a section for each command of a verb that has several, and for a verb that is a command itself."""
     with type(parent)(command, info_name=command.name, parent=parent) as context:
         names = command.list_commands(context) if hasattr(command, "list_commands") else []
-        if not names:
+        if not names or getattr(command, "invoke_without_command", False):
             lines = (line.rstrip() for line in context.get_help().splitlines())
             text = "\n".join(lines)
             yield f"## {context.command_path}\n\n```text\n{text}\n```\n"

@@ -1,17 +1,20 @@
 """`postroad rejections`: what was answered 200 and could not become an event."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Final
 
 import typer
 
+from postroad.cli.client import ask_admin
 from postroad.cli.options import AsJson, ConfigFile, group, read_config, read_time
-from postroad.cli.output import pretty, say, say_json, table, when
+from postroad.cli.output import pretty, progress, say, say_json, table, when
 from postroad.cli.statuses import NOT_SO
 from postroad.cli.stores import open_stores
 from postroad.clock import SystemClock
-from postroad.config import Config
+from postroad.config import Config, Server
+from postroad.errors import UsageError
+from postroad.inspection.rejected import rejection_story
 from postroad.rejections import Rejection
 
 _Region = Annotated[str | None, typer.Option(metavar="NAME", help="Only this region.")]
@@ -20,7 +23,13 @@ _Code = Annotated[str | None, typer.Option(metavar="CODE", help="Only with this 
 _Since = Annotated[str | None, typer.Option(metavar="TIME", help="Only after: ISO 8601, or 1h for an hour ago.")]
 _Limit = Annotated[int, typer.Option(min=1, metavar="N", help="At most so many of a region.")]
 
-app = group("List or show what was answered 200 and could not become an event.")
+_Ids = Annotated[list[int] | None, typer.Argument(metavar="ID", help="Their ids in the list of --region.")]
+_All = Annotated[bool, typer.Option("--all", help="All of them whose bodies were kept.")]
+
+_CHUNK: Final = 100
+_PAGE: Final = 500
+
+app = group("List, show or retry what was answered 200 and could not become an event.")
 
 
 @app.command("list")
@@ -41,7 +50,7 @@ def list_(
     )
     if as_json:
         for name, rejection in found:
-            say_json(_plain(name, rejection))
+            say_json(rejection_story(name, rejection))
         return
     table(
         ("region", "id", "at", "source", "path", "code", "bytes", "reason"),
@@ -64,12 +73,81 @@ def show(
     found = asyncio.run(_get(read_config(config), region, number))
     for name, rejection in found:
         if as_json:
-            say_json(_plain(name, rejection))
+            say_json(rejection_story(name, rejection))
         else:
             _tell(name, rejection)
     if not found:
         typer.echo(f"postroad: there is no rejection {number}: it never was, or was evicted", err=True)
         raise typer.Exit(NOT_SO)
+
+
+@app.command("retry")
+def retry(
+    ids: _Ids = None,
+    *,
+    region: _Region = None,
+    source: _Source = None,
+    code: _Code = None,
+    since: _Since = None,
+    everything: _All = False,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take rejections whose bodies were kept as if they came now.
+
+    For those that only the configuration kept from becoming events. Needs the running server. One that can't be
+    an event yet stays, with its reasons. Ends with status 1 when any stays.
+    """
+    if bool(ids) + everything + (source is not None or code is not None or since is not None) != 1:
+        raise UsageError("say which: ids; or --source, --code, --since; or --all")
+    found = read_config(config)
+    if ids and region is None and len(found.regions) > 1:
+        raise UsageError("ids are those of one region: say which with --region")
+    earliest = None if since is None else read_time(since, SystemClock())
+    chosen = asyncio.run(_kept(found, region, {"source": source, "code": code, "since": earliest}, ids))
+    with progress("retry") as tell:
+        retried, refused = _retry(found.server, chosen, tell)
+    if as_json:
+        say_json({"retried": retried, "refused": refused})
+    else:
+        say(f"retried {retried} rejections")
+        for entry in refused:
+            say(f"rejection {entry['id']} in {entry['region']} stays: {'; '.join(entry['reasons'])}")
+    if refused:
+        raise typer.Exit(NOT_SO)
+
+
+async def _kept(
+    config: Config, region: str | None, narrowed: dict[str, Any], ids: Sequence[int] | None
+) -> Sequence[tuple[str, Sequence[int]]]:
+    """Return by region the ids that are meant, the oldest first."""
+    chosen = []
+    async with open_stores(config, region, SystemClock()) as opened:
+        for stores in opened:
+            found = list(ids or ())
+            before: int | None = None
+            while not ids and (page := await stores.rejections.newest(**narrowed, before=before, limit=_PAGE)):
+                found += [entry.id for entry in page if entry.body is not None]
+                before = page[-1].id
+            chosen.append((stores.region, found if ids else found[::-1]))
+    return chosen
+
+
+def _retry(
+    server: Server, chosen: Sequence[tuple[str, Sequence[int]]], tell: Callable[[int, int], None]
+) -> tuple[int, list[dict[str, Any]]]:
+    asked = retried = 0
+    refused: list[dict[str, Any]] = []
+    total = sum(len(ids) for _, ids in chosen)
+    for region, ids in chosen:
+        for start in range(0, len(ids), _CHUNK):
+            chunk = ids[start : start + _CHUNK]
+            told = ask_admin(server, "POST", "/api/rejections/retry", {"region": region, "ids": chunk})
+            retried += len(told["retried"])
+            refused += [{"region": region, **entry} for entry in told["refused"]]
+            asked += len(chunk)
+            tell(asked, total)
+    return retried, refused
 
 
 async def _newest(config: Config, region: str | None, narrowed: dict[str, Any]) -> Sequence[tuple[str, Rejection]]:
@@ -81,22 +159,6 @@ async def _get(config: Config, region: str | None, number: int) -> Sequence[tupl
     async with open_stores(config, region, SystemClock()) as opened:
         found = [(stores.region, await stores.rejections.get(number)) for stores in opened]
     return [(name, rejection) for name, rejection in found if rejection is not None]
-
-
-def _plain(region: str, entry: Rejection) -> dict[str, Any]:
-    return {
-        "region": region,
-        "id": entry.id,
-        "at": entry.at,
-        "source": entry.source,
-        "key_fingerprint": entry.key_fingerprint,
-        "path": entry.path,
-        "index": entry.index,
-        "code": entry.code,
-        "details": [{"path": path, "code": code, "message": message} for path, code, message in entry.details],
-        "size": entry.size,
-        "body": None if entry.body is None else entry.body.decode("utf-8", "backslashreplace"),
-    }
 
 
 def _tell(region: str, entry: Rejection) -> None:

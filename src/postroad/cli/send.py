@@ -2,7 +2,6 @@
 
 import secrets
 import sys
-from base64 import b64encode
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -10,12 +9,10 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from postroad.cli.client import Answer, post
-from postroad.cli.options import AsJson, ConfigFile, read_config, verb
+from postroad.cli.client import Answer, call_headers, post
+from postroad.cli.options import AsJson, ConfigFile, WriteKey, read_config, verb, write_key
 from postroad.cli.output import say, say_json
 from postroad.cli.statuses import NOT_SO, UNREACHABLE
-from postroad.config import Config
-from postroad.config.defaults import KEY_FILE
 from postroad.contract.calls import TYPES
 from postroad.errors import UsageError
 from postroad.registry import near_miss
@@ -33,9 +30,6 @@ _Context = Annotated[str | None, typer.Option(metavar="JSON", help="Its context.
 _Integrations = Annotated[str | None, typer.Option(metavar="JSON", help="Its integrations.")]
 _MessageId = Annotated[str | None, typer.Option(metavar="ID", help="Its messageId; one is made when it is left out.")]
 _Timestamp = Annotated[str | None, typer.Option(metavar="TIME", help="When it happened, ISO 8601.")]
-_Key = Annotated[
-    str | None, typer.Option(envvar="POSTROAD_WRITE_KEY", help="The write key; else the one in the data folder.")
-]
 _Strict = Annotated[
     bool, typer.Option("--strict/--permissive", help="Refuse what breaks the contract, or take it and note it.")
 ]
@@ -52,7 +46,7 @@ def send(
     integrations: _Integrations = None,
     message_id: _MessageId = None,
     timestamp: _Timestamp = None,
-    key: _Key = None,
+    key: WriteKey = None,
     strict: _Strict = True,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -76,9 +70,7 @@ def send(
     given = {name: value for name, value in members.items() if value is not None}
     content = _content(body, given)
     found = read_config(config)
-    headers = {"Authorization": f"Basic {b64encode(f'{_key(key, found)}:'.encode()).decode()}"}
-    if strict:
-        headers["X-Strict-Mode"] = "1"
+    headers = call_headers(write_key(key, found), strict=strict)
     answer = post(found.server, f"/v1/{type_name}", content, headers, _TIMEOUT)
     _tell(answer, None if body else str(given["messageId"]), as_json=as_json)
 
@@ -109,13 +101,6 @@ def _json(option: str, text: str | None) -> Any:
         return None if text is None else msgspec.json.decode(text)
     except msgspec.DecodeError as error:
         raise UsageError(f"{option}: {error}") from error
-
-
-def _key(given: str | None, config: Config) -> str:
-    file = config.server.data_dir / KEY_FILE
-    if given is None and not file.is_file():
-        raise UsageError(f"no write key: give --key or set POSTROAD_WRITE_KEY (there is no {file})")
-    return file.read_text(encoding="utf-8").strip() if given is None else given
 
 
 def _tell(answer: Answer, message_id: str | None, *, as_json: bool) -> None:

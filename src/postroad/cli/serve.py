@@ -21,6 +21,7 @@ from postroad.registry import near_miss
 from postroad.runtime.logs import configure_logs
 from postroad.runtime.process import ROLES, SUPERVISED, run_role
 from postroad.runtime.supervisor import Supervisor
+from postroad.runtime.transforms import check_transforms
 
 _ALL = ",".join(ROLES)
 _Roles = Annotated[str, typer.Option(metavar="LIST", help="Which parts to run, with commas between.")]
@@ -36,6 +37,7 @@ def serve(*, config: ConfigFile = None, roles: _Roles = _ALL) -> None:
     start = _prepare(config)
     supervised = bool(os.environ.get(SUPERVISED))
     if not supervised:
+        check_transforms(start.config)
         check_free(start.config.server, wanted, SystemClock())
         typer.echo(banner.banner(start, config_file(config, os.environ)))
     if len(wanted) == 1:

@@ -69,10 +69,11 @@ def _tell(story: Story) -> None:
 
 
 def _tell_delivery(delivery: Delivery) -> None:
-    replay = f" (replay {delivery.replay})" if delivery.replay else ""
+    replay = f" (replay {delivery.account})" if delivery.replay is not None else ""
     tries = f", tries so far: {delivery.tries}" if delivery.tries else ""
     due = f", next at {when(delivery.due_at)}" if delivery.due_at is not None else ""
-    say(f"{delivery.destination}{replay}: {delivery.meaning}{tries}{due}")
+    batch = f", in one frozen batch with {delivery.batch - 1} others" if delivery.batch else ""
+    say(f"{delivery.destination}{replay}: {delivery.meaning}{batch}{tries}{due}")
     for tried in delivery.failed:
         status = f" {tried.status}" if tried.status else ""
         say(f"  {when(tried.at)}{status} {tried.why}")

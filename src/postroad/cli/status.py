@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from postroad.cli.options import AsJson, ConfigFile, read_config, verb
-from postroad.cli.output import say, say_json, table, when
+from postroad.cli.output import say, say_json, size, table, when
 from postroad.cli.stores import open_stores
 from postroad.clock import MICROSECONDS, Clock, SystemClock
 from postroad.config import Config
@@ -13,8 +13,6 @@ from postroad.inspection.status import RegionStatus, RegionView
 from postroad.rejections import Count
 
 _Looked = tuple[RegionStatus, Mapping[str, Count]]
-_UNITS = ("KiB", "MiB", "GiB", "TiB")
-_KIB = 1024
 
 
 def status(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
@@ -49,10 +47,10 @@ def _tell(region: RegionStatus, rejections: Mapping[str, Count], clock: Clock) -
     accepting = "accepting" if region.accepting else "NOT ACCEPTING"
     say(f"region {region.region}: {accepting}, {'delivering' if region.delivering else 'NOT DELIVERING'}")
     say(f"  events      {region.appended} accepted, {region.duplicates} duplicates, {region.kept} kept")
-    say(f"  log         {_size(region.log_size)} in {region.segments} segments, from {when(region.first_at)}")
+    say(f"  log         {size(region.log_size)} in {region.segments} segments, from {when(region.first_at)}")
     say(f"  dedup       {_window(region, clock)}")
-    say(f"  queue       {'unknown' if region.queued is None else _size(region.queued)} to be written")
-    say(f"  disk        {_size(region.free_disk)} free, ingest stops below {_size(region.disk_floor)}")
+    say(f"  queue       {'unknown' if region.queued is None else size(region.queued)} to be written")
+    say(f"  disk        {size(region.free_disk)} free, ingest stops below {size(region.disk_floor)}")
     for name, count in rejections.items():
         say(f"  rejections  {count.recorded} of {name}, {count.kept} kept, {count.evicted} evicted")
     say("")
@@ -81,15 +79,6 @@ def _window(region: RegionStatus, clock: Clock) -> str:
         return "no message ids yet"
     seconds = (clock.now() - region.window_since) // MICROSECONDS
     return f"{region.window_ids} message ids of the last {write_duration(float(seconds))}"
-
-
-def _size(size: int) -> str:
-    if size < _KIB:
-        return f"{size} B"
-    amount, place = size / _KIB, 0
-    while amount >= _KIB and place + 1 < len(_UNITS):
-        amount, place = amount / _KIB, place + 1
-    return f"{amount:.1f} {_UNITS[place]}"
 
 
 app = verb(status)

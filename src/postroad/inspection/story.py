@@ -41,7 +41,8 @@ class Try(msgspec.Struct, frozen=True):
 class Delivery(msgspec.Struct, frozen=True):
     """What became of the event in one account. `due_at` is in microseconds, None when no try is planned.
 
-    `tries` is None where nobody counts any more: it is settled.
+    `tries` is None where nobody counts any more: it is settled. `batch` is how many events are sent together with it
+    as often as it takes, itself included; None when it is in no such frozen batch.
     """
 
     destination: str
@@ -51,6 +52,7 @@ class Delivery(msgspec.Struct, frozen=True):
     meaning: str
     tries: int | None
     due_at: int | None
+    batch: int | None
     failed: Sequence[Try]
 
 
@@ -124,7 +126,8 @@ async def _delivery(account: Account, offset: int, ledger: LedgerReader) -> Deli
     if outcome == Outcome.OUT_OF_ACCOUNT:
         return None
     failed = await ledger.attempts(account.number, offset)
-    row = retry or letter
+    batch = next((one for one in await ledger.frozen(account.number) if offset in one.offsets), None)
+    row = batch or retry or letter
     return Delivery(
         destination=account.destination,
         account=account.number,
@@ -132,8 +135,9 @@ async def _delivery(account: Account, offset: int, ledger: LedgerReader) -> Deli
         outcome="settled" if outcome is None else outcome.name.lower(),
         meaning=_SETTLED if outcome is None else MEANINGS[outcome],
         tries=row.tries if row else 0 if outcome == Outcome.PENDING else None,
-        due_at=retry.due_at if retry else None,
-        failed=[_try(attempt) for attempt in failed],
+        due_at=batch.due_at if batch else retry.due_at if retry else None,
+        batch=len(batch.offsets) if batch else None,
+        failed=[read_try(attempt) for attempt in failed],
     )
 
 
@@ -152,5 +156,6 @@ async def _outcome(
     return Outcome.PENDING if offset >= account.cursor else None
 
 
-def _try(attempt: Attempt) -> Try:
+def read_try(attempt: Attempt) -> Try:
+    """Return an attempt of the ledger as it is shown."""
     return Try(attempt.at, attempt.status, attempt.why, attempt.answer)

@@ -28,6 +28,7 @@ from postroad.log.reader import SqliteLogReader
 from postroad.pulse import Pulse, beat, read_pulse
 from postroad.rejections import RejectionsReader
 from postroad.runtime.looking import Views
+from postroad.runtime.referring import servers_of
 from postroad.runtime.serving import Listener, serve
 from postroad.web.admin import (
     DeadApi,
@@ -39,6 +40,7 @@ from postroad.web.admin import (
     ReplaysApi,
     admin_app,
 )
+from postroad.web.reference import reference_pages
 
 _FORGET_EVERY = 300.0
 
@@ -87,7 +89,8 @@ def _admin(
         DeadApi(dead, clock),
         RejectionsApi(rejections, IngestDoor(config.server, token).retry),
         ReplaysApi(replays),
-        token,
+        reference=reference_pages(servers_of(config)),
+        token=token,
     )
 
 

@@ -37,10 +37,12 @@ from postroad.web.tally import IngestTally
 
 _HEAL_EVERY = 1.0
 _RETIRE_EVERY = 60.0
+_NO_FLOOR = 1 << 62
 
 
 class _OpenRegion(NamedTuple):
     settings: Region
+    has_destinations: bool
     log: SqliteLog
     rejections: Rejections
     rejected: RejectionsReader
@@ -119,7 +121,7 @@ async def _open_regions(config: Config, clock: Clock) -> AsyncIterator[dict[str,
             rejected = RejectionsReader(files.rejections)
             ledger = SqliteLedgerReader(files.ledger)
             stack.push_async_callback(ledger.close)
-            regions[name] = _OpenRegion(settings, log, rejections, rejected, ledger)
+            regions[name] = _OpenRegion(settings, bool(config.destinations_in(name)), log, rejections, rejected, ledger)
         yield regions
 
 
@@ -190,12 +192,13 @@ async def _retire(region: _OpenRegion, clock: Clock) -> None:
     logger = structlog.get_logger("postroad.log")
     while True:
         await clock.sleep(_RETIRE_EVERY)
+        ledger = region.ledger
         floors = [
-            await region.ledger.floor(account.number)
-            for account in await region.ledger.accounts()
-            if account.end is None or account.cursor < account.end
+            await ledger.floor(account.number)
+            for account in await ledger.accounts()
+            if account.end is None or account.cursor < account.end or await ledger.next_due(account.number) is not None
         ]
-        if floors:
-            gone = await region.log.retire(min(floors), region.settings.retention)
+        if floors or not region.has_destinations:  # no account yet is no reason: the first start is still under way
+            gone = await region.log.retire(min(floors, default=_NO_FLOOR), region.settings.retention)
             if gone:
                 logger.info("retention removed events", events=gone)

@@ -1,7 +1,7 @@
 """The admin address: its routes, who may use them, and what an error looks like."""
 
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -15,13 +15,24 @@ from postroad.web.admin.dead import DeadApi
 from postroad.web.admin.pages import Pages
 from postroad.web.admin.rejections import RejectionsApi
 from postroad.web.admin.replays import ReplaysApi
-from postroad.web.answers import Error, refuse, unavailable
+from postroad.web.answers import Answer, Error, refuse, unavailable
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def admin_app(pages: Pages, dead: DeadApi, rejections: RejectionsApi, replays: ReplaysApi, token: str) -> Starlette:
-    """Return the ASGI app. Everything but `/livez` and `/readyz` needs `Authorization: Bearer TOKEN`."""
+def admin_app(
+    pages: Pages,
+    dead: DeadApi,
+    rejections: RejectionsApi,
+    replays: ReplaysApi,
+    *,
+    reference: Mapping[str, Answer],
+    token: str,
+) -> Starlette:
+    """Return the ASGI app.
+
+    Everything but `/livez`, `/readyz` and the reference needs `Authorization: Bearer TOKEN`.
+    """
 
     def closed(path: str, endpoint: Endpoint, method: str = "GET") -> Route:
         async def guarded(request: Request) -> Response:
@@ -33,6 +44,7 @@ def admin_app(pages: Pages, dead: DeadApi, rejections: RejectionsApi, replays: R
         routes=[
             Route("/livez", pages.livez),
             Route("/readyz", pages.readyz),
+            *(Route(path, _always(page)) for path, page in reference.items()),
             closed("/metrics", pages.metrics),
             closed("/api/status", pages.status),
             closed("/api/dead", dead.list),
@@ -48,6 +60,13 @@ def admin_app(pages: Pages, dead: DeadApi, rejections: RejectionsApi, replays: R
         ],
         exception_handlers={HTTPException: _http_error, UsageError: _usage_error, StoreUnavailable: _store_error},
     )
+
+
+def _always(page: Answer) -> Endpoint:
+    async def answer(_request: Request) -> Response:
+        return as_response(page)
+
+    return answer
 
 
 def _admits(request: Request, token: str) -> bool:

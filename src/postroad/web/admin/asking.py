@@ -51,4 +51,4 @@ def as_response(answer: Answer) -> Response:
     """Return an answer with its request id."""
     headers = {name.decode(): value.decode() for name, value in answer.headers}
     headers["x-request-id"] = new_request_id().decode()
-    return Response(answer.body, answer.status, headers, media_type="application/json")
+    return Response(answer.body, answer.status, headers, media_type=answer.media.decode())

@@ -1,0 +1,135 @@
+"""The admin address's app, asked without a server in between."""
+
+import json
+from urllib.parse import urlencode
+
+import pytest
+
+from postroad.clock import ManualClock
+from postroad.contract.calls import Type
+from postroad.contract.decode import decode
+from postroad.contract.stored import make_key, pack
+from postroad.ledger.base import Attempt, DeadLetter, Outcome, Settlement
+from postroad.ledger.memory import MemoryLedger
+from postroad.log.base import Entry
+from postroad.log.memory import MemoryLog
+from postroad.rejections import Rejection, Rejections, RejectionsReader
+from postroad.web.admin import DeadApi, DeadRegion, Pages, RejectionsApi, ReplayRegion, ReplaysApi, admin_app
+from postroad.web.answers import Answer
+
+TOKEN = "tok"
+
+
+class Engine:
+    """Notes what it is asked."""
+
+    def __init__(self, ledger):
+        self.ledger = ledger
+        self.poked = []
+        self.stopped = []
+
+    def poke(self, destination):
+        self.poked.append(destination)
+
+    async def open_replay(self, destination, *, start, end, events=None, rate=None):
+        limits = json.dumps({"events": events, "rate": rate})
+        return await self.ledger.open_account(destination, start=start, end=end, at=7, replay=limits)
+
+    async def stop_replay(self, account):
+        self.stopped.append(account)
+
+    def replay_states(self):
+        return {}
+
+
+class World:
+    """A region with two accounts of `crm`, from before and after it was removed for a while, and its API."""
+
+    def __init__(self, folder):
+        self.clock = ManualClock()
+        self.log = MemoryLog(self.clock)
+        self.ledger = MemoryLedger()
+        self.rejections = Rejections.open(folder / "rejections.db")
+        self.engine = Engine(self.ledger)
+        self.asked = []
+        dead = DeadApi({"us": DeadRegion(self.ledger, self.engine.poke)}, self.clock)
+        rejections = RejectionsApi({"us": RejectionsReader(folder / "rejections.db")}, self._retry)
+        replays = ReplaysApi({"us": ReplayRegion(self.log, self.ledger, self.engine)})
+        self.app = admin_app(Pages(self._look, list), dead, rejections, replays, reference={}, token=TOKEN)
+
+    async def _retry(self, body):
+        self.asked.append(body)
+        return Answer(200, b'{"retried":[1],"refused":[]}')
+
+    async def _look(self):
+        return []
+
+    async def fill(self):
+        """Write six events; the first two die in the old account, the other four in the new one."""
+        offsets = []
+        for name in range(6):
+            body = b'{"userId":"u","event":"E%d","messageId":"m%d"}' % (name % 2, name)
+            call = decode(body, Type.TRACK, self.clock.now(), str)
+            offsets += (await self.log.append([Entry(make_key("app", f"m{name}"), pack(call, 5))])).offsets
+            self.clock.advance(1)
+        await self.ledger.open_account("crm", start=0, at=1)
+        await self.die(1, offsets[:2])
+        await self.ledger.end_account(1, offsets[2])
+        await self.ledger.open_account("crm", start=offsets[2], at=1)
+        await self.die(2, offsets[2:])
+        await self.rejections.record([Rejection(n, "app", "not_json", (), "/v1/track", 2, "", b"no") for n in (1, 2)])
+        self.offsets = offsets
+        return self
+
+    async def die(self, account, offsets):
+        """Settle these as dead letters, each after one failed try."""
+        records = [await self.log.get(offset) for offset in offsets]
+        letters = [
+            DeadLetter(r.offset, r.key, r.value, f"E{n % 2}", "answered 410", n, 1, 1) for n, r in enumerate(records)
+        ]
+        attempts = [Attempt(offset, 3, 410, "answered 410", "gone") for offset in offsets]
+        await self.ledger.settle(
+            account,
+            Settlement(
+                dict.fromkeys(offsets, Outcome.DEAD),
+                {offset >> 16: 1 for offset in offsets},
+                offsets[-1] + (1 << 16),
+                (),
+                letters,
+                attempts,
+            ),
+        )
+
+    async def ask(self, method, path, body=None, token=TOKEN, **query):
+        """Ask the app; returns status and the decoded answer."""
+        sent = []
+
+        async def receive():
+            return {"type": "http.request", "body": b"" if body is None else json.dumps(body).encode()}
+
+        async def send(message):
+            sent.append(message)
+
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": method,
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": urlencode(query).encode(),
+            "root_path": "",
+            "scheme": "http",
+            "server": ("x", 1),
+            "headers": [(b"authorization", f"Bearer {token}".encode())] if token else [],
+        }
+        await self.app(scope, receive, send)
+        assert any(name == b"x-request-id" for name, _ in sent[0]["headers"])
+        return sent[0]["status"], json.loads(b"".join(message.get("body", b"") for message in sent[1:]))
+
+
+@pytest.fixture
+async def world(tmp_path):
+    """A region with dead letters and rejections."""
+    world = await World(tmp_path).fill()
+    yield world
+    await world.rejections.close()
