@@ -22,7 +22,7 @@ from postroad.log.base import Entry
 from postroad.log.memory import MemoryLog
 
 POLICY = RetryPolicy(first=5, factor=3, max_interval=3600, max_age=86400)
-EVERYTHING = Route(names=["hook"], events=None, enabled=True)
+EVERYTHING = Route(names=("hook",), events=None, enabled=True)
 
 
 def entry(message_id: str, *, name: str = "Order Placed", integrations: Mapping[str, bool] | None = None) -> Entry:

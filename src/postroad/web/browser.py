@@ -11,8 +11,8 @@ from postroad.web.keyring import KeyRing
 
 _BEFORE: Final = "/v1/projects/"
 _AFTER: Final = "/settings"
-_INTEGRATIONS: Final = ("Customer.io Data Pipelines", "Segment.io")
-"""Under these names Customer.io's and Segment's browser clients look for where to send."""
+_INTEGRATION: Final = "Customer.io Data Pipelines"
+"""Under this name Customer.io's SDKs look for where to send. A second one makes the browser's load code for it."""
 
 CORS: Final[Sequence[Header]] = (
     (b"access-control-allow-origin", b"*"),
@@ -54,5 +54,5 @@ class BrowserSettings:
             return refuse(Error.UNAUTHORIZED, "the write key belongs to no source here; check it for typos")
         caller = caller_of(scope, self._trusted)
         place = {"apiKey": key, "apiHost": f"{caller.host}/v1", "protocol": caller.scheme}
-        body = msgspec.json.encode({"integrations": dict.fromkeys(_INTEGRATIONS, place)})
+        body = msgspec.json.encode({"integrations": {_INTEGRATION: place}})
         return Answer(200, body, ((b"cache-control", b"no-store"),))

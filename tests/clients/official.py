@@ -1,0 +1,129 @@
+"""The official clients as programs: what they are called, how each is run, and the six events they send."""
+
+import asyncio
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+HERE: Final = Path(__file__).parent
+NODE_FOLDER: Final = HERE / "node"
+MODULES: Final = NODE_FOLDER / "node_modules"
+PATIENCE: Final = 60.0
+
+PYTHON: Final = ("customerio-cdp-analytics", "segment-analytics-python", "rudder-sdk-python")
+NODE: Final = (
+    "@customerio/cdp-analytics-node",
+    "@segment/analytics-node",
+    "@rudderstack/rudder-sdk-node",
+    "customerio-node",
+    "customerio-node strict",
+)
+SERVER_SIDE: Final = (*PYTHON, *NODE)
+
+PROPERTIES: Final = {
+    "Email Bounced": {},
+    "Email Delivered": {},
+    "Email Link Clicked": {"link_id": "link_1", "link_url": "https://example.com/pay?invoice=7&lang=en"},
+    "Email Marked as Spam": {},
+    "Email Opened": {},
+    "Email Unsubscribed": {"list_id": "list_1", "list_name": "Weekly, with ü and 🎉"},
+}
+"""The six semantic events, and what each may have beyond what all have."""
+
+
+def six_events(run: str) -> list[dict[str, Any]]:
+    """Return one of each, with every property and a back-dated time; `email_id` tells them apart."""
+    return [
+        {
+            "userId": f"user_{run}",
+            "event": name,
+            "timestamp": f"2024-01-15T10:30:0{number}.000Z",
+            "properties": {
+                "email_id": f"{run}-{number}",
+                "email_subject": "Your weekly newsletter",
+                "campaign_id": "camp_456",
+                "campaign_name": "Spring",
+                **extra,
+            },
+            "context": {"traits": {"email": "user@example.com"}},
+            "integrations": {"All": False, "Archive": True},
+        }
+        for number, (name, extra) in enumerate(PROPERTIES.items())
+    ]
+
+
+def new_run() -> str:
+    """Return a word that no other run has."""
+    return uuid.uuid4().hex[:12]
+
+
+def need(there: object, what: str) -> None:
+    """Skip with a reason when something that the machine should have is missing; where CI runs, fail."""
+    if not there:
+        outcome = pytest.fail if os.environ.get("CI") else pytest.skip
+        outcome(f"{what} is missing")
+
+
+def install_node_clients() -> None:
+    """Install what `package-lock.json` names, once, however many test processes ask at the same time."""
+    need(shutil.which("node") and shutil.which("npm"), "Node with npm")
+    mark = MODULES / ".package-lock.json"
+    with (NODE_FOLDER / "package-lock.json").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not mark.exists():
+            subprocess.run(["npm", "ci", "--ignore-scripts"], cwd=NODE_FOLDER, check=True, capture_output=True)
+
+
+def command(client: str) -> Sequence[str]:
+    """Return the program that runs a client; those for Node are installed first."""
+    if client in PYTHON:
+        return sys.executable, str(HERE / "drive.py")
+    install_node_clients()
+    return "node", str(NODE_FOLDER / "drive.mjs")
+
+
+async def send(
+    client: str,
+    host: str,
+    key: str,
+    events: Sequence[dict[str, Any]],
+    *,
+    retries: int = 2,
+    batch: int = 100,
+    gzip: bool = False,
+    patience: float = PATIENCE,
+) -> list[str]:
+    """Let a client send the events, wait until it has finished, and return what it says it gave up, and why.
+
+    `batch` is how many events it may put in one request, `retries` how often it may try again, and `patience` for
+    how many seconds it may do so when told when to come back.
+    """
+    task = {
+        "client": client,
+        "host": host,
+        "key": key,
+        "events": list(events),
+        "retries": retries,
+        "batch": batch,
+        "gzip": gzip,
+        "patience": patience,
+    }
+    pipe = asyncio.subprocess.PIPE
+    child = await asyncio.create_subprocess_exec(*command(client), stdin=pipe, stdout=pipe, stderr=pipe)
+    try:
+        told, complained = await asyncio.wait_for(child.communicate(json.dumps(task).encode()), PATIENCE)
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+    assert child.returncode == 0, complained.decode()
+    return list(json.loads(told))
