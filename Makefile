@@ -16,7 +16,8 @@ test: .venv/dev  ## The quick tests: minutes, no root, no browser, no Node
 	$(BIN)/pytest -m "not full" -n auto --dist loadfile
 
 test-full: .venv/full  ## What the quick tests leave out: crash runs and real servers
-	$(BIN)/pytest -m full
+	$(BIN)/pytest -m alone
+	$(BIN)/pytest -m "full and not alone" -n auto --dist loadfile
 
 check: .venv/full  ## Format, lint, types, import rules
 	$(BIN)/ruff format --check .

@@ -10,6 +10,7 @@ from postroad.delivery import backlog as backlog_module
 from postroad.delivery import frozen as frozen_module
 from postroad.destinations.base import BatchLimits, Delivered, Pause, Refused, Retry, Split
 from postroad.errors import StoreUnavailable
+from postroad.ledger.base import FrozenBatch
 
 IDS = [f"m{number}" for number in range(6)]
 
@@ -196,3 +197,15 @@ async def test_resent_dead_letters_are_frozen_too(bench):
     await bench.pass_time(62)
     assert destination.batches == again.batches == [["m0", "m1"]]
     assert (await bench.totals())["DELIVERED"] == 2
+
+
+async def test_the_cursor_moves_when_an_earlier_runs_batches_were_all_that_was_left(bench):
+    """They are sent before their blocks are read: reading those settles nothing more, and still the cursor moves."""
+    offsets = await bench.append("a", "b", "c")
+    left = [FrozenBatch(offsets[:2], 0, 0, 0, ""), FrozenBatch(offsets[2:], 0, 0, 0, "")]
+    await bench.ledger.freeze_batches(bench.number, left)
+    destination = Batched()
+    await bench.start(destination, plan(concurrency=2)._replace(batch=BatchLimits(2, 1000, 0.0, frozen=True)))
+    await bench.pass_time(1)
+    assert sorted(destination.delivered) == ["a", "b", "c"]
+    assert (await bench.account()).cursor == await bench.log.end()

@@ -13,7 +13,7 @@ from server import KEY, Server
 
 from postroad.clock import SystemClock
 
-pytestmark = [pytest.mark.full, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.full, pytest.mark.alone, pytest.mark.timeout(300)]
 
 HEALTHY = [f"healthy-{number}" for number in range(5)]
 FAILING = ["hanging", "resetting", "broken", "limited", "poisoned"]

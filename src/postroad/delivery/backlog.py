@@ -100,6 +100,7 @@ class Backlog:
         settled = await self._settled(blocks)
         for block in blocks:
             await self._open(block, settled.get(block.number, b""), expired_below)
+        self._settler.note_progress()
         return True
 
     async def _settled(self, blocks: Sequence[Block]) -> Mapping[int, bytes]:

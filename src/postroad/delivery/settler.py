@@ -50,6 +50,7 @@ class Settler:
         self._clean = asyncio.Event()
         self._clean.set()
         self._ended = False
+        self._written_to = window.cursor
         self._room = asyncio.Event()
         self._room.set()
         self.settlements = 0
@@ -96,6 +97,13 @@ class Settler:
             self._clean.clear()
         if draft.weight >= FULL:
             self._room.clear()
+
+    def note_progress(self) -> None:
+        """Note that blocks were taken up whose records had their outcomes before: the cursor moves without one."""
+        if self._window.cursor > self._written_to and self.idle:
+            self._work.set()
+            if not self._ended:
+                self._clean.clear()
 
     @property
     def idle(self) -> bool:
@@ -148,10 +156,11 @@ class Settler:
             self._clean.set()
 
     async def _write(self, draft: _Draft) -> None:
+        cursor = self._window.cursor
         settlement = Settlement(
             outcomes=draft.outcomes,
             sizes=draft.sizes,
-            cursor=self._window.cursor,
+            cursor=cursor,
             retries=draft.retries,
             dead=draft.dead,
             attempts=draft.attempts,
@@ -166,4 +175,5 @@ class Settler:
                 failing = True
                 await self._clock.sleep(_AGAIN_AFTER)
             else:
+                self._written_to = cursor
                 return
