@@ -201,6 +201,7 @@ async def test_resent_dead_letters_are_frozen_too(bench):
 
 async def test_the_cursor_moves_when_an_earlier_runs_batches_were_all_that_was_left(bench):
     """They are sent before their blocks are read: reading those settles nothing more, and still the cursor moves."""
+    await bench.ledger.open_account("hook", start=0, at=0)
     offsets = await bench.append("a", "b", "c")
     left = [FrozenBatch(offsets[:2], 0, 0, 0, ""), FrozenBatch(offsets[2:], 0, 0, 0, "")]
     await bench.ledger.freeze_batches(bench.number, left)
