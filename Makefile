@@ -13,11 +13,11 @@ serve: .venv/run  ## Set up and start Postroad with no configuration file
 	$(BIN)/postroad serve
 
 test: .venv/dev  ## The quick tests: minutes, no root, no browser, no Node
-	$(BIN)/pytest -m "not full" -n auto --dist loadfile
+	$(BIN)/pytest -m "not full" -n auto --dist worksteal
 
 test-full: .venv/full  ## What the quick tests leave out: crash runs and real servers
 	$(BIN)/pytest -m alone
-	$(BIN)/pytest -m "full and not alone" -n auto --dist loadfile
+	$(BIN)/pytest -m "full and not alone" -n auto --dist worksteal
 
 check: .venv/full  ## Format, lint, types, import rules
 	$(BIN)/ruff format --check .

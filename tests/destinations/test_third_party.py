@@ -52,6 +52,7 @@ def checkout(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.full
 def test_the_page_for_this_repository(checkout: Path) -> None:
     """Each command of the page does what the page says, and the printed line is all that is left to add."""
     create, *tests = blocks(HERE, "sh")
@@ -85,6 +86,7 @@ def test_what_is_written_is_as_we_write(checkout: Path) -> None:
     assert ruff.returncode == 0, ruff.stdout + ruff.stderr
 
 
+@pytest.mark.full
 def test_the_page_for_a_package_of_ones_own(tmp_path: Path) -> None:
     """A package by another author is installed, passes the conformance suite, and its type can be configured."""
     environment = tmp_path / "venv"

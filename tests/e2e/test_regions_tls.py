@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import aiohttp
+import pytest
 from server import Server, lines, until
 
 CERTIFICATE = Path(__file__).parent.parent / "destinations" / "untrusted.pem"
@@ -21,6 +22,7 @@ async def new_key(region: str) -> dict[str, str]:
     return json.loads((await child.communicate())[0])
 
 
+@pytest.mark.full
 async def test_two_regions_over_https(tmp_path):
     """An event goes to the region of its key and to no file of the other; at the other's host it is a 401."""
     shutil.copy(CERTIFICATE, tmp_path / "tls.pem")

@@ -59,6 +59,7 @@ async def send(server: Server, number: int, do: str) -> None:
         assert answer.status == 200
 
 
+@pytest.mark.full
 async def test_transforms_and_privacy_in_a_running_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The good events arrive shaped, the bad ones are dead letters with their reasons, the books balance, and neither
     the other destination nor the end of the server is in any way concerned.
