@@ -29,7 +29,7 @@ fix: .venv/dev  ## Format, and mend what the linter can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/dev  ## Measure: track against an empty handler, in one run
+bench: .venv/full  ## Measure ingest, batches and delivery, in one run
 	$(BIN)/python -m bench
 
 lock: .venv/dev  ## Renew the lock files from pyproject.toml

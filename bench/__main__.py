@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
+sys.path[:0] = [str(HERE), str(HERE.parent / "tests" / "e2e")]
 
 from batches import batches, stages  # noqa: E402  # bench is a folder of programs, not a package
 from drain import delivery  # noqa: E402

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic, sleep
 
+import postgres_server
 from fill import fill
 from load import SEED
 from servers import KEY, cpu, free_port, load, postroad, process, status
@@ -20,6 +21,11 @@ WEBHOOK = (
     '[destinations.hook]\ntype = "webhook"\nnames = ["Mixpanel"]\nallow_private = true\nfrom = "beginning"\n'
     'url = "http://127.0.0.1:{port}/"\n{more}\n'
 )
+POSTGRES = (
+    '[destinations.warehouse]\ntype = "postgres"\nnames = ["Mixpanel"]\nallow_private = true\nfrom = "beginning"\n'
+    'dsn = "{dsn}"\n'
+)
+PARQUET = '[destinations.lake]\ntype = "parquet"\nnames = ["Mixpanel"]\nfrom = "beginning"\n'
 SINGLE = "concurrency = 64"
 BATCHED = 'body = "batch"\nbatch = { max_events = 100 }'
 
@@ -32,9 +38,9 @@ def delivery(seconds: float, backlog: int) -> None:
     ):
         with receiver() as port:
             drained(name, WEBHOOK.format(port=port, more=more), events, f"   aim: {aim:,}")
-    drained(
-        "parquet", '[destinations.lake]\ntype = "parquet"\nnames = ["Mixpanel"]\nfrom = "beginning"\n', backlog // 2
-    )
+    with postgres_server.running(fsync="on") as database:
+        drained("postgres", POSTGRES.format(dsn=database.dsn()), backlog // 4)
+    drained("parquet", PARQUET, backlog // 2)
     latency(seconds)
     beside(seconds, backlog)
 

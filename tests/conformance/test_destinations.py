@@ -304,16 +304,16 @@ class ParquetHarness(ConsoleHarness):
         return self.surroundings.folder / "d"
 
     async def files(self) -> Sequence[bytes]:
-        """Return the files, the oldest first."""
-        paths = sorted(self.path.rglob("*.parquet"), key=lambda path: path.stat().st_mtime_ns)
-        return [path.read_bytes() for path in paths]
+        """Return the files."""
+        return [path.read_bytes() for path in self.path.rglob("*.parquet")]
 
     async def arrived(self) -> Sequence[Arrival]:
-        """Return the rows of the files."""
+        """Return the rows of the files, as the log has them: files written together have no order of their own."""
         import pyarrow as pa  # noqa: PLC0415 -- only those who run the full tests have it
         import pyarrow.parquet as pq  # noqa: PLC0415
 
         rows = [row for file in await self.files() for row in pq.read_table(pa.BufferReader(file)).to_pylist()]
+        rows.sort(key=lambda row: row["log_offset"])
         return [Arrival(row["message_id"], row["body"].encode()) for row in rows]
 
     async def fail(self) -> None:
@@ -350,10 +350,9 @@ class ParquetBucketHarness(ParquetHarness):
         return await super().start()
 
     async def files(self) -> Sequence[bytes]:
-        """Return the objects, the oldest first."""
+        """Return the objects."""
         store = self.server.store(self.bucket)
-        found = sorted(store.list().collect(), key=lambda one: (one["last_modified"], one["path"]))
-        return [bytes(store.get(one["path"]).bytes()) for one in found]
+        return [bytes(store.get(one["path"]).bytes()) for one in store.list().collect()]
 
     async def fail(self) -> None:
         """Remove it."""

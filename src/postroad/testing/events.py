@@ -65,7 +65,7 @@ def unusual_events() -> Sequence[Event]:
         body=body.encode(),
     )
     empty = call("track", {"event": "Empty 🐢", "properties": {}}, message_id="m" * 300, offset=9)
-    return [identify, empty]
+    return [empty, identify]
 
 
 def call(type_: str, members: Mapping[str, object], *, message_id: str, offset: int, kind: Kind | None = None) -> Event:
