@@ -18,16 +18,16 @@ from servers import KEY, cpu, free_port, load, postroad, process, status
 HERE = Path(__file__).parent
 _PATIENCE = 300.0
 WEBHOOK = (
-    '[destinations.hook]\ntype = "webhook"\nnames = ["Mixpanel"]\nallow_private = true\nfrom = "beginning"\n'
-    'url = "http://127.0.0.1:{port}/"\n{more}\n'
+    '[destinations.hook]\ntype = "{kind}"\nnames = ["Mixpanel"]\nallow_private = true\nfrom = "beginning"\n'
+    'url = "http://127.0.0.1:{port}/"\nconcurrency = {concurrency}\n'
 )
 POSTGRES = (
     '[destinations.warehouse]\ntype = "postgres"\nnames = ["Mixpanel"]\nallow_private = true\nfrom = "beginning"\n'
     'dsn = "{dsn}"\n'
 )
 PARQUET = '[destinations.lake]\ntype = "parquet"\nnames = ["Mixpanel"]\nfrom = "beginning"\n'
-SINGLE = "concurrency = 64"
-BATCHED = 'body = "batch"\nbatch = { max_events = 100 }'
+SINGLE = {"kind": "webhook", "concurrency": 64}
+BATCHED = {"kind": "webhook_batch", "concurrency": 8}
 
 
 def delivery(seconds: float, backlog: int) -> None:
@@ -37,7 +37,7 @@ def delivery(seconds: float, backlog: int) -> None:
         ("webhook, batches of 100", BATCHED, backlog // 2, 80_000),
     ):
         with receiver() as port:
-            drained(name, WEBHOOK.format(port=port, more=more), events, f"   aim: {aim:,}")
+            drained(name, WEBHOOK.format(port=port, **more), events, f"   aim: {aim:,}")
     with postgres_server.running(fsync="on") as database:
         drained("postgres", POSTGRES.format(dsn=database.dsn()), backlog // 4)
     drained("parquet", PARQUET, backlog // 2)
@@ -74,7 +74,7 @@ def delivered(admin: int, folder: Path) -> int | None:
 def latency(seconds: float) -> None:
     """Print how long an event takes from its request to the webhook, at 1,000 events a second."""
     with receiver() as port, tempfile.TemporaryDirectory() as folder:
-        destination = WEBHOOK.format(port=port, more=SINGLE)
+        destination = WEBHOOK.format(port=port, **SINGLE)
         with postroad(Path(folder), destination) as (ingest, _, _admin):
             sent = asyncio.run(paced(ingest, 1000, seconds))
             while (told := figures(port))["events"] < sent:
@@ -86,7 +86,7 @@ def beside(seconds: float, backlog: int) -> None:
     """Print ingest's latency with nothing to deliver, and while a backlog is being drained."""
     with receiver() as port, tempfile.TemporaryDirectory() as none, tempfile.TemporaryDirectory() as much:
         asyncio.run(fill(Path(much) / "data", backlog))
-        destination = WEBHOOK.format(port=port, more=BATCHED)
+        destination = WEBHOOK.format(port=port, **SINGLE)  # slow enough to last
         with postroad(Path(none)) as (idle, _, _a), postroad(Path(much), destination) as (busy, _, _b):
             pairs = [(paced_load(idle, seconds), paced_load(busy, seconds)) for _ in range(3)]
             left = backlog - figures(port)["events"]

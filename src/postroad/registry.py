@@ -25,6 +25,7 @@ DESTINATIONS: Final[Mapping[str, str]] = {
     "postgres": "postroad.destinations.postgres:Postgres",
     "segment": "postroad.destinations.segment:Segment",
     "webhook": "postroad.destinations.webhook:Webhook",
+    "webhook_batch": "postroad.destinations.webhook_batch:WebhookBatch",
 }
 ENTRY_POINTS: Final = "postroad.destinations"
 

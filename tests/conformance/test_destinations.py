@@ -28,7 +28,9 @@ from postroad.destinations.postgres import Postgres
 from postroad.destinations.printable import printable
 from postroad.destinations.segment import Segment
 from postroad.destinations.segment import message_id as segment_id
-from postroad.destinations.webhook import Webhook, webhook_id
+from postroad.destinations.signed import webhook_id
+from postroad.destinations.webhook import Webhook
+from postroad.destinations.webhook_batch import WebhookBatch
 from postroad.registry import DESTINATIONS, load, settings_of
 from postroad.testing.destinations import Arrival, DestinationConformance
 from postroad.testing.events import RECEIVED_AT
@@ -162,9 +164,7 @@ class WebhookHarness(ConsoleHarness):
 class WebhookBatchHarness(WebhookHarness):
     """The far side gets batches."""
 
-    def raw(self) -> Mapping[str, object]:
-        """Return settings for batches."""
-        return {**super().raw(), "body": "batch"}
+    type = WebhookBatch
 
     async def arrived(self) -> Sequence[Arrival]:
         """Return the members of all batches."""
@@ -479,7 +479,7 @@ def members(body: bytes) -> Sequence[bytes]:
 
 def test_every_built_in_is_tested() -> None:
     """A new line in the registry's table needs a harness here."""
-    tested = {ConsoleHarness.type, FileHarness.type, WebhookHarness.type}
+    tested = {ConsoleHarness.type, FileHarness.type, WebhookHarness.type, WebhookBatchHarness.type}
     tested |= {CustomerioHarness.type, MixpanelHarness.type, SegmentHarness.type}
     tested |= {PostgresHarness.type, ParquetHarness.type}
     assert {load(name) for name in DESTINATIONS} == tested

@@ -293,7 +293,7 @@ def test_without_an_address_there_is_no_place(context: object, expected: object)
 
 def test_properties_stay_as_they_are() -> None:
     """Properties keep every digit; those that Mixpanel would take for its own words give way to ours."""
-    [odd, _] = unusual_events()
+    [_, odd] = unusual_events()
     view = odd._replace(type="page", body=odd.body.replace(b'"traits"', b'"name":"Prices","properties"'))
     sent = write(view).body
     assert b'"exact":123456789012345678901234567890,"tiny":1.0e-7,' in sent

@@ -12,7 +12,7 @@ event counts as `Refused`. Raising is a bug: several events are then sent again 
 alone counts as `Retry`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -119,6 +119,23 @@ class Surroundings(NamedTuple):
     write: Callable[[str], None]
 
 
+class Sent(NamedTuple):
+    """What goes out for one semantic email event.
+
+    `name` is the event's name over there; an event that came under another tool's name keeps that one.
+    `fields` are the service's fields, each with the member of the event it is filled from, both as paths
+    ("properties.email_id"). `key` is the field or header by which a duplicate is recognised.
+    """
+
+    name: str
+    fields: Mapping[str, str]
+    key: str
+
+
+EmailEvents = Mapping[Kind, Sent | None]
+"""An entry for each kind; None for an event that the service has no place for."""
+
+
 class Destination(Protocol):
     """A place events go. Made inside a running event loop; `send` is never called after `close`."""
 
@@ -148,6 +165,9 @@ class DestinationType(Protocol):
     batch: ClassVar[BatchLimits]
     """The best batch for this service; the configuration may say less or more. `BatchLimits(1, …, 0)` sends
     events one at a time."""
+
+    email_events: ClassVar[EmailEvents]
+    """What becomes of each of the six semantic email events, as data: routing, documentation and console read it."""
 
     def __call__(self, settings: Any, surroundings: Surroundings) -> Destination:
         """Make a destination; may not call, read or write anything yet."""

@@ -18,8 +18,7 @@ import msgspec
 from msgspec import Raw
 
 from postroad.contract.email import PROPERTIES, Kind
-from postroad.destinations.base import Event
-from postroad.destinations.email_events import EmailEvents, Sent
+from postroad.destinations.base import EmailEvents, Event, Sent
 
 SCHEMA: Final = 1
 """The version of these columns: a higher one only ever has more."""

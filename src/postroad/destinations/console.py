@@ -1,12 +1,13 @@
 """The console destination: prints one line an event. It is the example to copy.
 
-A destination is one class in one file, and one line in `postroad.registry`. Four parts make it:
+A destination is one class in one file, and one line in `postroad.registry`. Five parts make it:
 
 1. `Settings`: what the operator writes under `[destinations.<id>]` beside the settings that every
    destination has. Each field has its type, a sentence, and a default if it may be left out.
-2. `takes`: whether the service has a place for this event at all.
-3. `send`: try once, and say for each event what came of it. Never retry, wait or raise here.
-4. `close`: let go of what was opened.
+2. `batch` and `email_events`: what suits the service, and what it makes of the six email events.
+3. `takes`: whether the service has a place for this event at all.
+4. `send`: try once, and say for each event what came of it. Never retry, wait or raise here.
+5. `close`: let go of what was opened.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,8 @@ import msgspec
 from msgspec import Meta
 
 from postroad.clock import iso
-from postroad.destinations.base import BatchLimits, Delivered, Event, Outcome, Retry, Surroundings
+from postroad.destinations.base import BatchLimits, Delivered, EmailEvents, Event, Outcome, Retry, Surroundings
+from postroad.destinations.email_events import passed_on
 from postroad.destinations.printable import printable
 
 
@@ -29,6 +31,7 @@ class Console:
         prefix: Annotated[str, Meta(description="Written in front of every line.")] = ""
 
     batch: ClassVar[BatchLimits] = BatchLimits(max_events=1, max_bytes=1 << 20, linger=0)
+    email_events: ClassVar[EmailEvents] = passed_on("messageId")
 
     def __init__(self, settings: Settings, surroundings: Surroundings) -> None:
         self._prefix = settings.prefix

@@ -1,33 +1,13 @@
-"""What a destination makes of the six semantic email events: a table of its own, as data.
-
-Every type of destination states it as `email_events`. Routing, the documentation and the console read it there.
-"""
+"""The tables that say what a destination makes of the six semantic email events: making one, and asking it."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
 from postroad.contract.email import PROPERTIES, Kind
-from postroad.destinations.base import Event
-
-
-class Sent(NamedTuple):
-    """What goes out for one semantic email event.
-
-    `name` is the event's name over there; an event that came under another tool's name keeps that one.
-    `fields` are the service's fields, each with the member of the event it is filled from, both as paths
-    ("properties.email_id"). `key` is the field or header by which a duplicate is recognised.
-    """
-
-    name: str
-    fields: Mapping[str, str]
-    key: str
-
-
-EmailEvents = Mapping[Kind, Sent | None]
-"""An entry for each kind; None for an event that the service has no place for."""
+from postroad.destinations.base import EmailEvents, Event, Sent
 
 COMMON: Final = ("userId", "timestamp", "context.traits.email")
 """The members beside `properties` that say whose email it was and when it happened."""

@@ -15,7 +15,8 @@ import msgspec
 from msgspec import Meta
 
 from postroad.clock import iso
-from postroad.destinations.base import BatchLimits, Delivered, Event, Outcome, Pause, Retry, Surroundings
+from postroad.destinations.base import BatchLimits, Delivered, EmailEvents, Event, Outcome, Pause, Retry, Surroundings
+from postroad.destinations.email_events import passed_on
 from postroad.destinations.line_file import LineFile
 
 SCHEMA: Final = 1
@@ -52,6 +53,7 @@ class File:
         keep: Annotated[int, Meta(ge=0, description="How many files put aside to keep, the newest; 0 keeps all.")] = 0
 
     batch: ClassVar[BatchLimits] = BatchLimits(max_events=1000, max_bytes=4 << 20, linger=0)
+    email_events: ClassVar[EmailEvents] = passed_on("messageId")
 
     def __init__(self, settings: Settings, surroundings: Surroundings) -> None:
         self._path = Path(settings.path) if settings.path else surroundings.folder / f"{surroundings.id}.ndjson"

@@ -15,10 +15,10 @@ import msgspec
 from msgspec import Meta, Raw
 
 from postroad.contract.email import Kind
-from postroad.destinations.base import BatchLimits, Event, Outcome, Surroundings
+from postroad.destinations.base import BatchLimits, EmailEvents, Event, Outcome, Surroundings
 from postroad.destinations.batches import Part
 from postroad.destinations.calls import Calls, Residency, Service, address, members_of
-from postroad.destinations.email_events import EmailEvents, has_place, passed_on
+from postroad.destinations.email_events import has_place, passed_on
 from postroad.destinations.http import Url, basic_auth
 from postroad.secret import Secret
 

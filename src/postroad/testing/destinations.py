@@ -147,6 +147,14 @@ class DestinationConformance:
         assert struct.__struct_config__.forbid_unknown_fields
         assert struct.__struct_config__.frozen
 
+    async def test_states_what_becomes_of_each_email_event(self) -> None:
+        """The table has an entry for each of the six; those it has no place for are not taken, all others are."""
+        destination = await self.harness.start()
+        table = self.harness.type.email_events
+        taken = {event.kind: destination.takes(event) for event in every_email_event()}
+        assert taken == {kind: sent is not None for kind, sent in table.items()}
+        await self._end(destination)
+
     async def _delivers(self, events: Sequence[Event]) -> None:
         destination = await self.harness.start()
         await self._check(destination, self._taken(destination, events))

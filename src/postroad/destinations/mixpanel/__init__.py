@@ -22,9 +22,9 @@ import msgspec
 from msgspec import Meta
 
 from postroad.destinations.answer import Answer
-from postroad.destinations.base import BatchLimits, Event, Outcome, Surroundings
+from postroad.destinations.base import BatchLimits, EmailEvents, Event, Outcome, Surroundings
 from postroad.destinations.batches import Part, send_in_chunks
-from postroad.destinations.email_events import EmailEvents, has_place
+from postroad.destinations.email_events import has_place
 from postroad.destinations.http import Client, Url, basic_auth
 from postroad.destinations.mixpanel.answer import outcomes_of
 from postroad.destinations.mixpanel.event import EMAIL_EVENTS, write

@@ -12,9 +12,9 @@ import msgspec
 from msgspec import Raw
 
 from postroad.contract.email import Kind
-from postroad.destinations.base import Event
+from postroad.destinations.base import EmailEvents, Event, Sent
 from postroad.destinations.batches import Part
-from postroad.destinations.email_events import EmailEvents, Sent, properties
+from postroad.destinations.email_events import properties
 
 PLACEHOLDERS: Final = frozenset(
     {"00000000-0000-0000-0000-000000000000", "anon", "anonymous", "nil", "none", "null", "n/a", "na", "undefined"}

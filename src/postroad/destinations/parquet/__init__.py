@@ -26,9 +26,8 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 from msgspec import Meta
 
-from postroad.destinations.base import BatchLimits, Delivered, Event, Outcome, Refused, Retry, Surroundings
+from postroad.destinations.base import BatchLimits, Delivered, EmailEvents, Event, Outcome, Refused, Retry, Surroundings
 from postroad.destinations.columns import Columns, columns_of, email_events
-from postroad.destinations.email_events import EmailEvents
 from postroad.destinations.parquet.names import File, files_of
 from postroad.destinations.parquet.places import Bucket, Folder, Place
 from postroad.secret import Secret

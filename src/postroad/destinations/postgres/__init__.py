@@ -26,9 +26,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 import msgspec
 from msgspec import Meta
 
-from postroad.destinations.base import BatchLimits, Event, Outcome, Refused, Retry, Surroundings
+from postroad.destinations.base import BatchLimits, EmailEvents, Event, Outcome, Refused, Retry, Surroundings
 from postroad.destinations.columns import Columns, columns_of, email_events
-from postroad.destinations.email_events import EmailEvents
 from postroad.secret import Secret
 
 if TYPE_CHECKING:
