@@ -1,5 +1,8 @@
 """The admin API: dead letters, rejections and replays."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from postroad.ledger.base import Outcome, Settlement
@@ -156,6 +159,19 @@ async def test_bad_questions(world, method, path, body, query):
     assert (status, told["code"]) == (400, "invalid")
     assert told["message"]
     assert await ids(world) == ["m0", "m1", "m2", "m3", "m4", "m5"]
+
+
+def test_the_page_has_every_endpoint(world):
+    """docs/reference/admin-api.md lists each endpoint that needs the token, and no other."""
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "admin-api.md").read_text()
+    said = set(re.findall(r"^\| `((?:GET|POST) /[^`]*)` \|", page, re.MULTILINE))
+    there = {
+        f"{method} {re.sub(':int', '', route.path)}"
+        for route in world.app.routes
+        for method in route.methods - {"HEAD"}
+        if route.path.startswith("/api/") or route.path == "/metrics"
+    }
+    assert said == there
 
 
 @pytest.mark.parametrize("token", [None, "", "tik"])
