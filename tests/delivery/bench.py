@@ -12,9 +12,10 @@ from postroad.contract.calls import Type
 from postroad.contract.decode import Call
 from postroad.contract.email import Kind
 from postroad.contract.stored import StoredEvent, make_key, pack
+from postroad.delivery.plan import Plan
 from postroad.delivery.routing import Route
 from postroad.delivery.schedule import RetryPolicy
-from postroad.delivery.worker import Plan, Worker
+from postroad.delivery.worker import Worker
 from postroad.destinations.base import Delivered, Event, Outcome
 from postroad.ledger.base import Account, Retry, Settlement
 from postroad.ledger.memory import MemoryLedger
@@ -203,6 +204,7 @@ class Bench:
         assert account is not None
         return account
 
-    async def totals(self) -> Mapping[str, int]:
-        """Return the account's totals by the outcomes' names."""
-        return {outcome.name: count for outcome, count in (await MemoryLedger.totals(self.ledger, self.number)).items()}
+    async def totals(self, number: int | None = None) -> Mapping[str, int]:
+        """Return the totals of the account, or of another one, by the outcomes' names."""
+        totals = await MemoryLedger.totals(self.ledger, self.number if number is None else number)
+        return {outcome.name: count for outcome, count in totals.items()}

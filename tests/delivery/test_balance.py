@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from postroad.destinations.base import BatchLimits, Delivered, Pause, Refused, Retry, Split
+from postroad.ledger.base import Outcome
 from postroad.ledger.memory import MemoryLedger
+from postroad.log.base import number_of, position_of
 
 HANGS = None
 STEPS = st.sampled_from([Retry("busy"), Retry("slow down", 90), Refused("no"), Pause("HTTP 401"), RuntimeError("bug")])
@@ -48,14 +50,17 @@ async def _balance(scripts, block_size, ends, concurrency):
             await bench.pass_time(120)
         await bench.stop()
     delivered = {message_id for destination in destinations for message_id in destination.delivered}
-    outcomes = {i: (await bench.ledger.outcomes(1, offset >> 16))[offset & 0xFFFF] for i, offset in offsets.items()}
-    assert set(outcomes.values()) <= {1, 3}
-    assert {message_id for message_id, outcome in outcomes.items() if outcome == 1} <= delivered
+    outcomes = {
+        name: (await bench.ledger.outcomes(1, number_of(offset)))[position_of(offset)]
+        for name, offset in offsets.items()
+    }
+    assert set(outcomes.values()) <= {Outcome.DELIVERED, Outcome.DEAD}
+    assert {message_id for message_id, outcome in outcomes.items() if outcome == Outcome.DELIVERED} <= delivered
     totals = await MemoryLedger.totals(bench.ledger, 1)
     assert totals == Counter(outcomes.values())
     assert (await bench.account()).cursor == await bench.log.end()
     assert [letter.offset for letter in await bench.ledger.dead(1)] == sorted(
-        offsets[message_id] for message_id, outcome in outcomes.items() if outcome == 3
+        offsets[message_id] for message_id, outcome in outcomes.items() if outcome == Outcome.DEAD
     )
 
 

@@ -1,8 +1,9 @@
 """How events share sends: limits, lingering, rates, what is tried again, and how a bad one ends alone."""
 
-import pytest
+import asyncio
+
 from batched import Batched, fine
-from bench import Bench, calm, entry, plan
+from bench import calm, entry, plan
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,18 +13,11 @@ from postroad.delivery.breaker import FAILURES
 from postroad.delivery.items import Item
 from postroad.delivery.rate import Rate
 from postroad.destinations.base import BatchLimits, Delivered, Event, Pause, Refused, Retry, Split
+from postroad.errors import StoreUnavailable
 from postroad.log.base import Record
 
 IDS = [f"m{number}" for number in range(10)]
 SIZE = len(entry("m0").value) - len(b"Order Placed") - 18  # of a body
-
-
-@pytest.fixture
-async def bench():
-    """A bench whose worker is stopped at the end."""
-    bench = Bench()
-    yield bench
-    await bench.stop()
 
 
 def limits(max_events: int = 100, max_bytes: int = 1 << 20, linger: float = 0.0) -> BatchLimits:
@@ -77,6 +71,25 @@ async def test_a_batch_lingers_for_more(bench):
     assert destination.batches[1:] == [["c", "d", "e"]]
     await bench.pass_time(2)
     assert destination.batches[2:] == [["f"]]
+
+
+async def test_a_batch_does_not_linger_while_the_ledger_fails(bench, monkeypatch):
+    """What was gathered goes out at once when no more can be read: a failing store is not asked again and again."""
+
+    async def unreadable(_account: int):
+        await asyncio.sleep(0)
+        raise StoreUnavailable("gone")
+
+    destination = Batched()
+    await bench.start(destination, batches(limits(3, linger=60)))
+    await bench.append("a")
+    await calm()
+    assert destination.batches == []
+    monkeypatch.setattr(bench.ledger, "totals", unreadable)
+    await bench.append("b")
+    await calm()
+    assert destination.batches == [["a"]]
+    assert bench.worker.state == "waiting: gone"
 
 
 async def test_retries_and_new_records_share_a_batch(bench):

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from bench import Bench, Scripted, WatchedLedger, calm, plan
+from bench import Bench, Scripted, calm, plan
 
 from postroad.delivery.accounts import open_accounts
 from postroad.delivery.engine import Engine, Service
@@ -14,14 +14,6 @@ from postroad.log.base import BLOCK_SPAN
 IDS = [f"m{number}" for number in range(30)]
 
 
-@pytest.fixture
-async def bench():
-    """A bench whose engine is stopped at the end."""
-    bench = Bench()
-    yield bench
-    await bench.stop()
-
-
 async def run(bench: Bench, **makers):
     """Run an engine whose destinations start at the beginning of the log."""
     services = [Service(plan(name, concurrency=2), make, from_beginning=True) for name, make in makers.items()]
@@ -29,11 +21,6 @@ async def run(bench: Bench, **makers):
     bench.task = asyncio.create_task(engine.run())
     await calm()
     return engine
-
-
-async def totals(ledger: WatchedLedger, account: int):
-    """Return an account's totals by name."""
-    return {outcome.name: count for outcome, count in (await ledger.totals(account)).items()}
 
 
 async def test_no_destination_holds_up_another(bench):
@@ -57,9 +44,9 @@ async def test_no_destination_holds_up_another(bench):
     await calm()
     assert sorted(good.delivered) == sorted([*IDS, "last"])
     numbers = {account.destination: account.number for account in await bench.ledger.accounts()}
-    assert await totals(bench.ledger, numbers["hangs"]) == {}
-    assert await totals(bench.ledger, numbers["raises"]) == {"RETRY": 6}  # then the breaker was open
-    assert await totals(bench.ledger, numbers["refuses"]) == {"DEAD": 31}
+    assert await bench.totals(numbers["hangs"]) == {}
+    assert await bench.totals(numbers["raises"]) == {"RETRY": 6}  # then the breaker was open
+    assert await bench.totals(numbers["refuses"]) == {"DEAD": 31}
     hangs.otherwise.set()
     await calm()
 
@@ -82,7 +69,7 @@ async def test_a_failed_loop_is_started_again(bench):
     bench.ledger.broken = None
     await bench.pass_time(1)
     assert [destination.delivered for destination in made] == [["a"], ["a"]]
-    assert await totals(bench.ledger, 1) == {"DELIVERED": 1}
+    assert await bench.totals(1) == {"DELIVERED": 1}
 
 
 async def test_a_restart_waits_for_the_ledger(bench, monkeypatch):
@@ -103,7 +90,7 @@ async def test_a_restart_waits_for_the_ledger(bench, monkeypatch):
     monkeypatch.setattr(bench.ledger, "accounts", accounts)
     bench.ledger.broken, destination.closed = None, 0
     await bench.pass_time(1)
-    assert await totals(bench.ledger, 1) == {"DELIVERED": 1}
+    assert await bench.totals(1) == {"DELIVERED": 1}
 
 
 async def test_a_start_waits_for_the_ledger(bench, monkeypatch):
@@ -211,7 +198,7 @@ async def test_a_destination_that_comes_back_claims_nothing_twice(bench):
     bench.number = back.number
     await bench.start(destination)
     assert destination.seen == ["h"]
-    counted = [sum((await totals(bench.ledger, number)).values()) for number in (1, 2)]
+    counted = [sum((await bench.totals(number)).values()) for number in (1, 2)]
     assert counted == [7, 1]
 
 

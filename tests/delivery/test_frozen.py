@@ -4,23 +4,17 @@ import asyncio
 
 import pytest
 from batched import Batched, fine
-from bench import Bench, calm, plan
+from bench import calm, plan
 
 from postroad.delivery import backlog as backlog_module
 from postroad.delivery import frozen as frozen_module
+from postroad.delivery.rate import Rate
 from postroad.destinations.base import BatchLimits, Delivered, Pause, Refused, Retry, Split
 from postroad.errors import StoreUnavailable
 from postroad.ledger.base import FrozenBatch
+from postroad.log.base import BLOCK_SPAN
 
 IDS = [f"m{number}" for number in range(6)]
-
-
-@pytest.fixture
-async def bench():
-    """A bench whose worker is stopped at the end."""
-    bench = Bench()
-    yield bench
-    await bench.stop()
 
 
 def freezing(max_events: int = 3, **more):
@@ -185,8 +179,8 @@ async def test_resent_dead_letters_are_frozen_too(bench):
     await bench.pass_time(100)
     await bench.append("m2")
     await calm()
-    await bench.log.retire(offsets[1] + 1 << 16, 1)
-    await bench.ledger.forget(1 << 16)
+    await bench.log.retire(BLOCK_SPAN, 1)
+    await bench.ledger.forget(BLOCK_SPAN)
     await bench.ledger.resend(1, offsets, bench.clock.now())
     await bench.kill()
     destination = Batched(lambda ids: [Retry("busy", 50)] * len(ids))
@@ -210,3 +204,91 @@ async def test_the_cursor_moves_when_an_earlier_runs_batches_were_all_that_was_l
     await bench.pass_time(1)
     assert sorted(destination.delivered) == ["a", "b", "c"]
     assert (await bench.account()).cursor == await bench.log.end()
+
+
+async def test_what_is_left_of_a_batch_expires_too(bench):
+    """When a transform takes an event out of a batch that waits, the others are still one, and expire as one."""
+    await bench.append(*IDS[:3])
+    destination = Batched(busy)
+
+    async def shape(event):
+        return None if destination.batches and event.message_id == "m0" else event
+
+    await bench.start(destination, freezing(rate=Rate(requests=0.01), shape=shape))
+    await bench.pass_time(10)
+    (left,) = await bench.ledger.frozen(1)
+    assert len(left.offsets) == 2
+    await bench.worker.expire(BLOCK_SPAN)
+    await bench.pass_time(200)
+    assert destination.batches == [IDS[:3]]
+    assert await bench.totals() == {"FILTERED_TRANSFORM": 1, "EXPIRED": 2}
+    assert (await bench.account()).cursor == BLOCK_SPAN
+
+
+async def test_a_batch_may_expire_while_it_is_read(bench, monkeypatch):
+    """A batch that expires between falling due and being sent is not sent, and disturbs nothing."""
+    await bench.append("m0")
+    destination = Batched(busy)
+    await bench.start(destination, freezing())
+    read, gate = bench.log.read, asyncio.Event()
+
+    async def read_late(start, max_bytes):
+        monkeypatch.setattr(bench.log, "read", read)
+        await gate.wait()
+        return await read(start, max_bytes)
+
+    monkeypatch.setattr(bench.log, "read", read_late)
+    await bench.pass_time(10)
+    await bench.worker.expire(BLOCK_SPAN)
+    gate.set()
+    await calm()
+    assert not bench.task.done()
+    assert destination.batches == [["m0"]]
+    assert await bench.totals() == {"EXPIRED": 1}
+
+
+async def test_it_does_not_wait_for_one_that_lingers(bench):
+    """A batch that falls due while another gathers is sent at once; the other lingers as long as it would have."""
+    await bench.append(*IDS[:3])
+    answers = [busy(IDS[:3])]
+    destination = Batched(lambda ids: answers.pop() if answers else fine(ids))
+    limits = BatchLimits(3, 1 << 20, 60, frozen=True)
+    await bench.start(destination, plan(concurrency=1)._replace(batch=limits))
+    await bench.append("m3")
+    await calm()
+    await bench.pass_time(10)
+    assert destination.batches == [IDS[:3], IDS[:3]]
+    await bench.append("m4")
+    await bench.pass_time(49)
+    assert destination.batches[2:] == []
+    await bench.pass_time(1)
+    assert destination.batches[2:] == [["m3", "m4"]]
+
+
+async def test_waiting_for_many_costs_nothing(bench, monkeypatch):
+    """While as many wait as may, the loop sleeps, after a restart or a resent dead letter too; that one goes out
+    once there is room.
+    """
+    monkeypatch.setattr(frozen_module, "MOST_WAITING", 2)
+    offsets = await bench.append("bad", *IDS[:3])
+    first = Batched(lambda ids: [Refused("no")] if ids == ["bad"] else [Retry("busy", 1000)])
+    await bench.start(first, freezing(1))
+    await bench.stop()
+    destination = Batched()
+    await bench.start(destination, freezing(1))
+    sleeps = []
+    sleep = bench.clock.sleep
+
+    async def counted(seconds):
+        sleeps.append(seconds)
+        await sleep(seconds)
+
+    monkeypatch.setattr(bench.clock, "sleep", counted)
+    await bench.ledger.resend(1, offsets[:1], bench.clock.now())
+    bench.worker.poke()
+    await calm()
+    assert destination.batches == []
+    assert len(sleeps) <= 2
+    await bench.pass_time(1200)
+    await bench.pass_time(0)
+    assert sorted(destination.delivered) == ["bad", "m0", "m1", "m2"]

@@ -2,18 +2,10 @@
 
 import pytest
 from batched import Batched, fine
-from bench import Bench, calm, plan
+from bench import calm, plan
 
 from postroad.destinations.base import BatchLimits, Retry
 from postroad.log.base import BLOCK_SPAN
-
-
-@pytest.fixture
-async def bench():
-    """A bench whose worker is stopped at the end."""
-    bench = Bench()
-    yield bench
-    await bench.stop()
 
 
 async def shape(event):

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 
 import pytest
-from bench import POLICY, Bench, Scripted, calm, plan
+from bench import POLICY, Scripted, calm, plan
 
 from postroad.clock import MICROSECONDS
 from postroad.delivery import sender as sender_module
@@ -12,14 +12,6 @@ from postroad.delivery.routing import Route
 from postroad.destinations.base import Delivered, Pause, Refused, Retry
 from postroad.ledger.base import Outcome
 from postroad.log.base import BLOCK_SPAN
-
-
-@pytest.fixture
-async def bench():
-    """A bench whose worker is stopped at the end."""
-    bench = Bench()
-    yield bench
-    await bench.stop()
 
 
 async def test_delivered_events_settle(bench):

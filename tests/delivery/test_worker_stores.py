@@ -3,22 +3,15 @@
 import asyncio
 
 import pytest
-from bench import Bench, Scripted, calm, plan
+from bench import Scripted, calm, plan
 
 from postroad.delivery import backlog as backlog_module
 from postroad.delivery import sender as sender_module
+from postroad.delivery import settler as settler_module
 from postroad.destinations.base import Refused, Retry
 from postroad.errors import StoreUnavailable
 from postroad.ledger.base import Outcome, Settlement
 from postroad.log.base import BLOCK_SPAN
-
-
-@pytest.fixture
-async def bench():
-    """A bench whose worker is stopped at the end."""
-    bench = Bench()
-    yield bench
-    await bench.stop()
 
 
 async def test_a_restart_sends_exactly_what_was_not_settled(bench):
@@ -171,6 +164,25 @@ async def test_a_bug_in_settling_comes_to_light(bench):
     await calm()
     assert bench.task.done()
     assert destination.closed == 1
+    with pytest.raises(ValueError, match="a bug"):
+        bench.task.result()
+
+
+async def test_expiry_does_not_wait_for_a_worker_that_has_ended(bench, monkeypatch):
+    """Whoever lets events expire gets an answer although the worker ended, with outcomes that it couldn't settle."""
+    monkeypatch.setattr(settler_module, "FULL", 1)
+    monkeypatch.setattr(backlog_module, "READ_BYTES", 1)
+    for name in "abcdef":
+        await bench.append(name)
+    bench.ledger.hold, bench.ledger.broken = asyncio.Event(), ValueError("a bug")
+    await bench.start(Scripted(), plan(concurrency=1))
+    expiring = asyncio.create_task(bench.worker.expire(6 * BLOCK_SPAN))
+    await calm()
+    assert not expiring.done()
+    bench.ledger.hold.set()
+    await calm()
+    assert bench.task.done()
+    assert expiring.done()
     with pytest.raises(ValueError, match="a bug"):
         bench.task.result()
 

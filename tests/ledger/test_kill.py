@@ -17,7 +17,7 @@ from pathlib import Path
 from postroad.ledger.base import Outcome
 from postroad.ledger.sqlite import SqliteLedger
 from postroad.log.base import offset_of
-from postroad.testing.ledger_cases import settlement
+from postroad.testing.ledgers.cases import settlement
 
 async def work(ledger, account):
     for block in range(1_000_000):

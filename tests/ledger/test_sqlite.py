@@ -13,7 +13,7 @@ from postroad.ledger.base import Attempt, Outcome, Settlement
 from postroad.ledger.reader import SqliteLedgerReader
 from postroad.ledger.sqlite import FORGET_BLOCKS, MAX_QUEUE, SqliteLedger
 from postroad.log.base import offset_of
-from postroad.testing.ledger_cases import check_books, settlement
+from postroad.testing.ledgers.cases import check_books, settlement
 
 DELIVERED = Outcome.DELIVERED
 

@@ -159,9 +159,13 @@ async def test_waiting_readers_share_one_look(bench):
 
 
 async def test_a_closed_reader_refuses(bench):
-    """After `close` reading is refused; closing again is fine."""
+    """Once closing has begun reading is refused; closing again is fine."""
     reader = bench.reader()
-    await reader.close()
+    closing = asyncio.create_task(reader.close())
+    await asyncio.sleep(0)
+    with pytest.raises(StoreUnavailable):
+        await reader.end()
+    await closing
     await reader.close()
     with pytest.raises(StoreUnavailable):
         await reader.end()

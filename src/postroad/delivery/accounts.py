@@ -6,7 +6,7 @@ import msgspec
 
 from postroad.clock import Clock
 from postroad.contract.stored import unpack
-from postroad.delivery.routing import names
+from postroad.delivery.routing import is_listed
 from postroad.ledger.base import Account, Ledger, Outcome, Settlement
 from postroad.log.base import LogReader, Record, offset_of
 
@@ -103,4 +103,4 @@ async def _abandon_unread(account: Account, end: int, log: LogReader, ledger: Le
 
 
 def _is_claimed(record: Record, only: frozenset[str] | None) -> bool:
-    return only is None or names(only, unpack(record.value))
+    return only is None or is_listed(only, unpack(record.value))

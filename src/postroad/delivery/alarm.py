@@ -13,7 +13,7 @@ class Alarm:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._at: int | None = 0
+        self._at: int | None = 0  # at once: nobody knows yet what an earlier run left
         self._rung = asyncio.Event()
 
     @property

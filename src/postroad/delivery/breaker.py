@@ -24,11 +24,11 @@ class Breaker:
     def __init__(self, policy: RetryPolicy) -> None:
         self._policy = policy
         self._failures = 0
-        self._waits = 0
+        self._waits = 0  # since it was last closed
         self._probe_at = -math.inf
         self._probing = False
-        self._era = 0
-        self._word = ""
+        self._era = 0  # counts the changes; a send says in which it began
+        self._word = ""  # `open` or `paused`, nothing while it is closed
         self.why = ""
         """Why it is open."""
 

@@ -28,6 +28,7 @@ class Feed:
         self.returned: deque[Item] = deque()
         """Handed out and put back."""
         self._was_new = False
+        self._linger_until: float | None = None
 
     async def next(self) -> Batch | None:
         """Return the next batch, waiting for one if there is none; None when the account has come to its end
@@ -36,17 +37,18 @@ class Feed:
         A batch that is not full waits for more for as long as the limits let it linger.
         Raises `StoreError` when the log or the ledger can't be read; call it again later.
         """
-        batch, until = Batch(self._limits), 0.0
+        batch = Batch(self._limits)
         while True:
             self._alarm.listen()
             due = await self._gather(batch)
             if due is not None:
+                self.put_back(batch.items)
                 return due
             self._frozen.remind()  # only now: reading the retries sets the alarm anew
             if batch.items:
-                until = until or self._clock.monotonic() + self._limits.linger
-                left = until - self._clock.monotonic()
+                left = self._left_to_linger()
                 if batch.full or left <= 0:
+                    self._linger_until = None
                     return batch
                 await self._alarm.wait(left)
             elif self._backlog.ended:
@@ -71,10 +73,14 @@ class Feed:
         self._backlog.close()
 
     async def _gather(self, batch: Batch) -> Batch | None:
-        """Add to a batch what there is. A frozen batch that is due comes before one that was only begun."""
+        """Add to a batch what there is, or return a frozen one that is due: it comes before one that was only begun."""
         try:
-            if not batch.items and (due := await self._frozen.next()) is not None:
+            if (due := await self._frozen.next()) is not None:
                 return due
+            if self._frozen.full and self._alarm.due:
+                # Retries have to wait too, and their alarm would ring without a pause. Room comes with the next frozen
+                # batch that falls due, and so does the alarm: `remind` sets it.
+                self._alarm.switch_off()
             while not batch.full and not self._frozen.full:
                 before = len(batch.items)
                 await self._retries.read()
@@ -85,8 +91,18 @@ class Feed:
         except StoreError:
             if not batch.items:
                 raise
-            self.look_again()  # what was gathered goes out; the next call meets the error again
+            batch.full = True  # what was gathered goes out, or lingering would ask a failing store without a pause
+            self.look_again()  # the next call meets the error again
         return None
+
+    def _left_to_linger(self) -> float:
+        """Return how many seconds the batch that was begun may still wait for more; a frozen one in between
+        does not prolong that.
+        """
+        now = self._clock.monotonic()
+        if self._linger_until is None:
+            self._linger_until = now + self._limits.linger
+        return self._linger_until - now
 
     def _fill(self, batch: Batch) -> None:
         returned, due, new = self.returned, self._retries.items, self._backlog.items

@@ -59,11 +59,9 @@ class FrozenBatches:
         for frozen in sorted(self._waiting, key=lambda one: one.due_at):
             if frozen.due_at > self._clock.now():
                 return None
-            items = await self._load(frozen)
-            self._waiting.remove(frozen)
-            if items:
-                # What some of its events have left is another batch, and is frozen as such before it is sent.
-                return Batch(self._limits, items, frozen if len(items) == len(frozen.offsets) else None)
+            batch = await self._take(frozen)
+            if batch is not None:
+                return batch
         return None
 
     def remind(self) -> None:
@@ -125,6 +123,20 @@ class FrozenBatches:
                 await self._clock.sleep(_AGAIN_AFTER)
             else:
                 return
+
+    async def _take(self, frozen: FrozenBatch) -> Batch | None:
+        """Take a batch out of those that wait; None when nothing of it is to be sent any more."""
+        items = await self._load(frozen)
+        if self._waiting is None or frozen not in self._waiting:
+            return None  # it expired while it was read
+        self._waiting.remove(frozen)
+        if not items:
+            return None
+        if len(items) < len(frozen.offsets):
+            # What is left is another batch, and kept as such at once: loose records would be nobody's.
+            frozen = frozen._replace(offsets=[item.record.offset for item in items])
+            await self._keep([frozen])
+        return Batch(self._limits, items, frozen)
 
     async def _load(self, frozen: FrozenBatch) -> Sequence[Item]:
         """Return its events as items; those that are not to be sent any more get their verdict."""

@@ -6,7 +6,7 @@ from postroad.clock import Clock
 from postroad.contract.stored import unpack
 from postroad.delivery.items import Item, make_event
 from postroad.delivery.plan import Plan, Shape
-from postroad.delivery.routing import filter_of, names
+from postroad.delivery.routing import filter_of, is_listed
 from postroad.delivery.verdict import Verdict, refuse
 from postroad.destinations.base import Destination, Event
 from postroad.ledger.base import Outcome
@@ -26,7 +26,7 @@ class Intake:
         """Take in a record that is read for the first time: by the configuration of this moment."""
         plan = self._plan
         stored = unpack(record.value)
-        if plan.only is not None and not names(plan.only, stored):
+        if plan.only is not None and not is_listed(plan.only, stored):
             return Verdict(Outcome.OUT_OF_ACCOUNT)
         rule = filter_of(plan.route, stored)
         if rule is not None:

@@ -10,7 +10,7 @@ from postroad.log.base import Record
 
 class Item(NamedTuple):
     """One event on its way to one destination. `tries` were made before, the first at `first_at` (0: none).
-    `since` is when it was due: what it waits from then on is not its age.
+    `since` is when it was due (0: it was just read off the log): what it waits from then on is not its age.
     """
 
     event: Event

@@ -56,7 +56,7 @@ class Retries:
         items.clear()
         items.extend(kept)
         for item in old:
-            if item.since:
+            if item.since:  # it has a row
                 self._settler.unexpect(item.record.offset)
             else:
                 self._settler.put(item.record.offset, Verdict(Outcome.EXPIRED))

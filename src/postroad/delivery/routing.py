@@ -25,11 +25,11 @@ def filter_of(route: Route, event: StoredEvent) -> Outcome | None:
         return Outcome.FILTERED_DISABLED
     if event.routed and not is_wanted(event.body, route.names):
         return Outcome.FILTERED_INTEGRATIONS
-    if route.events is not None and not names(route.events, event):
+    if route.events is not None and not is_listed(route.events, event):
         return Outcome.FILTERED_EVENTS
     return None
 
 
-def names(events: frozenset[str], event: StoredEvent) -> bool:
+def is_listed(events: frozenset[str], event: StoredEvent) -> bool:
     """Tell whether a list of names has the name an event came with, or that of the semantic event it is."""
     return event.name in events or (event.kind is not None and event.kind.event in events)

@@ -52,7 +52,7 @@ class Sender:
         if batch.frozen is not None:
             await self._deliver_frozen(batch, era)
             return
-        parts = [batch.items]
+        parts = [batch.items]  # a stack, so that events are sent in order
         while parts:
             part = parts.pop()
             again = self._settle(part, await self._try(part, era))

@@ -44,7 +44,9 @@ class Settler:
         self._clock = clock
         self._logger = structlog.get_logger("postroad.delivery")
         self._draft = _Draft()
+        """What the next transaction gets."""
         self._writing = _Draft()
+        """What the transaction under way has; empty when there is none."""
         self._expected: set[int] = set()
         self._work = asyncio.Event()
         self._clean = asyncio.Event()
@@ -95,8 +97,8 @@ class Settler:
         self._work.set()
         if not self._ended:
             self._clean.clear()
-        if draft.weight >= FULL:
-            self._room.clear()
+            if draft.weight >= FULL:
+                self._room.clear()
 
     def note_progress(self) -> None:
         """Note that blocks were taken up whose records had their outcomes before: the cursor moves without one."""
@@ -121,7 +123,7 @@ class Settler:
         return len(self._draft.retries) + len(self._writing.retries)
 
     async def room(self) -> None:
-        """Return once there is room for more outcomes."""
+        """Return once there is room for more outcomes, or `run` has ended."""
         await self._room.wait()
 
     async def drained(self) -> None:
@@ -141,6 +143,7 @@ class Settler:
         finally:
             self._ended = True
             self._clean.set()
+            self._room.set()
 
     def _finish(self) -> None:
         written, self._writing = self._writing, _Draft()

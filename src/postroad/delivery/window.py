@@ -14,7 +14,7 @@ class _Open:
         self.number = number
         self.done = bytearray(size)
         self.left = size
-        self.low = 0
+        self.low = 0  # nothing below is open: where the next search begins
 
 
 class Window:
@@ -24,8 +24,8 @@ class Window:
         self._cursor = cursor
         self._blocks: deque[_Open] = deque()
         self._by_number: dict[int, _Open] = {}
-        self._early: dict[int, set[int]] = {}
-        self._sizes: dict[int, int] = {}
+        self._early: dict[int, set[int]] = {}  # what was settled of blocks whose turn has not come, by their numbers
+        self._sizes: dict[int, int] = {}  # and how many records those have
         self._passed = cursor - cursor % BLOCK_SPAN
 
     def add(self, number: int, size: int) -> None:

@@ -60,6 +60,7 @@ class Worker:
         self._sends: set[asyncio.Task[None]] = set()
         self._heard = asyncio.Event()
         self._held: Batch | None = None
+        """What waits for the rate limit or the breaker."""
         self._bug: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._trouble = ""
         self._logger = structlog.get_logger("postroad.delivery").bind(destination=plan.destination, region=plan.region)
@@ -76,11 +77,12 @@ class Worker:
     async def expire(self, before: int) -> None:
         """Let what is below an offset expire, unless it is being sent. Raises `StoreError`."""
         held = self._held
-        if held is not None and held.frozen is None:
-            self._retries.let_go(held.items, before)
-        elif held is not None and held.frozen is not None:
-            self._frozen.take_back(held.frozen)
-            held.items.clear()
+        if held is not None:
+            if held.frozen is None:
+                self._retries.let_go(held.items, before)
+            else:
+                self._frozen.take_back(held.frozen)
+                held.items.clear()
         self._retries.let_go(self._feed.returned, before)
         await self._backlog.expire(before)
         await self._retries.expire(before)

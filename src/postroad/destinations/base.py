@@ -10,6 +10,9 @@ the rest. Where it refuses a batch of several and does not say which of them is 
 for all: the engine sends the halves again at once, and theirs, until the guilty one is alone; `Split` of one
 event counts as `Refused`. Raising is a bug: several events are then sent again in halves too, one
 alone counts as `Retry`.
+
+In an outcome `why` is a sentence for people, `status` the HTTP status (0: none) and `answer` a short excerpt, fit to
+be printed, of what came back.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +29,9 @@ class Event(NamedTuple):
     """One event on its way out.
 
     `body` is the event as destinations get it: a JSON object, as received, normalised, with `messageId`,
-    `receivedAt` and `timestamp`. The rest are our own facts, for our own sinks and for headers.
+    `receivedAt` and `timestamp`. The rest are our own facts, for our own sinks and for headers: `offset` is its place
+    in the region's log, `received_at` in microseconds, `type` that of the call, `name` a track event's (`""` for
+    other calls), `kind` the semantic email event that it is, if it is one.
     """
 
     offset: int
@@ -107,7 +112,7 @@ class Surroundings(NamedTuple):
     """What a destination may use of the world, handed to it when it is made.
 
     `folder` is its region's data folder, `timeout` the seconds one send may take, `allow_private`
-    whether it may call loopback and private addresses.
+    whether it may call loopback and private addresses; `write` prints a line where the server prints.
     """
 
     id: str

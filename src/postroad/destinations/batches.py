@@ -63,3 +63,13 @@ def isolating(outcome: Outcome, count: int) -> Outcome:
     if count > 1 and isinstance(outcome, Refused):
         return Split(f"{outcome.why}, without saying which event is at fault", outcome.status, outcome.answer)
     return outcome
+
+
+def pausing(outcome: Outcome) -> Outcome:
+    """Return the outcome of a request, but a `Pause` where it was refused for what no event can be at fault for.
+
+    That is then no answer of the service: the address is wrong.
+    """
+    if isinstance(outcome, Refused) and outcome.status not in ABOUT_EVENTS:
+        return Pause(f"{outcome.why}; is its address right?", outcome.status, outcome.answer)
+    return outcome

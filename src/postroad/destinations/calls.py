@@ -22,8 +22,8 @@ from msgspec import Raw
 
 from postroad.clock import iso
 from postroad.destinations.answer import Answer, outcome_of
-from postroad.destinations.base import Delivered, Event, Outcome, Pause, Refused, Surroundings
-from postroad.destinations.batches import ABOUT_EVENTS, Part, isolating, send_in_chunks
+from postroad.destinations.base import Delivered, Event, Outcome, Refused, Surroundings
+from postroad.destinations.batches import Part, isolating, pausing, send_in_chunks
 from postroad.destinations.http import Client, Url
 from postroad.secret import Secret
 
@@ -118,9 +118,7 @@ def _read(answer: Answer, now: int) -> Outcome:
     if isinstance(outcome, Delivered) and _reports_errors(answer.body):
         why = f"answered {answer.status}, but with errors"
         return Refused(why, answer.status, answer.excerpt)
-    if isinstance(outcome, Refused) and outcome.status not in ABOUT_EVENTS:
-        return Pause(f"{outcome.why}; is its address right?", outcome.status, outcome.answer)
-    return outcome
+    return pausing(outcome)
 
 
 def _reports_errors(body: bytes) -> bool:

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Raw
 
 from postroad.contract.email import PROPERTIES, Kind
-from postroad.destinations.base import EmailEvents, Event, Sent
+from postroad.destinations.base import EmailEvents, Event, Refused, Sent
 
 SCHEMA: Final = 1
 """The version of these columns: a higher one only ever has more."""
@@ -108,6 +108,14 @@ def columns_of(event: Event) -> Columns:
         properties={name: _text(properties.get(name)) for name in names},
         body=body,
     )
+
+
+def columns_or_refusal(event: Event) -> Columns | Refused:
+    """Return the columns of an event, or its outcome when there are none: a transform may have spoiled its body."""
+    try:
+        return columns_of(event)
+    except ValueError as error:
+        return Refused(f"the body is not JSON: {error}")
 
 
 def encodable(text: str) -> str:

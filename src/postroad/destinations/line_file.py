@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from postroad.clock import MICROSECONDS, Clock, iso
-from postroad.files import sync_folder
+from postroad.files import sync_folder, write_all
 
 _CHUNK: Final = 64 * 1024
 
@@ -42,7 +42,7 @@ class LineFile:
             handle = self._current()
             size = os.fstat(handle).st_size
         try:
-            _write(handle, lines)
+            write_all(handle, lines)
             os.fsync(handle)
         except OSError:
             # After a failed fsync nobody knows what is on disk: cut, and start from a fresh look at it.
@@ -137,9 +137,3 @@ def _cut_torn_line(handle: int) -> None:
     if end < size:
         os.ftruncate(handle, end)
         os.fsync(handle)
-
-
-def _write(handle: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(handle, view) :]

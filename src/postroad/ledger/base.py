@@ -142,7 +142,7 @@ class Settlement(NamedTuple):
 
 
 class LedgerReader(Protocol):
-    """The readers' side; every method sees one consistent state."""
+    """The readers' side; every method sees one consistent state, or raises `StoreUnavailable`."""
 
     async def accounts(self) -> Sequence[Account]:
         """Return all accounts, closed ones too, by number."""

@@ -5,10 +5,9 @@ import struct
 from collections.abc import Sequence
 from pathlib import Path
 
-from postroad import files
+from postroad.files.store import migrate
 
 KIND = "ledger"
-FORMAT = 1
 
 _FORMAT_1 = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID",
@@ -51,24 +50,10 @@ _FORMAT_1 = (
         PRIMARY KEY (account, outcome)) WITHOUT ROWID""",
 )
 
-_STEPS = (_FORMAT_1,)
-"""The statements that lead from format n to n + 1, at index n; an empty file has format 0."""
+STEPS = (_FORMAT_1,)
+"""See `postroad.files.store.migrate`."""
 
-
-def migrate(db: sqlite3.Connection, path: Path) -> None:
-    """Bring an open file to `FORMAT` in one transaction.
-
-    Raises `StoreVersion` when it is newer and `StoreError` when it is another kind of file.
-    """
-    found = files.check_format(db, path, KIND, FORMAT)
-    if found == FORMAT:
-        return
-    db.execute("BEGIN IMMEDIATE")
-    for step in _STEPS[found:]:
-        for statement in step:
-            db.execute(statement)
-    db.execute("UPDATE meta SET value = ? WHERE key = 'format'", (FORMAT,))
-    db.execute("COMMIT")
+FORMAT = len(STEPS)
 
 
 def pack_offsets(offsets: Sequence[int]) -> bytes:
@@ -84,5 +69,5 @@ def unpack_offsets(packed: bytes) -> tuple[int, ...]:
 def empty() -> sqlite3.Connection:
     """Return a ledger in memory with nothing in it: what a reader sees before there is a file."""
     db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    migrate(db, Path(":memory:"))
+    migrate(db, Path(":memory:"), KIND, STEPS)
     return db

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple, TypeVar
 
 from postroad import files
 from postroad.errors import StoreUnavailable
+from postroad.files.store import StoreFile
 from postroad.group_commit import GroupCommit
+from postroad.ledger import schema
 from postroad.ledger.base import Account, FrozenBatch, Settlement
 from postroad.ledger.books import Books
-from postroad.ledger.file import LedgerFile
 from postroad.ledger.reader import SqliteLedgerReader
 
 Result = TypeVar("Result")
@@ -35,7 +36,7 @@ class _Failed(NamedTuple):
 class SqliteLedger(SqliteLedgerReader):
     """Writes `ledger.db`, and reads it as every reader does. Make it with `open`."""
 
-    def __init__(self, path: Path, file: LedgerFile) -> None:
+    def __init__(self, path: Path, file: StoreFile) -> None:
         super().__init__(path)
         self._file = file
         self._commits: GroupCommit[Callable[[Books], Any], Any] = GroupCommit(
@@ -48,7 +49,7 @@ class SqliteLedger(SqliteLedgerReader):
 
         Raises `StoreLocked`, `StoreVersion`, `StoreError` or `StoreUnavailable`.
         """
-        return cls(path, LedgerFile(path, connect))
+        return cls(path, StoreFile(path, schema.KIND, schema.STEPS, connect))
 
     async def open_account(
         self, destination: str, *, start: int, at: int, end: int | None = None, replay: str | None = None

@@ -67,8 +67,10 @@ class ActiveSegment:
 
     def seal(self) -> None:
         """Move everything into the file itself, unless a reader is in the way, and close it."""
-        self._move_wal()
-        self._db.close()
+        try:
+            self._move_wal()
+        finally:
+            self._db.close()
 
     def close(self) -> None:
         """Close the file; what was stored is durable already."""

@@ -126,6 +126,8 @@ class Log(Protocol):
     async def retire(self, before: int, age: float) -> int:
         """Remove the segments whose offsets are all below `before` and whose newest entry is older than
         `age` seconds. Returns how many entries went. The newest segment always stays.
+
+        Raises `StoreUnavailable` and `StoreError` as readers do; a part may have gone then, call it again.
         """
         ...
 
@@ -163,7 +165,9 @@ class Log(Protocol):
 
 
 class LogReader(Protocol):
-    """The readers' side."""
+    """The readers' side. Every method raises `StoreUnavailable` when the log can't be read now, and `StoreError`
+    when it is damaged.
+    """
 
     async def read(self, start: int, max_bytes: int) -> Sequence[Block]:
         """Return whole blocks in order, from the one that holds `start` (or the first kept one after it),

@@ -94,11 +94,11 @@ class SqliteLogReader:
         """See `LogReader.close`."""
         if self._closed:
             return
+        self._closed = True  # first: a read that comes meanwhile would open the files again
         if self._look is not None:
             self._look.cancel()
             await asyncio.wait([self._look])
-        await self._run(self._files.close)
-        self._closed = True
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._files.close)
         self._thread.shutdown()
 
     async def _run(self, work: Callable[Given, Answer], *args: Given.args, **kwargs: Given.kwargs) -> Answer:

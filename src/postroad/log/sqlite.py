@@ -65,7 +65,7 @@ class SqliteLog:
     async def append(self, entries: Sequence[Entry]) -> Receipt:
         """See `Log.append`."""
         count = len(entries)
-        if count == 1:
+        if count == 1:  # most appends: without the list and the sum
             key, value = entries[0]
             weight = len(key) + len(value) + _ENTRY_WEIGHT
         elif count <= BLOCK_SPAN:

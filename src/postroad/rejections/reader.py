@@ -12,7 +12,7 @@ from typing import Any
 from postroad import files
 from postroad.errors import StoreUnavailable
 from postroad.rejections.base import Count, Counts, Rejection
-from postroad.rejections.file import FORMAT, KIND
+from postroad.rejections.schema import FORMAT, KIND
 
 _COLUMNS = "SELECT at, source, code, details, path, size, key_fingerprint, body, item, id FROM rejection"
 

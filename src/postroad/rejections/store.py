@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from postroad import files
+from postroad.files.store import StoreFile
 from postroad.group_commit import GroupCommit
+from postroad.rejections import schema
 from postroad.rejections.base import DEFAULT_QUOTAS, Quota, Quotas, Rejection
-from postroad.rejections.file import RejectionsFile
 
 MAX_GROUP = 8 << 20
 """Bytes that share one transaction."""
@@ -31,7 +32,7 @@ _Row = tuple[bool, int, int, str, str, str, str, int, str, int | None, bytes | N
 class Rejections:
     """Writes `rejections.db`. Make it with `open`."""
 
-    def __init__(self, file: RejectionsFile, quotas: Quotas) -> None:
+    def __init__(self, file: StoreFile, quotas: Quotas) -> None:
         self._file = file
         self._quotas = quotas
         self._commits: GroupCommit[_Change, Sequence[int]] = GroupCommit(
@@ -47,7 +48,7 @@ class Rejections:
 
         Raises `StoreLocked`, `StoreVersion`, `StoreError` or `StoreUnavailable`.
         """
-        return cls(RejectionsFile(path, connect), quotas)
+        return cls(StoreFile(path, schema.KIND, schema.STEPS, connect), quotas)
 
     async def record(self, rejections: Sequence[Rejection]) -> Sequence[int]:
         """Keep rejections, all or none, and return their ids once they are durable.
@@ -62,7 +63,10 @@ class Rejections:
         return await self._commits.submit(lambda db: _insert(db, rows), weight)
 
     async def remove(self, ids: Sequence[int]) -> Sequence[int]:
-        """Let rejections go that were retried or are not wanted any more; returns the ids that were there."""
+        """Let rejections go that were retried or are not wanted any more; returns the ids that were there.
+
+        Raises `StoreBusy` or `StoreUnavailable`, and has removed nothing then.
+        """
         wanted = list(ids)
         return await self._commits.submit(lambda db: _remove(db, wanted), _ROW_WEIGHT)
 

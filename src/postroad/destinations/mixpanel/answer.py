@@ -19,8 +19,8 @@ from typing import Final
 import msgspec
 
 from postroad.destinations.answer import Answer, outcome_of
-from postroad.destinations.base import Delivered, Outcome, Pause, Refused, Retry
-from postroad.destinations.batches import ABOUT_EVENTS, isolating
+from postroad.destinations.base import Delivered, Outcome, Refused, Retry
+from postroad.destinations.batches import isolating, pausing
 
 
 class _Record(msgspec.Struct):
@@ -44,11 +44,9 @@ def outcomes_of(answer: Answer, now: int, ids: Sequence[str], showable: Callable
 
     `now` is for a Retry-After that is a date; `showable` makes Mixpanel's words fit to be shown.
     """
-    outcome = outcome_of(answer, now)
+    outcome = pausing(outcome_of(answer, now))
     if not isinstance(outcome, Delivered | Refused):
         return [outcome] * len(ids)
-    if isinstance(outcome, Refused) and outcome.status not in ABOUT_EVENTS:
-        return [Pause(f"{outcome.why}; is its address right?", outcome.status, outcome.answer)] * len(ids)
     try:
         said = _SAID.decode(answer.body)
     except msgspec.DecodeError:

@@ -26,8 +26,8 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 from msgspec import Meta
 
-from postroad.destinations.base import BatchLimits, Delivered, EmailEvents, Event, Outcome, Refused, Retry, Surroundings
-from postroad.destinations.columns import Columns, columns_of, email_events
+from postroad.destinations.base import BatchLimits, Delivered, EmailEvents, Event, Outcome, Retry, Surroundings
+from postroad.destinations.columns import Columns, columns_or_refusal, email_events
 from postroad.destinations.parquet.names import File, files_of
 from postroad.destinations.parquet.places import Bucket, Folder, Place
 from postroad.secret import Secret
@@ -102,7 +102,7 @@ class Parquet:
         await asyncio.to_thread(self._thread.shutdown)
 
     def _write(self, events: Sequence[Event]) -> Sequence[Outcome]:
-        read = [_columns(event) for event in events]
+        read = [columns_or_refusal(event) for event in events]
         files = files_of([one for one in read if isinstance(one, Columns)])
         deadline = self._clock.monotonic() + self._timeout
         outcomes = {file.path: self._put(file, deadline) for file in files}
@@ -147,10 +147,3 @@ def _split(url: str) -> tuple[str, str]:
         return "", url
     parts = urlsplit(url)
     return parts.scheme, unquote(parts.netloc + parts.path) if parts.scheme == "file" else parts.netloc + parts.path
-
-
-def _columns(event: Event) -> Columns | Refused:
-    try:
-        return columns_of(event)
-    except ValueError as error:
-        return Refused(f"the body is not JSON: {error}")

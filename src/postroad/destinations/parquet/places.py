@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from postroad.destinations.base import Delivered, Outcome, Pause, Retry
 from postroad.destinations.printable import printable
-from postroad.files import sync_folder
+from postroad.files import sync_folder, write_all
 from postroad.secret import MASK
 
 if TYPE_CHECKING:
@@ -125,9 +125,7 @@ def _make(folder: Path) -> None:
 def _write(path: Path, data: bytes) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(handle, view) :]
+        write_all(handle, data)
         os.fsync(handle)
     finally:
         os.close(handle)

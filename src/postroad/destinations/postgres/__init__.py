@@ -27,7 +27,7 @@ import msgspec
 from msgspec import Meta
 
 from postroad.destinations.base import BatchLimits, EmailEvents, Event, Outcome, Refused, Retry, Surroundings
-from postroad.destinations.columns import Columns, columns_of, email_events
+from postroad.destinations.columns import Columns, columns_or_refusal, email_events
 from postroad.secret import Secret
 
 if TYPE_CHECKING:
@@ -122,11 +122,4 @@ class Postgres:
 
 
 def _read(events: Sequence[Event]) -> Sequence[Columns | Refused]:
-    return [_columns(event) for event in events]
-
-
-def _columns(event: Event) -> Columns | Refused:
-    try:
-        return columns_of(event)
-    except ValueError as error:
-        return Refused(f"the body is not JSON: {error}")
+    return [columns_or_refusal(event) for event in events]

@@ -16,6 +16,7 @@ from postroad.errors import StoreError, StoreLocked, StoreUnavailable, StoreVers
 FOLDER_FORMAT = 1
 
 Connect = Callable[[Path], sqlite3.Connection]
+"""Opens a SQLite file for writing: `connect_writer`, or what tests put in its place."""
 
 
 def prepare_folder(path: Path) -> None:
@@ -42,12 +43,19 @@ def write_private(path: Path, text: str) -> None:
     draft = path.with_name(path.name + ".new")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        os.write(handle, text.encode())
+        write_all(handle, text.encode())
         os.fsync(handle)
     finally:
         os.close(handle)
     draft.replace(path)
     sync_folder(path.parent)
+
+
+def write_all(handle: int, data: bytes) -> None:
+    """Write to an open file until nothing is left: the system may take less than it is given."""
+    left = memoryview(data)
+    while left:
+        left = left[os.write(handle, left) :]
 
 
 def sync_folder(path: Path) -> None:
@@ -101,14 +109,18 @@ def connect_writer(path: Path, factory: type[sqlite3.Connection] = sqlite3.Conne
     """Open a SQLite file for the one process that writes it: WAL, every commit fsynced, autocommit.
 
     The file and its companions are made 0600. The connection may be used from any one thread at a time;
-    it is a `factory`.
+    it is a `factory`. Raises `sqlite3.Error` and `OSError`.
     """
     # Only when it is new: to close a second handle on a SQLite file drops this process's locks on it.
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0, factory=factory)
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+    except BaseException:
+        db.close()
+        raise
     return db
 
 

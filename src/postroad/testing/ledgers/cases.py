@@ -111,3 +111,13 @@ async def everything(reader: LedgerReader, account: int) -> list[object]:
         await frozen_batches(reader, account),
         [list(await reader.attempts(account, offset)) for offset in range(SIZE)],
     ]
+
+
+class LedgerCase:
+    """The ground of every test: a harness, and a ledger with one account."""
+
+    harness: Harness
+
+    async def _account(self) -> tuple[Ledger, int]:
+        ledger = await self.harness.open()
+        return ledger, (await ledger.open_account("crm", start=0, at=1)).number

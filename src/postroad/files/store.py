@@ -1,39 +1,59 @@
-"""The writer's hold on `ledger.db`: its lock, and a connection that is replaced after every failure."""
+"""The SQLite file of one store: migrated when it is opened, and written by one process alone."""
 
-import contextlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from postroad import files
 from postroad.errors import StoreUnavailable
-from postroad.ledger import schema
+from postroad.files import Connect, Lock, check_format, sync_folder
 
 Result = TypeVar("Result")
 
+# What a bug of the caller raises; everything else that SQLite raises is the disk.
 _BUGS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError)
 
 
-class LedgerFile:
-    """One locked file and at most one connection to it, for one thread at a time."""
+def migrate(db: sqlite3.Connection, path: Path, kind: str, steps: Sequence[Sequence[str]]) -> None:
+    """Bring an open file to the newest format in one transaction.
 
-    def __init__(self, path: Path, connect: files.Connect) -> None:
-        """Lock and open the file, made or migrated where it has to be.
+    `steps` has at index n the statements that lead from format n to n + 1; an empty file has format 0. Raises
+    what `check_format` raises, and `sqlite3.Error`.
+    """
+    found, newest = check_format(db, path, kind, len(steps)), len(steps)
+    if found == newest:
+        return
+    db.execute("BEGIN IMMEDIATE")
+    for step in steps[found:]:
+        for statement in step:
+            db.execute(statement)
+    db.execute("UPDATE meta SET value = ? WHERE key = 'format'", (newest,))
+    db.execute("COMMIT")
+
+
+class StoreFile:
+    """The one writer's hold on a SQLite file: its lock, and at most one connection, which is replaced after every
+    failure. For one thread at a time.
+    """
+
+    def __init__(self, path: Path, kind: str, steps: Sequence[Sequence[str]], connect: Connect) -> None:
+        """Lock and open the file, made or migrated where it has to be; for `kind` and `steps` see `migrate`.
 
         Raises `StoreLocked`, `StoreVersion`, `StoreError` or `StoreUnavailable`, and holds nothing then.
         """
         self._path = path
+        self._kind = kind
+        self._steps = steps
         self._connect = connect
         self._db: sqlite3.Connection | None = None
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock: files.Lock | None = files.Lock(path.with_suffix(".lock"))
+            self._lock: Lock | None = Lock(path.with_suffix(".lock"))
         except OSError as error:
             raise StoreUnavailable(f"{path}: {error.strerror}") from error
         try:
             self._opened()
-            files.sync_folder(path.parent)
         except BaseException:
             self.close()
             raise
@@ -71,7 +91,8 @@ class LedgerFile:
         if self._db is None:
             try:
                 self._db = self._connect(self._path)
-                schema.migrate(self._db, self._path)
+                migrate(self._db, self._path, self._kind, self._steps)
+                sync_folder(self._path.parent)
             except (sqlite3.Error, OSError) as error:
                 self._disconnect()
                 raise StoreUnavailable(f"{self._path}: {error}") from error
@@ -83,6 +104,6 @@ class LedgerFile:
     def _disconnect(self) -> None:
         """Close the connection, which rolls back what it had not committed."""
         if self._db is not None:
-            with contextlib.suppress(sqlite3.Error):
+            with suppress(sqlite3.Error):
                 self._db.close()
             self._db = None
