@@ -20,6 +20,16 @@ class RegionFiles(NamedTuple):
         return self.folder / "ledger.db"
 
     @property
+    def log_lock(self) -> Path:
+        """Held by the process that writes the log."""
+        return self.log / "writer.lock"
+
+    @property
+    def ledger_lock(self) -> Path:
+        """Held by the process that writes the ledger."""
+        return self.ledger.with_suffix(".lock")
+
+    @property
     def rejections(self) -> Path:
         """The rejections' SQLite file."""
         return self.folder / "rejections.db"

@@ -5,6 +5,7 @@ here, so that the admin address and the command line can show it without asking 
 """
 
 import contextlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,8 @@ import msgspec
 from postroad.clock import MICROSECONDS, Clock
 
 STALE_AFTER: Final = 10.0
+"""Seconds after which a pulse says nothing any more."""
+
 _EVERY: Final = 1.0
 
 
@@ -25,7 +28,7 @@ class WindowPulse(msgspec.Struct, frozen=True):
 
 
 class RegionPulse(msgspec.Struct, frozen=True):
-    """How ingest is in one region."""
+    """How ingest is in one region; `queued` has the bytes that wait to be written."""
 
     healthy: bool
     queued: int
@@ -33,8 +36,8 @@ class RegionPulse(msgspec.Struct, frozen=True):
 
 
 class Pulse(msgspec.Struct, frozen=True):
-    """One process at one moment. `metrics` is Prometheus text; `states` says of each destination, by region,
-    what its loop is doing.
+    """One process at one moment, `at` (microseconds). `metrics` is Prometheus text; `states` says of each
+    destination, by region, what its loop is doing.
     """
 
     at: int
@@ -48,11 +51,16 @@ async def beat(path: Path, clock: Clock, take: Callable[[], Pulse]) -> None:
     """Write a pulse every second, for ever. A disk that is full or read-only only makes it stale."""
     while True:
         with contextlib.suppress(OSError):
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            draft = path.with_suffix(".new")
-            draft.write_bytes(msgspec.json.encode(take()))
-            draft.replace(path)
+            _write(path, take())
         await clock.sleep(_EVERY)
+
+
+def _write(path: Path, pulse: Pulse) -> None:
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    draft = path.with_suffix(".new")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(msgspec.json.encode(pulse))
+    draft.replace(path)
 
 
 def read_pulse(path: Path, clock: Clock) -> Pulse | None:

@@ -1,6 +1,7 @@
 """The admin address's app, asked without a server in between."""
 
 import json
+from contextlib import suppress
 from urllib.parse import urlencode
 
 import pytest
@@ -16,6 +17,7 @@ from postroad.log.memory import MemoryLog
 from postroad.rejections import Rejection, Rejections, RejectionsReader
 from postroad.web.admin import DeadApi, DeadRegion, Pages, RejectionsApi, ReplayRegion, ReplaysApi, admin_app
 from postroad.web.answers import Answer
+from postroad.web.token import AdminToken
 
 TOKEN = "tok"
 
@@ -52,16 +54,19 @@ class World:
         self.rejections = Rejections.open(folder / "rejections.db")
         self.engine = Engine(self.ledger)
         self.asked = []
+        self.failure = None
         dead = DeadApi({"us": DeadRegion(self.ledger, self.engine.poke)}, self.clock)
         rejections = RejectionsApi({"us": RejectionsReader(folder / "rejections.db")}, self._retry)
         replays = ReplaysApi({"us": ReplayRegion(self.log, self.ledger, self.engine)})
-        self.app = admin_app(Pages(self._look, list), dead, rejections, replays, reference={}, token=TOKEN)
+        self.app = admin_app(Pages(self._look, list), dead, rejections, replays, reference={}, token=AdminToken(TOKEN))
 
     async def _retry(self, body):
         self.asked.append(body)
         return Answer(200, b'{"retried":[1],"refused":[]}')
 
     async def _look(self):
+        if self.failure:
+            raise self.failure
         return []
 
     async def fill(self):
@@ -102,6 +107,11 @@ class World:
 
     async def ask(self, method, path, body=None, token=TOKEN, **query):
         """Ask the app; returns status and the decoded answer."""
+        status, _, told = await self.exchange(method, path, body, token, **query)
+        return status, told
+
+    async def exchange(self, method, path, body=None, token=TOKEN, **query):
+        """Ask the app; returns status, headers and the decoded answer, also when the app raises after it answered."""
         sent = []
 
         async def receive():
@@ -122,9 +132,11 @@ class World:
             "server": ("x", 1),
             "headers": [(b"authorization", f"Bearer {token}".encode())] if token else [],
         }
-        await self.app(scope, receive, send)
-        assert any(name == b"x-request-id" for name, _ in sent[0]["headers"])
-        return sent[0]["status"], json.loads(b"".join(message.get("body", b"") for message in sent[1:]))
+        with suppress(LookupError):  # a bug is raised again, for the log
+            await self.app(scope, receive, send)
+        headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+        assert "x-request-id" in headers
+        return sent[0]["status"], headers, json.loads(b"".join(message.get("body", b"") for message in sent[1:]))
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from postroad.errors import StoreError, StoreUnavailable, UsageError
 from postroad.ledger.base import Outcome, Settlement
 
 
@@ -140,10 +141,13 @@ def _delivered(offset):
         ("GET", "/api/dead", None, {"limit": "many"}),
         ("GET", "/api/dead", None, {"colour": "red"}),
         ("GET", "/api/dead", None, {"since": "soon"}),
+        ("GET", "/api/dead", None, {"since": "9" * 5000}),
         ("GET", "/api/dead", None, {"after": "x"}),
         ("GET", "/api/dead", None, {"region": "eu"}),
         ("GET", "/api/rejections", None, {}),
         ("GET", "/api/rejections", None, {"region": "eu"}),
+        ("GET", "/api/rejections", None, {"region": "us", "before": "9" * 30}),
+        ("GET", f"/api/rejections/us/{'9' * 30}", None, {}),
         ("POST", "/api/dead/drop", None, {}),
         ("POST", "/api/dead/drop", {"region": "us", "account": 9, "offsets": []}, {}),
         ("POST", "/api/dead/drop", {"region": "us", "account": 1, "offsets": [1] * 1001}, {}),
@@ -159,6 +163,33 @@ async def test_bad_questions(world, method, path, body, query):
     assert (status, told["code"]) == (400, "invalid")
     assert told["message"]
     assert await ids(world) == ["m0", "m1", "m2", "m3", "m4", "m5"]
+
+
+async def test_another_method(world):
+    """The wrong method is a 405 that names the right one, and a path that is not there a 404, in the one shape."""
+    status, headers, told = await world.exchange("POST", "/api/status")
+    assert (status, told["code"]) == (405, "method_not_allowed")
+    assert set(headers["allow"].split(", ")) == {"GET", "HEAD"}
+    status, told = await world.ask("GET", "/api/nothing")
+    assert (status, told["code"], list(told["meta"])) == (404, "not_found", ["errors", "details"])
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "code", "said"),
+    [
+        (StoreUnavailable("ledger.db: disk I/O error"), 503, "unavailable", "disk I/O error"),
+        (StoreError("ledger.db: is not a ledger file"), 503, "unavailable", "not a ledger file"),
+        (UsageError("there is no such thing"), 400, "invalid", "no such thing"),
+        (LookupError("secret"), 500, "internal", "a bug in Postroad"),
+    ],
+)
+async def test_failures(world, failure, status, code, said):
+    """A store that can't be used and a bug of ours are answers of the one shape too; a bug shows nothing of itself."""
+    world.failure = failure
+    found, told = await world.ask("GET", "/api/status")
+    assert (found, told["code"]) == (status, code)
+    assert said in told["message"]
+    assert "secret" not in str(told)
 
 
 def test_the_page_has_every_endpoint(world):

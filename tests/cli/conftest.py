@@ -25,7 +25,12 @@ class Terminal(io.StringIO):
 
 
 class Verbs:
-    """Calls the command line as its program does, with pipes of its own, on one configuration."""
+    """Calls the command line as its program does, with pipes of its own, on one configuration.
+
+    `email` is the options of an event that is right.
+    """
+
+    email = EMAIL
 
     def __init__(self, config=None, server=None):
         self.config = config

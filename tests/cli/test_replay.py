@@ -66,6 +66,7 @@ async def test_replay_is_stopped(server):
     ("arguments", "said"),
     [
         (("--destination", "fil"), "'file'"),
+        (("--rate", "5"), "--destination; configured: file, hook"),
         (("--destination", "file", "--rate", "0"), "--rate"),
         (("--destination", "file", "--from", "2020-01-01", "--to", "2020-01-02"), "nothing to replay"),
         (("stop", "1"), "not a replay"),

@@ -7,8 +7,6 @@ from server import KEY, Server
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-EMAIL = ("--event", "Email Delivered", "--user", "u1", "--property", "email_id=e1", "--property", "email_subject=Hi")
-
 
 async def test_check(server):
     """Check says that a configuration can be used, and shows no secret of it."""
@@ -30,7 +28,7 @@ async def test_send_refused(server):
 
 async def test_send_without_a_key_that_is_known(server):
     """A wrong key ends with status 1, says its sentence once, and never prints the key."""
-    status, out, err = await server.run("send", "--key", "wrong-key-1", *EMAIL)
+    status, out, err = await server.run("send", "--key", "wrong-key-1", *server.email)
     assert (status, err) == (1, "")
     assert out.startswith("401 ")
     assert len(out.splitlines()) == 1
@@ -107,6 +105,10 @@ async def test_audit(server):
         (2, ("dead", "resend", "--destination", "hok"), "'hook'"),
         (2, ("dead", "resend", "17"), "--destination"),
         (2, ("dead", "list", "--since", "soon"), "'soon'"),
+        (2, ("dead", "list", "--destination", "hok"), "'hook'"),
+        (2, ("rejections", "show", "99999999999999999999"), "ID"),
+        (2, ("dead", "drop", "99999999999999999999", "--destination", "hook"), "OFFSET"),
+        (2, ("replay", "stop", "99999999999999999999"), "NUMBER"),
     ],
 )
 async def test_errors(server, expected, arguments, said):
@@ -117,6 +119,6 @@ async def test_errors(server, expected, arguments, said):
 async def test_no_server(tmp_path, verbs):
     """Without a server, and without a data folder, the status is 3 and the sentence says what to start."""
     server = verbs(Server(tmp_path, "").config)
-    assert "postroad serve" in await server.complains(3, "send", "--key", KEY, *EMAIL)
+    assert "postroad serve" in await server.complains(3, "send", "--key", KEY, *server.email)
     for verb in ("status", "audit", "tail", "show x", "dead list", "rejections list"):
         assert "postroad serve" in await server.complains(3, *verb.split())

@@ -7,14 +7,13 @@ its `Content-Encoding`. The file beside it says what was answered, and what the 
 import asyncio
 import gzip
 import json
-from collections.abc import Iterator
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import pytest
 from modes import Postroad
-from wire import Reply, read_reply
+from wire import Reply, in_chunks, read_reply
 
 FOLDER = Path(__file__).parents[1] / "golden" / "clients"
 CHUNK = 100
@@ -28,17 +27,10 @@ def wire_bytes(text: str) -> bytes:
     if "Content-Encoding: gzip" in head:
         payload = gzip.compress(payload, mtime=0)
     if "Transfer-Encoding: chunked" in head:
-        payload = b"".join(_chunks(payload))
+        payload = in_chunks(payload, CHUNK)
     elif payload:
         head += f"\nContent-Length: {len(payload)}"
     return head.replace("\n", "\r\n").encode() + b"\r\n\r\n" + payload
-
-
-def _chunks(payload: bytes) -> Iterator[bytes]:
-    for start in range(0, len(payload), CHUNK):
-        piece = payload[start : start + CHUNK]
-        yield f"{len(piece):x}\r\n".encode() + piece + b"\r\n"
-    yield b"0\r\n\r\n"
 
 
 async def exchange(port: int, request: bytes) -> Reply:

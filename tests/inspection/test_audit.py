@@ -48,14 +48,18 @@ class Books:
         """Change one outcome behind the ledger's back."""
         self.ledger._blocks[ACCOUNT, number_of(offset)][position_of(offset)] = outcome
 
-    async def look(self):
-        """Audit, and return the region's books and the only account's."""
+    async def audit(self, destinations=()):
+        """Audit, and return the region's books."""
 
         @asynccontextmanager
         async def snapshot():
             yield self.ledger
 
-        found = await audit("us", self.log, snapshot, self.rejections)
+        return await audit("us", self.log, snapshot, self.rejections, destinations=destinations)
+
+    async def look(self):
+        """Audit, and return the region's books and the only account's."""
+        found = await self.audit(["hook"])
         (account,) = found.accounts
         assert found.balanced == (account.balanced and not found.problems)
         return found, account
@@ -74,6 +78,15 @@ async def test_right_books_balance(books):
     assert (found.accepted, account.owed, account.sum, account.pending) == (10, 10, 10, 5)
     assert account.outcomes == {"delivered": 3, "retry": 1, "dead": 1}
     assert (list(account.problems), list(found.problems)) == ([], [])
+
+
+async def test_a_ledger_that_was_lost(books):
+    """A log with events beside a ledger that knows nobody does not balance, if there is anybody to deliver to."""
+    books.ledger = MemoryLedger()
+    assert (await books.audit()).balanced
+    found = await books.audit(["hook"])
+    assert not found.balanced
+    assert "the ledger is lost" in found.problems[0]
 
 
 async def test_books_balance_after_retention(books):

@@ -8,6 +8,7 @@ from postroad.cli.stores import frozen_ledger
 from postroad.clock import ManualClock
 from postroad.delivery.accounts import open_accounts
 from postroad.inspection.audit import audit
+from postroad.inspection.needs import needed_from
 from postroad.layout import RegionFiles
 from postroad.ledger.base import DeadLetter, Outcome, Retry, Settlement
 from postroad.ledger.sqlite import SqliteLedger
@@ -57,12 +58,7 @@ class Region:
     async def retire(self):
         """Let retention remove what no account needs, and the ledger forget it."""
         self.clock.advance(100)
-        floors = [
-            await self.ledger.floor(a.number)
-            for a in await self.ledger.accounts()
-            if a.end is None or a.cursor < a.end or await self.ledger.next_due(a.number) is not None
-        ]
-        assert await self.log.retire(min(floors), 10)
+        assert await self.log.retire(min(await needed_from(self.ledger)), 10)
         await self.check()
         await self.ledger.forget(await self.reader.first())
         await self.check()

@@ -2,7 +2,10 @@
 
 import copy
 import json
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
@@ -83,6 +86,16 @@ def test_the_golden_file(servers, request):
         GOLDEN.write_bytes(found)
     assert found == GOLDEN.read_bytes()
     assert found == openapi_json(list(servers))
+
+
+def test_a_running_server_serves_it(api):
+    """A running server's `/openapi.json` is the document for its own address, byte for byte; nobody asks for a key."""
+    address = urlsplit(api)
+    with closing(HTTPConnection(address.hostname, address.port, timeout=20)) as connection:
+        connection.request("GET", "/openapi.json")
+        answer = connection.getresponse()
+        assert (answer.status, answer.getheader("content-type")) == (200, "application/json")
+        assert answer.read() == openapi_json([Server("us", api)])
 
 
 @pytest.mark.parametrize("kind", Kind)

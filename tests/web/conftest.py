@@ -2,13 +2,13 @@
 
 import asyncio
 import itertools
-import socket
 from collections.abc import AsyncIterator
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from server import free_port
 from wire import KEY, OTHER_KEY, STRICT_KEY, GatedLog, Running
 
 from postroad.clock import ManualClock
@@ -22,6 +22,12 @@ from postroad.web.keeping import RegionStores
 from postroad.web.keyring import ApiSource, KeyRing
 from postroad.web.senders import Senders
 from postroad.web.tally import IngestTally
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """A clock that stands still."""
+    return ManualClock()
 
 
 @pytest.fixture
@@ -48,8 +54,9 @@ async def server(tmp_path: Path, request_timeout: float) -> AsyncIterator[Runnin
     keys = KeyRing({sha256(key.encode()).hexdigest(): source for key, source in sources.items()})
     count = itertools.count(1)
     stores = {"us": RegionStores(log, rejections)}
-    ingest = Ingest(Senders(keys), stores, clock, tally, lambda: f"id-{next(count)}")
-    app = IngestApp(ingest, BrowserSettings(keys), {"/livez": livez}, tally, clock)
+    senders = Senders(keys)
+    ingest = Ingest(senders, stores, clock, tally, lambda: f"id-{next(count)}")
+    app = IngestApp(ingest, BrowserSettings(senders), {"/livez": livez}, tally, clock)
     port = free_port()
     serving = asyncio.create_task(serve(app, Listener("127.0.0.1", port, request_timeout, 1.0), stop))
     running = Running(port, log, RejectionsReader(tmp_path / "rejections.db"))
@@ -58,13 +65,6 @@ async def server(tmp_path: Path, request_timeout: float) -> AsyncIterator[Runnin
     stop.set()
     await serving
     await rejections.close()
-
-
-def free_port() -> int:
-    """Return a port nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def _until_it_listens(running: Running, serving: asyncio.Task[None]) -> None:

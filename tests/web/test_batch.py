@@ -193,11 +193,20 @@ async def test_the_key_may_be_in_the_body_or_in_an_item(server):
     assert "writeKey" not in str(await bodies(server))
 
 
-async def test_a_key_in_the_body_that_is_somebody_elses(server):
-    """The header decides; a body that names another source's key is a violation, and a 400 in strict mode."""
-    body = batch(event(1), writeKey=OTHER_KEY)
+@pytest.mark.parametrize(
+    "body",
+    [
+        batch(event(1), writeKey=OTHER_KEY),
+        batch(event(1, writeKey=OTHER_KEY)),
+        batch(event(1, writeKey=KEY), event(2, writeKey=OTHER_KEY)),
+        batch(event(1), event(2), event(3, writeKey="nobodys"), writeKey=KEY),
+    ],
+)
+async def test_a_key_in_the_body_that_is_somebody_elses(server, body):
+    """The header decides; another key, of the batch or of any item, is a violation, and a 400 in strict mode."""
     strict = await server.post(body, path="/v1/batch", strict=True)
     assert (strict.status, strict.codes) == (400, ["key_mismatch"])
     reply = await server.post(body, path="/v1/batch")
-    assert (reply.status, reply.headers["x-postroad-violations"]) == (200, "1")
-    assert [read_key(record.key)[0] for record in await server.stored()] == ["app"]
+    count = len(json.loads(body)["batch"])
+    assert (reply.status, reply.headers["x-postroad-violations"]) == (200, str(count))
+    assert [read_key(record.key)[0] for record in await server.stored()] == ["app"] * count

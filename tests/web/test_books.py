@@ -4,6 +4,7 @@ import json
 from hashlib import sha256
 
 import pytest
+from wire import call
 
 from postroad.clock import ManualClock
 from postroad.contract.stored import make_key, unpack
@@ -37,29 +38,18 @@ class Unrecorded:
 class Edge:
     """Ingest without its HTTP server."""
 
-    def __init__(self, log, **options):
+    def __init__(self, log, new_message_id=lambda: "assigned-by-us", **options):
         self.tally, self.rejections = IngestTally(), Unrecorded()
-        clock, keys = (
-            ManualClock(),
-            KeyRing({sha256(KEY.encode()).hexdigest(): ApiSource("app", "us", always_strict=False)}),
-        )
+        clock = ManualClock()
+        keys = KeyRing({sha256(KEY.encode()).hexdigest(): ApiSource("app", "us", always_strict=False)})
         regions = {"us": RegionStores(log, self.rejections)}
-        ingest = Ingest(Senders(keys), regions, clock, self.tally, lambda: "assigned-by-us", **options)
-        self._app = IngestApp(ingest, BrowserSettings(keys), {}, self.tally, clock)
+        senders = Senders(keys)
+        ingest = Ingest(senders, regions, clock, self.tally, new_message_id, **options)
+        self._app = IngestApp(ingest, BrowserSettings(senders), {}, self.tally, clock)
 
     async def post(self, event, key=KEY):
         """Send an event; return the status and the body."""
-        headers = [(b"authorization", b"Bearer " + key.encode())]
-        sent = []
-
-        async def receive():
-            return {"type": "http.request", "body": json.dumps(event).encode(), "more_body": False}
-
-        async def send(message):
-            sent.append(message)
-
-        await self._app({"type": "http", "method": "POST", "path": "/v1/track", "headers": headers}, receive, send)
-        return sent[0]["status"], sent[1]["body"]
+        return await call(self._app, {"authorization": f"Bearer {key}"}, event)
 
 
 async def test_an_answered_event_is_in_the_embedded_log(tmp_path):
@@ -95,8 +85,7 @@ async def test_duplicates_and_conflicts_are_counted_apart(tmp_path):
 async def test_events_without_an_id_are_never_duplicates():
     """Two calls that name no message id are two events: each gets an id of its own."""
     ids = iter(["one", "two"])
-    edge = Edge(MemoryLog(ManualClock()))
-    edge._app._ingest._new_message_id = lambda: next(ids)
+    edge = Edge(MemoryLog(ManualClock()), lambda: next(ids))
     for _ in range(2):
         await edge.post({**GOOD, "messageId": None})
     assert edge.tally.items == {("us", "app", "accepted"): 2}

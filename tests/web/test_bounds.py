@@ -4,12 +4,11 @@ import asyncio
 import tracemalloc
 
 import pytest
-from wire import GOOD, KEY, post, read_reply
+from wire import GOOD, HEAD, post, read_reply
 
 from postroad.errors import StoreBusy
 
 MIB = 1 << 20
-HEAD = f"POST /v1/track HTTP/1.1\r\nHost: x\r\nX-Strict-Mode: 1\r\nAuthorization: Bearer {KEY}\r\n".encode()
 
 
 async def read_to_the_end(reader):

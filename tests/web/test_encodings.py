@@ -4,7 +4,7 @@ import gzip
 import zlib
 
 import pytest
-from wire import GOOD, KEY
+from wire import GOOD, KEY, in_chunks
 
 
 def raw_deflate(body):
@@ -35,12 +35,11 @@ async def test_a_compressed_call_is_taken(server, encoding, compress):
 async def test_a_compressed_call_in_chunks(server):
     """The Android SDK sends gzip with chunked transfer, text/plain, and the key in the body."""
     body = gzip.compress(GOOD[:-1] + f',"writeKey":"{KEY}"}}'.encode())
-    chunks = b"".join(b"%x\r\n%b\r\n" % (len(body[i : i + 20]), body[i : i + 20]) for i in range(0, len(body), 20))
     head = (
         b"POST /v1/t HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Encoding: gzip\r\n"
         b"Transfer-Encoding: chunked\r\n\r\n"
     )
-    assert (await server.send(head + chunks + b"0\r\n\r\n")).status == 200
+    assert (await server.send(head + in_chunks(body, 20))).status == 200
     assert len(await server.stored()) == 1
 
 

@@ -4,6 +4,9 @@ import asyncio
 
 from wire import GOOD, post
 
+from postroad.errors import StoreBusy
+from postroad.web.request import Intake
+
 
 async def test_a_full_queue_refuses_before_the_body_is_read(server):
     """While the queue of unwritten bytes is full the head alone is answered 503, with Retry-After of 5 s or more."""
@@ -34,6 +37,18 @@ async def test_bodies_that_are_being_received_are_bounded_together(server):
     for _, writer in slow:
         writer.transport.abort()
     await asyncio.gather(*pending, return_exceptions=True)
-    while (await server.post(post(GOOD), strict=True)).status == 503:
+    while (reply := await server.post(GOOD, strict=True)).status == 503:
         await asyncio.sleep(0)
-    assert (await server.post(GOOD, strict=True)).status == 200
+    assert reply.status == 200
+
+
+async def test_what_is_no_call_is_bounded_with_the_calls(server, monkeypatch):
+    """The figures of an SDK that come when too much is being received are a 503 like a call, not a bug of ours."""
+    monkeypatch.setattr(Intake, "take", refuse)
+    reply = await server.post(b"x" * 300_000, path="/v1/m", key=None)
+    assert (reply.status, int(reply.headers["retry-after"]) >= 5) == (503, True)
+
+
+def refuse(_intake, _size):
+    """Hold as much as may be held."""
+    raise StoreBusy("67108864 bytes of bodies are being received; the limit is 67108864")

@@ -3,18 +3,14 @@
 import asyncio
 
 import pytest
-from wire import GOOD, KEY, post, read_reply
+from wire import GOOD, HEAD, in_chunks, post, read_reply
 
 from postroad.web.protocol import HEAD_BYTES
-
-HEAD = f"POST /v1/track HTTP/1.1\r\nHost: x\r\nX-Strict-Mode: 1\r\nAuthorization: Bearer {KEY}\r\n".encode()
 
 
 def chunked(body, size):
     """Return a call in chunks of `size` bytes."""
-    chunks = [body[start : start + size] for start in range(0, len(body), size)]
-    pieces = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
-    return HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + pieces + b"0\r\n\r\n"
+    return HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + in_chunks(body, size)
 
 
 async def test_a_chunked_body(server):

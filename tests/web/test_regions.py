@@ -4,6 +4,7 @@ import json
 from hashlib import sha256
 
 import pytest
+from wire import call
 
 from postroad.clock import ManualClock
 from postroad.contract.stored import read_key
@@ -18,7 +19,7 @@ from postroad.web.senders import Senders
 from postroad.web.tally import IngestTally
 
 EVENT = {"userId": "u", "event": "Email Opened", "properties": {"email_id": "1"}, "messageId": "m"}
-HOSTS = {"us": ("cdp.example.com",), "eu": ("cdp-eu.example.com",)}
+HOSTS = {"us": ("cdp.example.com",), "eu": ("cdp-eu.example.com", "2001:db8::1")}
 
 
 class Regions:
@@ -32,26 +33,23 @@ class Regions:
         sources = {f"key-{region}": ApiSource(f"app-{region}", region, always_strict=False) for region in HOSTS}
         keys = KeyRing({sha256(key.encode()).hexdigest(): source for key, source in sources.items()})
         stores = {region: RegionStores(self.logs[region], self.rejections[region]) for region in HOSTS}
-        ingest = Ingest(Senders(keys, HOSTS), stores, clock, tally, lambda: "id")
-        self._app = IngestApp(ingest, BrowserSettings(keys), {}, tally, clock)
+        senders = Senders(keys, HOSTS)
+        ingest = Ingest(senders, stores, clock, tally, lambda: "id")
+        self._settings = BrowserSettings(senders)
+        self._app = IngestApp(ingest, self._settings, {}, tally, clock)
 
     async def post(self, key, host, *, strict=False, in_body=False):
         """Send an event with a key to a host; return status and body."""
         event = {**EVENT, "writeKey": key} if in_body else EVENT
-        headers = [(b"host", host.encode()), (b"x-strict-mode", b"1" if strict else b"0")]
+        headers = {"host": host, "x-strict-mode": "1" if strict else "0"}
         if not in_body:
-            headers.append((b"authorization", b"Bearer " + key.encode()))
-        sent = []
+            headers["authorization"] = f"Bearer {key}"
+        return await call(self._app, headers, event)
 
-        async def receive():
-            return {"type": "http.request", "body": json.dumps(event).encode(), "more_body": False}
-
-        async def send(message):
-            sent.append(message)
-
-        scope = {"type": "http", "method": "POST", "path": "/v1/track", "headers": headers}
-        await self._app({**scope, "client": ("127.0.0.1", 1), "scheme": "http"}, receive, send)
-        return sent[0]["status"], sent[1]["body"]
+    async def settings(self, key, host):
+        """Ask for a browser's settings."""
+        scope = {"headers": [(b"host", host.encode())], "scheme": "http", "client": ("127.0.0.1", 1)}
+        return self._settings.answer(f"/v1/projects/{key}/settings", scope)
 
     async def stored(self, region):
         """Return the sources of what is in a region's log."""
@@ -94,4 +92,29 @@ async def test_a_key_at_the_host_of_another_region(regions, in_body):
     assert (await regions.post("key-us", "cdp-eu.example.com:443", in_body=in_body))[0] == 200
     [rejection] = await regions.rejected("us")
     assert (rejection.code, rejection.body, rejection.source) == ("key_of_other_region", None, "")
+    assert rejection.key_fingerprint == sha256(b"key-us").hexdigest()[:8]
     assert (await regions.stored("us"), await regions.stored("eu"), await regions.rejected("eu")) == ([], [], [])
+
+
+@pytest.mark.parametrize("key", ["sk_asia_abc", "pk_asia_abc"])
+async def test_a_key_of_a_region_that_is_served_elsewhere(regions, key):
+    """A key says its region: one that is not served here is told so, and is no typo."""
+    status, body = await regions.post(key, "localhost", strict=True)
+    assert (status, json.loads(body)["meta"]["details"][0]["code"]) == (401, "key_of_other_region")
+    assert "region asia, which is not served here" in json.loads(body)["message"]
+
+
+@pytest.mark.parametrize(
+    ("key", "host", "status"), [("key-us", "cdp-eu.example.com", 401), ("key-us", "localhost", 200)]
+)
+async def test_a_browser_is_not_sent_to_another_region(regions, key, host, status):
+    """An SDK that asks a host of another region for its settings learns that it would send there in vain."""
+    answer = await regions.settings(key, host)
+    assert answer.status == status
+
+
+async def test_a_host_may_be_an_address(regions):
+    """An IPv6 address that a region lists is its host, however the client writes it."""
+    for host in ("[2001:db8::1]", "[2001:DB8::1]:8080"):
+        assert (await regions.post("key-us", host, strict=True))[0] == 401
+        assert (await regions.post("key-eu", host, strict=True))[0] == 200

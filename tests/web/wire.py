@@ -8,11 +8,14 @@ from typing import NamedTuple
 from postroad.log.base import Entry, Receipt, Record
 from postroad.log.memory import MemoryLog
 from postroad.rejections import Rejection, RejectionsReader
+from postroad.web.app import IngestApp
 
 KEY = "test-write-key"
 STRICT_KEY = "always-strict-key"
 OTHER_KEY = "another-write-key"
 GOOD = b'{"userId":"u","event":"Email Opened","properties":{"email_id":"1"}}'
+HEAD = f"POST /v1/track HTTP/1.1\r\nHost: x\r\nX-Strict-Mode: 1\r\nAuthorization: Bearer {KEY}\r\n".encode()
+"""The head of a strict call, but for what says how long its body is."""
 
 
 class Reply(NamedTuple):
@@ -119,6 +122,28 @@ class Running:
     async def rejected(self) -> list[Rejection]:
         """Return the rejections, the newest first."""
         return list(await self._rejections.newest())
+
+
+async def call(app: IngestApp, headers: Mapping[str, str], event: object) -> tuple[int, bytes]:
+    """Send a track call to the app itself, without its HTTP server; returns status and body."""
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": json.dumps(event).encode(), "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "method": "POST", "path": "/v1/track", "headers": raw, "scheme": "http"}
+    await app({**scope, "client": ("127.0.0.1", 1)}, receive, send)
+    return sent[0]["status"], sent[1]["body"]
+
+
+def in_chunks(body: bytes, size: int) -> bytes:
+    """Return a body in chunks of `size` bytes, as `Transfer-Encoding: chunked` has it."""
+    chunks = [body[start : start + size] for start in range(0, len(body), size)]
+    return b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
 
 
 def post(body: bytes, *headers: str, strict: bool = False, path: str = "/v1/track", key: str | None = KEY) -> bytes:

@@ -25,7 +25,7 @@ def _run() -> int:
     try:
         status = program()(prog_name="postroad", standalone_mode=False)
     except TyperException as error:
-        return _complain(f"{error.format_message()}", getattr(error, "exit_code", WRONG))
+        return _complain(error.format_message(), getattr(error, "exit_code", WRONG))
     except Abort:
         return _complain("stopped; nothing was changed", NOT_SO)
     except (ConfigError, UsageError, StoreVersion) as error:  # trying again ends the same way

@@ -19,7 +19,8 @@ from postroad.inspection.books import AccountBooks
 
 _Region = Annotated[str | None, typer.Option(metavar="NAME", help="Only this region.")]
 
-_COLUMNS = ("delivered", "retry", "dead", "dropped", "expired", "erased", "abandoned")
+_ALWAYS = ("delivered", "retry", "dead")
+_SOMETIMES = ("dropped", "expired", "erased", "abandoned")
 _FILTERED = "filtered_"
 
 
@@ -47,7 +48,15 @@ async def _audit(config: Config, wanted: str | None) -> Sequence[RegionBooks]:
         for stores in opened:
             with progress(f"auditing {stores.region}") as tell:
                 snapshot = partial(frozen_ledger, stores.files)
-                found.append(await audit_region(stores.region, stores.log, snapshot, stores.rejections, tell))
+                books = await audit_region(
+                    stores.region,
+                    stores.log,
+                    snapshot,
+                    stores.rejections,
+                    tell,
+                    destinations=config.destinations_in(stores.region),
+                )
+                found.append(books)
         return found
 
 
@@ -56,9 +65,10 @@ def _tell(books: RegionBooks) -> None:
     recorded = sum(count.recorded for count in books.rejections.values())
     say(f"region {books.region}: {books.accepted} accepted{kept}, {books.duplicates} duplicates, {recorded} rejected")
     say("")
-    filters = sorted({name for account in books.accounts for name in account.outcomes if name.startswith(_FILTERED)})
-    columns = [*_COLUMNS, *filters]
-    names = [name.removeprefix(_FILTERED) if name in _COLUMNS else name.replace("_", ": ") for name in columns]
+    there = {name for account in books.accounts for name, count in account.outcomes.items() if count}
+    filters = sorted(name for name in there if name.startswith(_FILTERED))
+    columns = [*_ALWAYS, *(name for name in _SOMETIMES if name in there), *filters]
+    names = [name.replace("_", ": ") for name in columns]
     if books.accounts:
         table(
             ("destination", "owed", "pending", *names, "sum", "balances"),

@@ -12,6 +12,7 @@ from postroad.cli.output import say, say_json, table
 from postroad.cli.statuses import WRONG
 from postroad.config import Config, config_file, masked
 from postroad.errors import ConfigError
+from postroad.runtime.certificates import check_tls
 from postroad.runtime.transforms import check_transforms
 
 
@@ -22,6 +23,7 @@ def check(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """
     try:
         found = read_config(config)
+        check_tls(found)
         check_transforms(found)
     except ConfigError as error:
         if not as_json:

@@ -59,18 +59,23 @@ def ask_admin(server: Server, method: str, path: str, question: Any = None) -> d
     connection = http.client.HTTPConnection(address.host, address.port, timeout=_ADMIN_TIMEOUT)
     body = None if question is None else msgspec.json.encode(question)
     answer = _call(connection, url_of(address), (method, path, body, {"Authorization": f"Bearer {token}"}))
-    try:
-        told = msgspec.json.decode(answer.body, type=dict[str, Any])
-    except msgspec.DecodeError:
-        told = None
-    if answer.status == HTTPStatus.OK and told is not None:
+    told = decoded(answer.body)
+    if answer.status == HTTPStatus.OK and isinstance(told, dict):
         return told
-    message = (told or {}).get("message", "")
+    message = told.get("message", "") if isinstance(told, dict) else ""
     if answer.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND} and message:
         raise UsageError(message)
     raise PostroadError(
         f"the server at {server.admin_bind} answers {answer.status}: {message or 'nothing that is JSON'}"
     )
+
+
+def decoded(body: bytes) -> Any:
+    """Return the value of a JSON text, None for what is no JSON."""
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def _ingest(server: Server, timeout: float) -> http.client.HTTPConnection:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from postroad.cli.letters import Meant, first, meant, settle
-from postroad.cli.options import AsJson, ConfigFile, group, read_config, read_time
+from postroad.cli.options import LARGEST, AsJson, ConfigFile, group, read_config, read_time_or_none
 from postroad.cli.output import pretty, progress, say, say_json, table, when
 from postroad.cli.statuses import NOT_SO
 from postroad.cli.stores import open_stores
@@ -28,7 +28,7 @@ _Limit = Annotated[int, typer.Option(min=1, metavar="N", help="At most so many."
 _Words = Annotated[
     list[str], typer.Argument(metavar="[REGION/]DESTINATION OFFSET", help="Where it is, or its messageId.")
 ]
-_Offsets = Annotated[list[int] | None, typer.Argument(metavar="OFFSET", help="Their offsets in the list.")]
+_Offsets = Annotated[list[int] | None, typer.Argument(metavar="OFFSET", max=LARGEST, help="Their offsets in the list.")]
 _All = Annotated[bool, typer.Option("--all", help="All of them.")]
 _Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
@@ -162,18 +162,15 @@ def _check_narrow(narrowed: Narrowed, *, every: bool) -> None:
 
 def _check_all(narrowed: Narrowed, letters: Meant) -> None:
     """End with status 1 when something that was named is no dead letter."""
-    named = narrowed.offsets if narrowed.offsets is not None else narrowed.message_ids
-    count = len({place.offset for place in (*letters.served, *letters.ended)})
-    missing = len(set(named or ())) - count
-    if missing > 0:
+    if letters.missing:
         what = "offsets" if narrowed.offsets is not None else "message ids"
         whose = narrowed.destination or "any destination"
-        typer.echo(f"postroad: {missing} of the {what} are no dead letters of {whose}", err=True)
+        typer.echo(f"postroad: not dead letters of {whose}: {letters.missing} of the {what}", err=True)
         raise typer.Exit(NOT_SO)
 
 
 def _time(text: str | None) -> int | None:
-    return None if text is None else read_time(text, SystemClock())
+    return read_time_or_none(text, SystemClock())
 
 
 async def _show(config: Config, words: Sequence[str]) -> Sequence[DeadStory]:

@@ -8,7 +8,7 @@ from typing import Annotated, BinaryIO, NamedTuple
 
 import typer
 
-from postroad.cli.options import ConfigFile, read_config, read_time, verb
+from postroad.cli.options import ConfigFile, read_config, read_time_or_none, verb
 from postroad.cli.output import progress
 from postroad.cli.statuses import INTERRUPTED
 from postroad.cli.stores import Stores, open_stores
@@ -71,7 +71,7 @@ def export(
     """
     found = read_config(config)
     clock = SystemClock()
-    times = [None if text is None else read_time(text, clock) for text in (since, until)]
+    times = [read_time_or_none(text, clock) for text in (since, until)]
     wanted = _Wanted(region or next(iter(found.regions)), frozenset(event or ()), times[0], times[1], after)
     place = _Place(after)
     goal = _open(output, add=after is not None)
@@ -145,10 +145,23 @@ def _write(block: Block, wanted: _Wanted, goal: BinaryIO, place: _Place) -> None
         if (wanted.since or 0) <= stored.received_at and (wanted.until is None or stored.received_at < wanted.until):
             lines.append(line(make_event(record, stored, wanted.region)))
     if lines:
-        goal.write(b"".join(lines))
-        goal.flush()
+        _put(goal, b"".join(lines))
     place.count += len(lines)
     place.offset = block.records[-1].offset
+
+
+def _put(goal: BinaryIO, lines: bytes) -> None:
+    """Write all of it, or leave a file as it was: a disk that gets full takes a part, and refuses only the rest."""
+    start = goal.tell() if goal.seekable() else None
+    try:
+        written = goal.write(lines)
+        while written < len(lines):
+            written += goal.write(lines[written:])
+        goal.flush()
+    except OSError:
+        if start is not None:
+            goal.truncate(start)
+        raise
 
 
 def _tell_stopped(place: _Place) -> None:

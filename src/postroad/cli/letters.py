@@ -17,27 +17,34 @@ CHUNK: Final = 1000
 
 
 class Meant(NamedTuple):
-    """The dead letters that are meant: those whose account is served, and those whose account has ended."""
+    """The dead letters that are meant: those whose account is served, and those whose account has ended.
+
+    `missing` is how many of the offsets or message ids that were named are no dead letters.
+    """
 
     served: Sequence[Place]
     ended: Sequence[Place]
+    missing: int
 
 
 async def meant(config: Config, region: str | None, narrowed: Narrowed, clock: Clock) -> Meant:
     """Find the dead letters that are meant. Raises `UsageError` when the books know no such destination."""
     served: list[Place] = []
     ended: list[Place] = []
+    named: set[object] = set(narrowed.message_ids or () if narrowed.offsets is None else narrowed.offsets)
     async with open_stores(config, region, clock) as opened:
         await _check_known(opened, narrowed.destination)
         async for found in dead_letters({stores.region: stores.ledger for stores in opened}, narrowed):
             (served if found.served else ended).append(found.place)
-    return Meant(served, ended)
+            named.discard(found.message_id if narrowed.offsets is None else found.letter.offset)
+    return Meant(served, ended, len(named))
 
 
 async def first(config: Config, region: str | None, narrowed: Narrowed, limit: int, clock: Clock) -> Sequence[Found]:
-    """Return the first dead letters that are meant, at most `limit`."""
+    """Return the first dead letters that are meant, at most `limit`. Raises as `meant` does."""
     found: list[Found] = []
     async with open_stores(config, region, clock) as opened:
+        await _check_known(opened, narrowed.destination)
         async for letter in dead_letters({stores.region: stores.ledger for stores in opened}, narrowed):
             found.append(letter)
             if len(found) == limit:

@@ -3,22 +3,27 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from postroad import registry
 from postroad.clock import MICROSECONDS, Clock
 from postroad.config import Config, load
-from postroad.config.defaults import KEY_FILE
+from postroad.config.defaults import KEY_FILE, read_write_key
 from postroad.config.units import read_duration
+from postroad.contract.calls import TYPES
 from postroad.errors import UsageError
 from postroad.inspection.moments import read_moment
+from postroad.registry import near_miss
+
+LARGEST: Final = (1 << 63) - 1
+"""The largest number that the stores can hold."""
 
 ConfigFile = Annotated[
     Path | None,
     typer.Option(
-        "--config", metavar="FILE", help="Configuration file; else POSTROAD_CONFIG, else the one of a start without."
+        "--config", metavar="FILE", help="Configuration file; else POSTROAD_CONFIG, else the defaults of a first start."
     ),
 ]
 WriteKey = Annotated[
@@ -49,11 +54,21 @@ def read_config(file: Path | None) -> Config:
 
 
 def write_key(given: str | None, config: Config) -> str:
-    """Return the write key to send with. Raises `UsageError` when none is given and the data folder has none."""
-    file = config.server.data_dir / KEY_FILE
-    if given is None and not file.is_file():
-        raise UsageError(f"no write key: give --key or set POSTROAD_WRITE_KEY (there is no {file})")
-    return file.read_text(encoding="utf-8").strip() if given is None else given
+    """Return the write key to send with.
+
+    Raises `UsageError` when none is given and the data folder has none, `ConfigError` when its file can't be read.
+    """
+    folder = config.server.data_dir
+    key = read_write_key(folder) if given is None else given
+    if key is None:
+        raise UsageError(f"no write key: give --key or set POSTROAD_WRITE_KEY (there is no {folder / KEY_FILE})")
+    return key
+
+
+def check_call(name: str) -> None:
+    """Raise `UsageError` when this is not the name of a call."""
+    if name not in TYPES:
+        raise UsageError(f"{name!r} is not a call; there are {', '.join(TYPES)}{near_miss(name, TYPES)}")
 
 
 def read_time(text: str, clock: Clock) -> int:
@@ -71,6 +86,11 @@ def read_time(text: str, clock: Clock) -> int:
         raise UsageError(
             f"{text!r} is not a time such as 2024-01-15T10:30:00Z, nor a duration such as 1h or 7d"
         ) from None
+
+
+def read_time_or_none(text: str | None, clock: Clock) -> int | None:
+    """Return what `read_time` does, None when there is no text."""
+    return None if text is None else read_time(text, clock)
 
 
 def _nothing() -> None:

@@ -95,7 +95,8 @@ def _draw(columns: Sequence[str], cells: Sequence[Sequence[str]], right: Sequenc
 
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name, flush in zip(columns, right, strict=True):
-        drawn.add_column(name, justify="right" if flush else "left", overflow="fold")
+        # A number that is broken in two is another number.
+        drawn.add_column(name, justify="right" if flush else "left", overflow="fold", no_wrap=flush)
     for row in cells:
         drawn.add_row(*(Text(cell) for cell in row))  # Text: a cell's brackets are no markup
     Console().print(drawn)

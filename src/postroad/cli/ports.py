@@ -9,9 +9,10 @@ from postroad.clock import Clock
 from postroad.config import Address, Server
 from postroad.errors import ConfigError
 
-_PATIENCE = 3.0
-"""Seconds that a server which is just stopping gets to let its address go."""
-_LOOK_EVERY = 0.2
+PATIENCE = 3.0
+"""Seconds that a server which is just stopping gets to let go."""
+LOOK_EVERY = 0.2
+"""Seconds from one look to the next."""
 
 
 def check_free(server: Server, roles: Sequence[str], clock: Clock) -> None:
@@ -22,11 +23,11 @@ def check_free(server: Server, roles: Sequence[str], clock: Clock) -> None:
 
 
 async def _check(setting: str, address: Address, clock: Clock) -> None:
-    until = clock.monotonic() + _PATIENCE
+    until = clock.monotonic() + PATIENCE
     while (error := _bind(address)) is not None:
         in_use = error.errno == errno.EADDRINUSE
         if in_use and clock.monotonic() < until:
-            await clock.sleep(_LOOK_EVERY)
+            await clock.sleep(LOOK_EVERY)
             continue
         why = "is in use by another program; stop that one or set another" if in_use else str(error.strerror or error)
         raise ConfigError([f"server.{setting}: the address {address} {why}"])

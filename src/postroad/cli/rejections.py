@@ -7,15 +7,15 @@ from typing import Annotated, Any, Final
 import typer
 
 from postroad.cli.client import ask_admin
-from postroad.cli.options import AsJson, ConfigFile, group, read_config, read_time
+from postroad.cli.options import LARGEST, AsJson, ConfigFile, group, read_config, read_time_or_none
 from postroad.cli.output import pretty, progress, say, say_json, table, when
 from postroad.cli.statuses import NOT_SO
 from postroad.cli.stores import open_stores
 from postroad.clock import SystemClock
 from postroad.config import Config, Server
 from postroad.errors import UsageError
-from postroad.inspection.rejected import rejection_story
-from postroad.rejections import Rejection
+from postroad.inspection.rejected import rejection_story, shown_body
+from postroad.rejections import Rejection, RejectionsReader
 
 _Region = Annotated[str | None, typer.Option(metavar="NAME", help="Only this region.")]
 _Source = Annotated[str | None, typer.Option(metavar="ID", help='Only of this source; "" for unknown keys.')]
@@ -23,7 +23,7 @@ _Code = Annotated[str | None, typer.Option(metavar="CODE", help="Only with this 
 _Since = Annotated[str | None, typer.Option(metavar="TIME", help="Only after: ISO 8601, or 1h for an hour ago.")]
 _Limit = Annotated[int, typer.Option(min=1, metavar="N", help="At most so many of a region.")]
 
-_Ids = Annotated[list[int] | None, typer.Argument(metavar="ID", help="Their ids in the list of --region.")]
+_Ids = Annotated[list[int] | None, typer.Argument(metavar="ID", max=LARGEST, help="Their ids in the list of --region.")]
 _All = Annotated[bool, typer.Option("--all", help="All of them whose bodies were kept.")]
 
 _CHUNK: Final = 100
@@ -44,10 +44,9 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List rejections, the newest first."""
-    earliest = None if since is None else read_time(since, SystemClock())
-    found = asyncio.run(
-        _newest(read_config(config), region, {"source": source, "code": code, "since": earliest, "limit": limit})
-    )
+    earliest = read_time_or_none(since, SystemClock())
+    narrowed = {"source": source, "code": code, "since": earliest, "limit": limit}
+    found = asyncio.run(_newest(read_config(config), region, narrowed))
     if as_json:
         for name, rejection in found:
             say_json(rejection_story(name, rejection))
@@ -63,7 +62,7 @@ def list_(
 
 @app.command("show")
 def show(
-    number: Annotated[int, typer.Argument(metavar="ID", help="Its id in the list.")],
+    number: Annotated[int, typer.Argument(metavar="ID", max=LARGEST, help="Its id in the list.")],
     *,
     region: _Region = None,
     config: ConfigFile = None,
@@ -103,7 +102,7 @@ def retry(
     found = read_config(config)
     if ids and region is None and len(found.regions) > 1:
         raise UsageError("ids are those of one region: say which with --region")
-    earliest = None if since is None else read_time(since, SystemClock())
+    earliest = read_time_or_none(since, SystemClock())
     chosen = asyncio.run(_kept(found, region, {"source": source, "code": code, "since": earliest}, ids))
     with progress("retry") as tell:
         retried, refused = _retry(found.server, chosen, tell)
@@ -120,17 +119,18 @@ def retry(
 async def _kept(
     config: Config, region: str | None, narrowed: dict[str, Any], ids: Sequence[int] | None
 ) -> Sequence[tuple[str, Sequence[int]]]:
-    """Return by region the ids that are meant, the oldest first."""
-    chosen = []
+    """Return by region the ids that are meant: `ids` as they are, else the narrowed ones, the oldest first."""
     async with open_stores(config, region, SystemClock()) as opened:
-        for stores in opened:
-            found = list(ids or ())
-            before: int | None = None
-            while not ids and (page := await stores.rejections.newest(**narrowed, before=before, limit=_PAGE)):
-                found += [entry.id for entry in page if entry.body is not None]
-                before = page[-1].id
-            chosen.append((stores.region, found if ids else found[::-1]))
-    return chosen
+        return [(stores.region, ids or await _with_bodies(stores.rejections, narrowed)) for stores in opened]
+
+
+async def _with_bodies(rejections: RejectionsReader, narrowed: dict[str, Any]) -> Sequence[int]:
+    found: list[int] = []
+    before: int | None = None
+    while page := await rejections.newest(**narrowed, before=before, limit=_PAGE):
+        found += [entry.id for entry in page if entry.body is not None]
+        before = page[-1].id
+    return found[::-1]
 
 
 def _retry(
@@ -173,14 +173,14 @@ def _tell(region: str, entry: Rejection) -> None:
     if entry.body is None:
         say("  Its body was not kept.")
         return
-    for line in pretty(entry.body).splitlines():
+    for line in pretty(shown_body(entry.body).encode()).splitlines():
         say(f"  {line}")
 
 
 def _source(entry: Rejection) -> str:
     if entry.source:
         return entry.source
-    return f"unknown key {entry.key_fingerprint}" if entry.key_fingerprint else "no key"
+    return f"key {entry.key_fingerprint}" if entry.key_fingerprint else "no key"
 
 
 def _reasons(entry: Rejection) -> list[str]:

@@ -8,7 +8,7 @@ import msgspec
 import typer
 
 from postroad.cli.client import Unreachable, ask_admin
-from postroad.cli.options import AsJson, ConfigFile, group, read_config, read_time
+from postroad.cli.options import LARGEST, AsJson, ConfigFile, group, read_config, read_time_or_none
 from postroad.cli.output import progress, say, say_json, table, when
 from postroad.cli.stores import open_stores
 from postroad.clock import SystemClock
@@ -89,7 +89,7 @@ def list_(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
 
 @app.command("stop")
 def stop(
-    number: Annotated[int, typer.Argument(metavar="NUMBER", help="Its number in the list.")],
+    number: Annotated[int, typer.Argument(metavar="NUMBER", max=LARGEST, help="Its number in the list.")],
     *,
     region: _Region = None,
     config: ConfigFile = None,
@@ -109,22 +109,21 @@ def stop(
 def _question(
     config: Config, destination: str | None, since: str | None, until: str | None, rate: float | None
 ) -> dict[str, Any]:
+    known = ", ".join(config.destinations) or "none"
+    if destination is None:
+        raise UsageError(f"say where to with --destination; configured: {known}")
     if destination not in config.destinations:
-        known, miss = ", ".join(config.destinations), near_miss(destination or "", config.destinations)
-        raise UsageError(f"--destination: there is no {destination!r}, only {known}{miss}")
+        miss = near_miss(destination, config.destinations)
+        raise UsageError(f"--destination: there is no {destination!r}; configured: {known}{miss}")
     if rate is not None and rate <= 0:
         raise UsageError("--rate must be more than nothing")
     return {
         "region": config.destinations[destination].region,
         "destination": destination,
-        "from": _time(since),
-        "to": _time(until),
+        "from": read_time_or_none(since, SystemClock()),
+        "to": read_time_or_none(until, SystemClock()),
         "rate": rate,
     }
-
-
-def _time(text: str | None) -> int | None:
-    return None if text is None else read_time(text, SystemClock())
 
 
 def _settled(status: ReplayStatus) -> str:

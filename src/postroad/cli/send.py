@@ -9,13 +9,12 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from postroad.cli.client import Answer, call_headers, post
-from postroad.cli.options import AsJson, ConfigFile, WriteKey, read_config, verb, write_key
+from postroad.cli.client import Answer, call_headers, decoded, post
+from postroad.cli.options import AsJson, ConfigFile, WriteKey, check_call, read_config, verb, write_key
 from postroad.cli.output import say, say_json
 from postroad.cli.statuses import NOT_SO, UNREACHABLE
 from postroad.contract.calls import TYPES
 from postroad.errors import UsageError
-from postroad.registry import near_miss
 
 _TIMEOUT = 30.0
 
@@ -55,8 +54,7 @@ def send(
 
     For example: postroad send --event "Email Delivered" --user u1 --property email_id=m1
     """
-    if type_name not in TYPES:
-        raise UsageError(f"{type_name!r} is not a call; there are {', '.join(TYPES)}{near_miss(type_name, TYPES)}")
+    check_call(type_name)
     members = {
         "type": type_name,
         "messageId": message_id,
@@ -105,7 +103,7 @@ def _json(option: str, text: str | None) -> Any:
 
 def _tell(answer: Answer, message_id: str | None, *, as_json: bool) -> None:
     violations = int(answer.headers.get("x-postroad-violations", "0"))
-    body = _decoded(answer.body)
+    body = decoded(answer.body)
     if as_json:
         say_json({"status": answer.status, "messageId": message_id, "violations": violations, "body": body})
     else:
@@ -127,13 +125,6 @@ def _tell_people(answer: Answer, body: Any, message_id: str | None, violations: 
     for sentence in meta.get("errors", ()) if isinstance(meta, dict) else ():
         if sentence != error.get("message"):
             say(f"  {sentence}")
-
-
-def _decoded(body: bytes) -> Any:
-    try:
-        return msgspec.json.decode(body)
-    except msgspec.DecodeError:
-        return None
 
 
 app = verb(send)

@@ -6,10 +6,9 @@ from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
 import aiohttp
-import msgspec
 
 from postroad.cli.calls_file import Batch, Call
-from postroad.cli.client import Unreachable, call_headers
+from postroad.cli.client import Unreachable, call_headers, decoded
 from postroad.clock import Clock
 from postroad.config import Server
 from postroad.errors import PostroadError, UsageError
@@ -71,7 +70,7 @@ class Sender:
         for left in reversed(range(_TRIES)):
             try:
                 async with self._session.post(self._url, data=body, headers=headers, ssl=self._tls) as response:
-                    answer = _Answer(response.status, response.headers, _decoded(await response.read()))
+                    answer = _Answer(response.status, response.headers, decoded(await response.read()))
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 if not left:
                     raise Unreachable(f"no server answers at {self._url} ({error!r}); is it running?") from error
@@ -115,10 +114,3 @@ def _refusals(answer: _Answer, calls: Sequence[Call]) -> Sequence[Refused]:
 
 def _message(answer: _Answer) -> str:
     return str(answer.body.get("message", "")) if isinstance(answer.body, dict) else "something that is no JSON"
-
-
-def _decoded(body: bytes) -> Any:
-    try:
-        return msgspec.json.decode(body)
-    except msgspec.DecodeError:
-        return None

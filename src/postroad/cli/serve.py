@@ -11,6 +11,7 @@ import uvloop
 
 from postroad import registry
 from postroad.cli import banner
+from postroad.cli.locks import check_unlocked
 from postroad.cli.options import ConfigFile, verb
 from postroad.cli.ports import check_free
 from postroad.clock import SystemClock
@@ -18,6 +19,7 @@ from postroad.config import Config, FirstStart, config_file, ensure_admin_token,
 from postroad.errors import UsageError
 from postroad.files import prepare_folder
 from postroad.registry import near_miss
+from postroad.runtime.certificates import check_tls
 from postroad.runtime.logs import configure_logs
 from postroad.runtime.process import ROLES, SUPERVISED, run_role
 from postroad.runtime.supervisor import Supervisor
@@ -38,6 +40,8 @@ def serve(*, config: ConfigFile = None, roles: _Roles = _ALL) -> None:
     supervised = bool(os.environ.get(SUPERVISED))
     if not supervised:
         check_transforms(start.config)
+        check_tls(start.config)
+        check_unlocked(start.config, wanted, SystemClock())
         check_free(start.config.server, wanted, SystemClock())
         typer.echo(banner.banner(start, config_file(config, os.environ)))
     if len(wanted) == 1:

@@ -1,4 +1,4 @@
-"""`postroad show`: one event, from what came to what each destination answered."""
+"""`postroad show`: one event, from what came to what became of it at each destination."""
 
 import asyncio
 from typing import Annotated
@@ -23,7 +23,7 @@ _Sources = Annotated[
 def show(
     message_id: _MessageId, *, source: _Sources = None, config: ConfigFile = None, as_json: AsJson = False
 ) -> None:
-    """Show one event: what came, and what each destination got and answered.
+    """Show one event: what came, what became of it at each destination, and every try that failed.
 
     Looks in all regions, at the events of all configured sources. Ends with status 1 when there is none.
     """
@@ -71,7 +71,7 @@ def _tell(story: Story) -> None:
 def _tell_delivery(delivery: Delivery) -> None:
     replay = f" (replay {delivery.account})" if delivery.replay is not None else ""
     tries = f", tries so far: {delivery.tries}" if delivery.tries else ""
-    due = f", next at {when(delivery.due_at)}" if delivery.due_at is not None else ""
+    due = "" if delivery.due_at is None else f", next at {when(delivery.due_at)} or as soon as it may be sent to"
     batch = f", in one frozen batch with {delivery.batch - 1} others" if delivery.batch else ""
     say(f"{delivery.destination}{replay}: {delivery.meaning}{batch}{tries}{due}")
     for tried in delivery.failed:

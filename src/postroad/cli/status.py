@@ -53,6 +53,8 @@ def _tell(region: RegionStatus, rejections: Mapping[str, Count], clock: Clock) -
     say(f"  disk        {size(region.free_disk)} free, ingest stops below {size(region.disk_floor)}")
     for name, count in rejections.items():
         say(f"  rejections  {count.recorded} of {name}, {count.kept} kept, {count.evicted} evicted")
+    if region.trouble:
+        say(f"  ledger      {region.trouble}")
     say("")
     table(
         ("destination", "state", "waiting", "retrying", "dead", "oldest", "settled"),

@@ -8,18 +8,15 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 import typer
 
-from postroad.cli.options import AsJson, ConfigFile, read_config, read_time, verb
+from postroad.cli.options import AsJson, ConfigFile, check_call, read_config, read_time, verb
 from postroad.cli.output import say, say_bytes
 from postroad.cli.stores import Stores, open_stores
 from postroad.clock import SystemClock, iso
 from postroad.config import Config
-from postroad.contract.calls import TYPES
 from postroad.contract.stored import StoredEvent, read_key, unpack
 from postroad.delivery.items import make_event
 from postroad.destinations.file import line
-from postroad.errors import UsageError
 from postroad.log.base import Record
-from postroad.registry import near_miss
 
 _READ_BYTES = 1 << 20
 
@@ -65,8 +62,7 @@ def tail(
     With --json a line is the event and our own facts about it: {"event": {...}, "postroad": {...}}.
     """
     for call in type_name or ():
-        if call not in TYPES:
-            raise UsageError(f"{call!r} is not a call; there are {', '.join(TYPES)}{near_miss(call, TYPES)}")
+        check_call(call)
     wanted = _Wanted(event or (), source or (), type_name or ())
     asyncio.run(_tail(read_config(config), region, wanted, "" if from_start else since, limit, as_json=as_json))
 

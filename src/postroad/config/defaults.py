@@ -47,7 +47,7 @@ def load_default(environ: Mapping[str, str], check: Check | None = None) -> Conf
     """
 
     def existing(folder: Path) -> tuple[str, bool]:
-        key = _read_secret(folder / KEY_FILE)
+        key = read_write_key(folder)
         if key is None:
             raise ConfigError(
                 [f"no configuration file was given (--config, POSTROAD_CONFIG), and {folder / KEY_FILE} does not exist"]
@@ -68,6 +68,11 @@ def ensure_defaults(environ: Mapping[str, str], check: Check | None = None) -> F
 def ensure_admin_token(data_dir: Path) -> tuple[str, bool]:
     """Return the admin token and whether it was made now. Raises `ConfigError` or `StoreError`."""
     return _kept(data_dir, TOKEN_FILE, secrets.token_urlsafe(32))
+
+
+def read_write_key(data_dir: Path) -> str | None:
+    """Return the write key of a start without a file, or None when none was made. Raises `ConfigError`."""
+    return _read_secret(data_dir / KEY_FILE)
 
 
 def read_admin_token(data_dir: Path) -> str | None:

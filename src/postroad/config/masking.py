@@ -1,15 +1,14 @@
 """A configuration as people may see it."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from postroad.config.declared import Options, element_of, is_secret, settings_of, sort_of
 from postroad.config.model import Config, Destination
 from postroad.config.problems import KeyPath
-
-MASK: Final = "***"
+from postroad.secret import MASK
 
 Types = Mapping[str, type[msgspec.Struct]]
 """The settings of each type of destination, by the type's name."""

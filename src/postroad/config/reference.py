@@ -16,7 +16,7 @@ from postroad.config.declared import (
     table_of,
     unwrap,
 )
-from postroad.config.environment import variable_of
+from postroad.config.environment import PREFIX, variable_of
 from postroad.config.masking import Types
 from postroad.config.model import Destination, Region, Server, Source
 from postroad.config.problems import KeyPath, dotted
@@ -113,8 +113,9 @@ def _text(value: str) -> str:
 
 def _rows(struct: type[msgspec.Struct], path: KeyPath) -> str:
     rows = ["| key | type | default | what | variable |", "|---|---|---|---|---|"]
+    table = "__".join([variable_of(path[:1]), *(f"<{part}>".upper() for part in path[1:])])
     for key, setting in _flat(struct):
-        name = "__".join([variable_of(path[:1]), *(f"<{part}>".upper() for part in path[1:]), variable_of(key)[10:]])
+        name = f"{table}__{variable_of(key).removeprefix(PREFIX)}"
         rows.append(
             f"| `{dotted(key)}` | {type_name(setting.kind)} | {_default(setting)} | {setting.description} | `{name}` |"
         )

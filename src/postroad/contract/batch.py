@@ -43,7 +43,7 @@ def open_batch(body: bytes) -> Batch | Unusable:
         return Unusable((items,))
     problems: list[Problem] = []
     if len(body) > BATCH_BYTES:
-        size = f"the batch has {len(body)} bytes; the limit is {BATCH_BYTES}"
+        size = f"the batch has {len(body)} bytes; the limit is {BATCH_BYTES}; send it as several"
         problems.append(Problem("", Code.TOO_LARGE, size))
     shared = {name: members for name in _SHARED if (members := _shared(name, found, problems))}
     repeated = sum(map(_size, shared.values())) * len(items)
@@ -84,6 +84,8 @@ def _decode_item(
 ) -> Call | Unusable:
     if len(item) > EVENT_BYTES:
         return Unusable((_too_large(len(item)),))
+    if not item.startswith(b"{"):
+        return Unusable((Problem("", Code.NOT_AN_OBJECT, "must be a call, which is a JSON object"),))
     wrong = check_depth(item)
     reading = wrong or read_members(item)
     if isinstance(reading, Problem):
@@ -106,7 +108,7 @@ def _items(found: Mapping[str, Raw]) -> list[Raw] | Problem:
     if not items:
         return Problem("batch", Code.NOT_A_BATCH, "is empty; send at least one call")
     if len(items) > ITEMS:
-        return Problem("batch", Code.NOT_A_BATCH, f"has {len(items)} items; the limit is {ITEMS}")
+        return Problem("batch", Code.NOT_A_BATCH, f"has {len(items)} items; the limit is {ITEMS}; send it as several")
     return items
 
 

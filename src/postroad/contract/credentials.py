@@ -10,6 +10,8 @@ import binascii
 import msgspec
 from msgspec import Raw
 
+from postroad.contract.limits import ITEMS
+
 
 def keys_in_header(authorization: bytes) -> tuple[str, ...]:
     """Return the write keys an Authorization header may mean, the likeliest first; empty when it has none.
@@ -42,11 +44,20 @@ def keys_in_body(body: bytes) -> tuple[str, ...]:
 
     Browser and mobile clients send no other. A body that is no JSON object has none.
     """
+    return _keys(body, 1)
+
+
+def all_keys_in_body(body: bytes) -> tuple[str, ...]:
+    """Return the write keys in a call's body: its own, then those of all items of its batch, each once."""
+    return _keys(body, ITEMS)
+
+
+def _keys(body: bytes, items: int) -> tuple[str, ...]:
     if b'Key"' not in body:
         return ()
     try:
         found = _BODY.decode(body)
-        inner = _LIST.decode(found.batch)[:1] if bytes(found.batch).startswith(b"[") else []
+        inner = _LIST.decode(found.batch)[:items] if bytes(found.batch).startswith(b"[") else []
         keyed = [found, *(_BODY.decode(item) for item in inner if bytes(item).startswith(b"{"))]
         keys = [msgspec.json.decode(one.writeKey, type=str) for one in keyed if bytes(one.writeKey).startswith(b'"')]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

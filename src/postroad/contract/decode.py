@@ -49,7 +49,7 @@ def decode(body: bytes, call: Type, received_at: int, new_message_id: Callable[[
     Never raises, whatever the bytes, and takes time linear in their number.
     """
     if len(body) > EVENT_BYTES:
-        size = f"the event has {len(body)} bytes; the limit is {EVENT_BYTES}"
+        size = f"the event has {len(body)} bytes; the limit is {EVENT_BYTES}; leave out what no tool needs"
         return Unusable((Problem("", Code.TOO_LARGE, size),))
     wrong = check_text(body)
     if wrong is not None:

@@ -18,16 +18,14 @@ class _Holder(msgspec.Struct):
 
 _HOLDER = msgspec.json.Decoder(_Holder)
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
-_YES = {b"true"[0]: True, b"false"[0]: False, b"{"[0]: True}
-
-
-_LONGEST_KEPT = 512
+_BY_FIRST_BYTE = {b"true"[0]: True, b"false"[0]: False, b"{"[0]: True}
+_LONGEST_CACHED = 512
 
 
 def is_wanted(body: bytes, names: tuple[str, ...]) -> bool:
     """Tell whether the event with this stored JSON goes to a destination that answers to `names`."""
     raw = bytes(_HOLDER.decode(body).integrations)
-    return _decided(raw, names) if len(raw) <= _LONGEST_KEPT else _decide(raw, names)
+    return _cached(raw, names) if len(raw) <= _LONGEST_CACHED else _decide(raw, names)
 
 
 def _decide(raw: bytes, names: tuple[str, ...]) -> bool:
@@ -37,7 +35,7 @@ def _decide(raw: bytes, names: tuple[str, ...]) -> bool:
         return True
 
 
-_decided = lru_cache(maxsize=1024)(_decide)  # the events of an app say the same again and again
+_cached = lru_cache(maxsize=1024)(_decide)  # the events of an app say the same again and again
 
 
 def parse_integrations(body: bytes) -> Mapping[str, Raw]:
@@ -56,7 +54,7 @@ def wants(integrations: Mapping[str, Raw], names: Iterable[str]) -> bool:
     for name in names:
         value = integrations.get(name)
         if value is not None:
-            decision = _YES.get(memoryview(value)[0])
+            decision = _BY_FIRST_BYTE.get(memoryview(value)[0])
             if decision is not None:
                 return decision
     for name in ("All", "all"):

@@ -20,10 +20,8 @@ def check_timestamp(text: str) -> str | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        moment_or_none = _without_leap_second(text)
-        if moment_or_none is None:
-            return None
-        return _write(moment_or_none)
+        earlier = _second_before(text)
+        return None if earlier is None else _write(earlier)
     if text[4:17:3] == _SEPARATORS and (text[-1] == "Z" or text[-6] in "+-") and text[19] in ".Z+-":
         return text
     return _write(moment) if _CHARACTERS.fullmatch(text) else None
@@ -37,7 +35,8 @@ def from_milliseconds(value: int) -> str | None:
         return None
 
 
-def _without_leap_second(text: str) -> datetime | None:
+def _second_before(text: str) -> datetime | None:
+    """Return the second before the leap second that a text names, None when it names none."""
     earlier, count = _LEAP_SECOND.subn(":59", text)
     if not count:
         return None

@@ -20,9 +20,8 @@ class Code(StrEnum):
     """`timestamp` is not ISO 8601 and not integer milliseconds; the time of receipt is used."""
     TYPE_MISMATCH = "type_mismatch"
     """The body's `type` contradicts the path; the path wins."""
-
     KEY_MISMATCH = "key_mismatch"
-    """The body's `writeKey` belongs to another source than the Authorization header; the header counts."""
+    """The body's `writeKey` is no key of the source that the call is taken for, by its header or its first key."""
 
     NOT_JSON = "not_json"
     """The body is not JSON text in UTF-8."""

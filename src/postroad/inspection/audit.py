@@ -4,7 +4,7 @@ It reads the log once and walks along it through the books of every account; not
 counted. Memory stays the same however long the log is.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Final
 
@@ -18,6 +18,11 @@ from postroad.rejections import Count, RejectionsReader
 
 _READ_BYTES: Final = 4 * 1024 * 1024
 _LOOKS: Final = 3
+
+_NO_BOOKS: Final = (
+    "the log has events, destinations are configured, and the ledger has no account: either delivery never ran here, or"
+    " the ledger is lost and with it what was still owed; put it back from a backup, or replay that time"
+)
 
 Snapshot = Callable[[], AbstractAsyncContextManager[LedgerReader]]
 """Makes a view of the ledger as it is when entered, which does not change until it is left."""
@@ -46,15 +51,21 @@ async def audit(
     snapshot: Snapshot,
     rejections: RejectionsReader,
     tell: Callable[[int, int], None] = lambda _done, _all: None,
+    *,
+    destinations: Collection[str] = (),
 ) -> RegionBooks:
     """Return the books of one region. `tell` is called with the number of events compared, and of all there are.
+    `destinations` are those that are configured: when there are some, a ledger without any account is a problem.
 
     Raises `StoreError` when a file is damaged or can't be read.
     """
     for _ in range(_LOOKS):
         found = await _look(region, log, snapshot, rejections, tell)
-        if found is not None:
-            return found
+        if found is None:
+            continue
+        if destinations and found.accepted and not found.accounts:
+            return msgspec.structs.replace(found, balanced=False, problems=[*found.problems, _NO_BOOKS])
+        return found
     raise StoreUnavailable("retention kept removing events while they were being counted; ask again")
 
 

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 from postroad import files
 from postroad.errors import StoreError, StoreUnavailable, UsageError
 from postroad.inspection.copying import Copying, Tell
+from postroad.inspection.needs import needed_from
 from postroad.layout import RegionFiles, region_files
 from postroad.ledger.reader import SqliteLedgerReader
 from postroad.log.base import number_of
@@ -110,15 +111,9 @@ async def _needs_nothing_below(block: int, ledger: Path) -> bool:
     """Tell whether no account of a copied ledger still needs anything of the blocks below this one."""
     reader = SqliteLedgerReader(ledger)
     try:
-        accounts = [
-            account
-            for account in await reader.accounts()
-            if account.end is None or account.cursor < account.end or await reader.next_due(account.number) is not None
-        ]
-        floors = [await reader.floor(account.number) for account in accounts]
+        return all(number_of(offset) >= block for offset in await needed_from(reader))
     finally:
         await reader.close()
-    return all(number_of(floor) >= block for floor in floors)
 
 
 def _copy_others(data_dir: Path, target: Path, copy: Copying) -> None:

@@ -49,6 +49,11 @@ class Found(NamedTuple):
         """Where it is."""
         return Place(self.region, self.account.number, self.letter.offset)
 
+    @property
+    def message_id(self) -> str:
+        """The message id of its event."""
+        return read_key(self.letter.key)[1]
+
 
 class DeadEntry(msgspec.Struct, frozen=True):
     """A dead letter in a list. Times are microseconds.

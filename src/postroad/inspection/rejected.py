@@ -1,11 +1,16 @@
 """Rejections as they are shown."""
 
+import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from postroad.rejections import Rejection
+from postroad.secret import MASK
+
+# The body is kept whole for a retry; not everybody who looks at rejections needs the keys that clients put in it.
+_WRITE_KEY: Final = re.compile(r'("writeKey"\s*:\s*")(?:[^"\\]|\\.)*')
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -50,6 +55,11 @@ def rejection_entry(region: str, rejection: Rejection) -> RejectionEntry:
 
 
 def rejection_story(region: str, rejection: Rejection) -> dict[str, Any]:
-    """Return a rejection with its body: a text, in which bytes that are no UTF-8 are escaped."""
-    body = None if rejection.body is None else rejection.body.decode("utf-8", "backslashreplace")
+    """Return a rejection with its body, as `shown_body` has it."""
+    body = None if rejection.body is None else shown_body(rejection.body)
     return {**msgspec.to_builtins(rejection_entry(region, rejection)), "body": body}
+
+
+def shown_body(body: bytes) -> str:
+    """Return a body as a text in which bytes that are no UTF-8 are escaped and write keys are masked."""
+    return _WRITE_KEY.sub(rf"\1{MASK}", body.decode("utf-8", "backslashreplace"))

@@ -6,11 +6,12 @@ from pathlib import Path
 import msgspec
 
 from postroad.clock import MICROSECONDS, Clock
+from postroad.errors import StoreError
 from postroad.files import free_bytes, is_locked
-from postroad.layout import RegionFiles, delivery_pulse, ingest_pulse
+from postroad.layout import delivery_pulse, ingest_pulse, region_files
 from postroad.ledger.base import Account, LedgerReader, Outcome
 from postroad.log.base import LogReader
-from postroad.pulse import Pulse, RegionPulse, read_pulse
+from postroad.pulse import Pulse, read_pulse
 
 
 class DestinationStatus(msgspec.Struct, frozen=True):
@@ -32,6 +33,8 @@ class RegionStatus(msgspec.Struct, frozen=True):
     """One region. Sizes are bytes, times microseconds.
 
     `accepting` says whether an event would be taken now, `delivering` whether the delivery process is alive.
+    `window_ids`, `window_since` and `queued` are None while nobody accepts: only the ingest process knows them.
+    `trouble` is why the ledger can't be read: then nothing is known of the destinations.
     """
 
     region: str
@@ -49,6 +52,7 @@ class RegionStatus(msgspec.Struct, frozen=True):
     free_disk: int
     disk_floor: int
     destinations: Sequence[DestinationStatus]
+    trouble: str
 
 
 class RegionView:
@@ -59,7 +63,7 @@ class RegionView:
     ) -> None:
         self._region = region
         self._data_dir = data_dir
-        self._files = RegionFiles(data_dir / region)
+        self._files = region_files(data_dir, region)
         self._disk_floor = disk_floor
         self._log = log
         self._ledger = ledger
@@ -68,12 +72,18 @@ class RegionView:
     async def status(self) -> RegionStatus:
         """Return the figures of the moment."""
         ingest = read_pulse(ingest_pulse(self._data_dir), self._clock)
-        delivering = is_locked(self._files.ledger.with_suffix(".lock"))
+        delivering = is_locked(self._files.ledger_lock)
         delivery = read_pulse(delivery_pulse(self._data_dir), self._clock) if delivering else None
-        taking = is_locked(self._files.log / "writer.lock")  # at once, where a pulse takes seconds to go stale
+        taking = is_locked(self._files.log_lock)  # at once, where a pulse takes seconds to go stale
         own = ingest.regions.get(self._region) if ingest and taking else None
+        window = own.window if own else None
         free = free_bytes(self._data_dir)
         state = await self._log.state()
+        trouble, destinations = "", []
+        try:
+            destinations = await self._destinations(delivery)
+        except StoreError as error:
+            trouble = str(error)
         return RegionStatus(
             region=self._region,
             accepting=own is not None and own.healthy and free > self._disk_floor,
@@ -84,12 +94,13 @@ class RegionView:
             first_at=state.first_at,
             log_size=state.size,
             segments=state.segments,
-            window_ids=_window(own, "ids"),
-            window_since=_window(own, "since"),
+            window_ids=window.ids if window else None,
+            window_since=window.since if window else None,
             queued=own.queued if own else None,
             free_disk=free,
             disk_floor=self._disk_floor,
-            destinations=await self._destinations(delivery),
+            destinations=destinations,
+            trouble=trouble,
         )
 
     async def _destinations(self, delivery: Pulse | None) -> list[DestinationStatus]:
@@ -116,8 +127,3 @@ class RegionView:
         floor = await self._ledger.floor(account.number)
         at = await self._log.appended_at(floor)
         return None if at is None else max(0.0, (self._clock.now() - at) / MICROSECONDS)
-
-
-def _window(own: RegionPulse | None, field: str) -> int | None:
-    value: int | None = getattr(own.window, field) if own else None
-    return value

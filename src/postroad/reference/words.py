@@ -92,7 +92,7 @@ CODES: Final[Mapping[Code, str]] = MappingProxyType(
         Code.WRONG_TYPE: "A member has another JSON type than it should.",
         Code.BAD_TIMESTAMP: "`timestamp` is neither ISO 8601 nor whole milliseconds.",
         Code.TYPE_MISMATCH: "The body's `type` says another call than the path.",
-        Code.KEY_MISMATCH: "The body's `writeKey` belongs to another source than the key in the header.",
+        Code.KEY_MISMATCH: "A `writeKey` in the body is no key of the source that the call was taken for.",
         Code.NOT_JSON: "The body is not JSON in UTF-8.",
         Code.NOT_AN_OBJECT: "The body is JSON, but not an object.",
         Code.TOO_DEEP: "Objects and lists are nested too deeply.",

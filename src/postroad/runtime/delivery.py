@@ -28,6 +28,7 @@ from postroad.log.reader import SqliteLogReader
 from postroad.pulse import Pulse, beat, read_pulse
 from postroad.rejections import RejectionsReader
 from postroad.runtime.looking import Views
+from postroad.runtime.loops import running
 from postroad.runtime.referring import servers_of
 from postroad.runtime.serving import Listener, serve
 from postroad.web.admin import (
@@ -41,6 +42,7 @@ from postroad.web.admin import (
     admin_app,
 )
 from postroad.web.reference import reference_pages
+from postroad.web.token import AdminToken
 
 _FORGET_EVERY = 300.0
 
@@ -62,20 +64,8 @@ async def run_delivery(config: Config, clock: Clock, stop: asyncio.Event) -> Non
         stack.push_async_callback(views.close)
         app = _admin(config, dead, replays, views, clock)
         loops.append(beat(delivery_pulse(config.server.data_dir), clock, lambda: _pulse(engines, clock)))
-        tasks = [asyncio.create_task(loop) for loop in loops]
-        for task in tasks:
-            task.add_done_callback(
-                lambda _: stop.set()
-            )  # none ends but by a bug, and half a process is worse than none
-        try:
+        async with running(loops, stop, config.server.shutdown_grace):
             await serve(app, _listener(config), stop)
-        finally:
-            for task in tasks:
-                task.cancel()
-            ended, _ = await asyncio.wait(tasks, timeout=config.server.shutdown_grace)
-        for task in ended:
-            if not task.cancelled():
-                task.result()
 
 
 def _admin(
@@ -90,7 +80,7 @@ def _admin(
         RejectionsApi(rejections, IngestDoor(config.server, token).retry),
         ReplaysApi(replays),
         reference=reference_pages(servers_of(config)),
-        token=token,
+        token=AdminToken(token),
     )
 
 
@@ -100,8 +90,14 @@ async def _open_region(
 ) -> AsyncIterator[tuple[Engine, SqliteLedger, SqliteLogReader]]:
     files = region_files(config.server.data_dir, name)
     files.folder.mkdir(mode=0o700, exist_ok=True)
+    is_new = not files.ledger.exists()
     ledger = SqliteLedger.open(files.ledger)
     log = SqliteLogReader(files.log, clock)
+    if is_new and (await log.state()).appended:
+        structlog.get_logger("postroad.delivery").warning(
+            "there was no ledger, and the log has events: a new one begins, and knows of nothing that was owed",
+            region=name,
+        )
     services = [
         _service(config, destination, place, clock) for destination, place in config.destinations_in(name).items()
     ]

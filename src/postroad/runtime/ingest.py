@@ -5,6 +5,7 @@ import contextlib
 import os
 import secrets
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from ipaddress import ip_network
 from typing import NamedTuple
 
@@ -14,6 +15,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from postroad.clock import Clock
 from postroad.config.defaults import ensure_admin_token
 from postroad.config.model import Config, Region
+from postroad.errors import StoreError
+from postroad.inspection.needs import needed_from
 from postroad.layout import ingest_pulse, region_files
 from postroad.ledger.base import LedgerReader
 from postroad.ledger.reader import SqliteLedgerReader
@@ -22,18 +25,22 @@ from postroad.log.sqlite import SqliteLog
 from postroad.pulse import Pulse, RegionPulse, WindowPulse, beat
 from postroad.rejections import DEFAULT_QUOTAS, Quota, Quotas, Rejections, RejectionsReader
 from postroad.runtime.looking import Views
+from postroad.runtime.loops import running
 from postroad.runtime.referring import reference
 from postroad.runtime.serving import Listener, serve
 from postroad.web.answers import Answer
-from postroad.web.app import CALLS, IngestApp
+from postroad.web.app import CALLS, IngestApp, Operators, Page
 from postroad.web.browser import BrowserSettings
 from postroad.web.health import livez, readyz
 from postroad.web.ingest import Ingest
 from postroad.web.keeping import Keeper, RegionStores
 from postroad.web.keyring import ApiSource, KeyRing
+from postroad.web.metrics import metrics
+from postroad.web.retry import PATH as RETRY
 from postroad.web.retry import Retry, RetryRegion
 from postroad.web.senders import Senders
 from postroad.web.tally import IngestTally
+from postroad.web.token import AdminToken
 
 _HEAL_EVERY = 1.0
 _RETIRE_EVERY = 60.0
@@ -61,25 +68,22 @@ async def run_ingest(config: Config, clock: Clock, stop: asyncio.Event) -> None:
         senders = Senders(keys, {name: region.hosts for name, region in config.regions.items()}, trusted)
         always_strict = config.server.strict == "always"
         ingest = Ingest(senders, stores, clock, tally, _new_message_id, always_strict=always_strict)
-
-        async def ready() -> Answer:
-            return await readyz(views.look)
-
-        pages = {"/livez": livez, "/readyz": ready, **reference(config)}
+        pages: dict[str, Page] = {"/livez": livez, "/readyz": partial(readyz, views.look), **reference(config)}
         retry = _retry(config, regions, Keeper(stores, tally), clock)
-        app = IngestApp(ingest, BrowserSettings(keys, trusted), pages, tally, clock, retry=retry)
-        tasks = [
-            asyncio.create_task(
-                beat(ingest_pulse(config.server.data_dir), clock, lambda: _pulse(regions, tally, clock))
-            ),
-            *(asyncio.create_task(_retire(region, clock)) for region in regions.values()),
-            *(asyncio.create_task(_heal(region.log, clock)) for region in regions.values()),
+
+        async def figures(_body: object) -> Answer:
+            return metrics(await views.look(), [_counters(tally)])
+
+        token, _ = ensure_admin_token(config.server.data_dir)
+        operators = Operators(AdminToken(token), {("POST", RETRY): retry.answer, ("GET", "/metrics"): figures})
+        app = IngestApp(ingest, BrowserSettings(senders, trusted), pages, tally, clock, operators=operators)
+        loops = [
+            beat(ingest_pulse(config.server.data_dir), clock, lambda: _pulse(regions, tally, clock)),
+            *(_retire(region, clock) for region in regions.values()),
+            *(_heal(region.log, clock) for region in regions.values()),
         ]
-        try:
+        async with running(loops, stop, config.server.shutdown_grace):
             await serve(app, _listener(config), stop)
-        finally:
-            for task in tasks:
-                task.cancel()
 
 
 def key_ring(config: Config) -> KeyRing:
@@ -96,13 +100,11 @@ def _sources(config: Config) -> dict[str, ApiSource]:
 
 
 def _retry(config: Config, regions: Mapping[str, _OpenRegion], keeper: Keeper, clock: Clock) -> Retry:
-    token, _ = ensure_admin_token(config.server.data_dir)
     return Retry(
         {name: RetryRegion(region.rejections, region.rejected) for name, region in regions.items()},
         _sources(config),
         keeper,
         calls={path: call for path, call in CALLS.items() if call is not None},
-        token=token,
         clock=clock,
     )
 
@@ -170,21 +172,25 @@ def _new_message_id() -> str:
 
 
 def _pulse(regions: Mapping[str, _OpenRegion], tally: IngestTally, clock: Clock) -> Pulse:
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(tally)
     figures = {
         name: RegionPulse(region.log.healthy, region.log.queued, WindowPulse(*region.log.window))
         for name, region in regions.items()
     }
-    return Pulse(clock.now(), os.getpid(), generate_latest(registry).decode(), figures)
+    return Pulse(clock.now(), os.getpid(), _counters(tally), figures)
+
+
+def _counters(tally: IngestTally) -> str:
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(tally)
+    return generate_latest(registry).decode()
 
 
 async def _heal(log: SqliteLog, clock: Clock) -> None:
     """Look again, for ever, whether a log that couldn't be written can be: requests are refused until then."""
     while True:
         await clock.sleep(_HEAL_EVERY)
-        if not log.healthy:
-            await log.check()
+        if not log.healthy and await log.check():
+            structlog.get_logger("postroad.log").info("the log can be written again; events are accepted")
 
 
 async def _retire(region: _OpenRegion, clock: Clock) -> None:
@@ -192,13 +198,17 @@ async def _retire(region: _OpenRegion, clock: Clock) -> None:
     logger = structlog.get_logger("postroad.log")
     while True:
         await clock.sleep(_RETIRE_EVERY)
-        ledger = region.ledger
-        floors = [
-            await ledger.floor(account.number)
-            for account in await ledger.accounts()
-            if account.end is None or account.cursor < account.end or await ledger.next_due(account.number) is not None
-        ]
-        if floors or not region.has_destinations:  # no account yet is no reason: the first start is still under way
-            gone = await region.log.retire(min(floors, default=_NO_FLOOR), region.settings.retention)
+        try:
+            gone = await _retire_once(region)
+        except StoreError as error:
+            logger.warning("retention waits, because a store can't be used", reason=str(error))
+        else:
             if gone:
                 logger.info("retention removed events", events=gone)
+
+
+async def _retire_once(region: _OpenRegion) -> int:
+    needed = await needed_from(region.ledger)
+    if not needed and region.has_destinations:
+        return 0  # the first start is still under way: the delivery process has opened no account yet
+    return await region.log.retire(min(needed, default=_NO_FLOOR), region.settings.retention)

@@ -49,4 +49,8 @@ def configure_logs(level: str, form: str, role: str) -> None:
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(role=role)
-    logging.basicConfig(level=logging.WARNING, stream=out, format="%(levelname)s %(name)s %(message)s")
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=processors))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    # Below that it says of requests that are no HTTP what anybody can make it say, at any rate.
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""Views of every region for the admin address, the health pages and the command line."""
+"""Views of every region for the admin address and the health pages."""
 
 from collections.abc import Sequence
 

@@ -15,7 +15,7 @@ def reference(config: Config) -> Mapping[str, Callable[[], Awaitable[Answer]]]:
 
 
 def servers_of(config: Config) -> list[Server]:
-    """Return an address for each region: that of its hosts, or this machine's own where it lists none.
+    """Return the addresses of each region: those of its hosts, or this machine's own where it lists none.
 
     Behind a trusted proxy, or with TLS of our own, hosts are reached by https at the usual port.
     """
@@ -25,8 +25,12 @@ def servers_of(config: Config) -> list[Server]:
     return [
         Server(name, url)
         for name, region in config.regions.items()
-        for url in [f"{scheme}://{host}{port}" for host in region.hosts] or [own]
+        for url in [f"{scheme}://{_in_url(host)}{port}" for host in region.hosts] or [own]
     ]
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _always(page: Answer) -> Callable[[], Awaitable[Answer]]:

@@ -2,20 +2,20 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
 from postroad.clock import Clock
 from postroad.contract.calls import Type
 from postroad.contract.members import excerpt
-from postroad.web.answers import OK, Answer, Error, Receive, Scope, Send, new_request_id, refuse, respond
+from postroad.errors import StoreUnavailable
+from postroad.web.answers import OK, Answer, Error, Receive, Scope, Send, new_request_id, refuse, respond, unavailable
 from postroad.web.browser import CORS, PREFLIGHT, BrowserSettings, project_of
 from postroad.web.ingest import Ingest
-from postroad.web.request import Disconnected
-from postroad.web.retry import PATH as RETRY
-from postroad.web.retry import Retry
+from postroad.web.request import Disconnected, Oversized
 from postroad.web.tally import IngestTally
+from postroad.web.token import AdminToken
 
 CALLS: Final[Mapping[str, Type | None]] = MappingProxyType(
     {f"/v1/{path}": call for call in Type for path in (call.wire, call.wire[0])} | dict.fromkeys(("/v1/batch", "/v1/b"))
@@ -26,6 +26,21 @@ METRICS: Final = "/v1/m"
 """Where SDKs send figures about themselves: taken and dropped."""
 
 Page = Callable[[], Awaitable[Answer]]
+"""Makes the answer to a GET."""
+
+
+class Operators(NamedTuple):
+    """What operators may ask this address, too: by method and path, what makes the answer to a body.
+
+    To anybody without the token these paths are not there.
+    """
+
+    token: AdminToken
+    calls: Mapping[tuple[str, str], Callable[[bytes | Oversized], Awaitable[Answer]]]
+
+    def admit(self, method: str, path: str, headers: Mapping[bytes, bytes]) -> bool:
+        """Tell whether this is one of the paths, asked by an operator."""
+        return (method, path) in self.calls and self.token.admits(headers.get(b"authorization", b""))
 
 
 class IngestApp:
@@ -39,11 +54,11 @@ class IngestApp:
         tally: IngestTally,
         clock: Clock,
         *,
-        retry: Retry | None = None,
+        operators: Operators | None = None,
     ) -> None:
         """`pages` are answered to GET: `/livez`, `/readyz` and the reference."""
         self._ingest = ingest
-        self._retry = retry
+        self._operators = operators
         self._settings = settings
         self._pages = pages
         self._tally = tally
@@ -59,6 +74,8 @@ class IngestApp:
             answer = await self._answer(scope, headers, receive)
         except Disconnected:
             return
+        except StoreUnavailable:  # of what is no call; calls are answered for by `Ingest`
+            answer = unavailable("too much is being received at once; send it again later")
         except Exception:
             self._logger.exception("a request failed", request_id=request_id.decode(), path=scope["path"])
             answer = refuse(Error.INTERNAL, "a bug in Postroad; its log has the trace under this request id")
@@ -71,11 +88,12 @@ class IngestApp:
         path, method = scope["path"], scope["method"]
         if method == "POST" and path in CALLS:
             return await self._ingest.call(CALLS[path], scope, headers, receive)
+        operators = self._operators
+        if operators is not None and operators.admit(method, path, headers):
+            return await operators.calls[method, path](await self._ingest.read(receive))
         return await self._answer_others(path, method, scope, receive)
 
     async def _answer_others(self, path: str, method: str, scope: Scope, receive: Receive) -> Answer:
-        if path == RETRY and self._retry is not None and self._retry.admits(scope):
-            return await self._retry.answer(await self._ingest.read(receive))
         allowed = self._methods(path)
         if method == "OPTIONS" and allowed:
             return PREFLIGHT

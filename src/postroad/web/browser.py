@@ -7,7 +7,7 @@ import msgspec
 
 from postroad.web.answers import OK, Answer, Error, Header, Scope, refuse
 from postroad.web.forwarded import Network, caller_of
-from postroad.web.keyring import KeyRing
+from postroad.web.senders import Senders, Stranger
 
 _BEFORE: Final = "/v1/projects/"
 _AFTER: Final = "/settings"
@@ -41,17 +41,21 @@ def project_of(path: str) -> str:
 class BrowserSettings:
     """Answers `GET /v1/projects/{key}/settings`: an SDK does not start without it."""
 
-    def __init__(self, keys: KeyRing, trusted: Sequence[Network] = ()) -> None:
-        self._keys = keys
+    def __init__(self, senders: Senders, trusted: Sequence[Network] = ()) -> None:
+        self._senders = senders
         self._trusted = trusted
 
     def answer(self, path: str, scope: Scope) -> Answer:
-        """Tell the SDK to send to the host it asked. A secret key (`sk_…`) is refused: it has no place in a page."""
+        """Tell the SDK to send to the host it asked, unless that is another region's: it would send in vain.
+
+        A secret key (`sk_…`) is refused: it has no place in a page.
+        """
         key = project_of(path)
         if key.startswith("sk_"):
             return refuse(Error.UNAUTHORIZED, "a secret key (sk_…) has no place in a browser; use a pk_… key")
-        if self._keys.by_keys((key,)) is None:
-            return refuse(Error.UNAUTHORIZED, "the write key belongs to no source here; check it for typos")
+        sender = self._senders.of_key(key, scope)
+        if isinstance(sender, Stranger):
+            return refuse(Error.UNAUTHORIZED, sender.problem.message, (sender.problem,))
         caller = caller_of(scope, self._trusted)
         place = {"apiKey": key, "apiHost": f"{caller.host}/v1", "protocol": caller.scheme}
         body = msgspec.json.encode({"integrations": {_INTEGRATION: place}})

@@ -4,8 +4,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
+from postroad.errors import StoreError
 from postroad.inspection.status import RegionStatus
-from postroad.web.answers import Answer
+from postroad.web.answers import Answer, unavailable
 
 Look = Callable[[], Awaitable[Sequence[RegionStatus]]]
 
@@ -26,8 +27,12 @@ async def readyz(look: Look) -> Answer:
     """Answer 200 when every region accepts events, else 503.
 
     A region that accepts but doesn't deliver is ready: what it takes is safe in the log. The body tells both,
-    and how old the oldest undelivered event of each destination is.
+    and how old the oldest undelivered event of each destination is. 503, too, when the log can't be read.
     """
+    try:
+        found = await look()
+    except StoreError:
+        return unavailable("the state of the stores can't be read; the server's log says why")
     regions = [
         _Region(
             status.region,
@@ -35,7 +40,7 @@ async def readyz(look: Look) -> Answer:
             status.delivering,
             {place.id: round(place.oldest_age or 0.0, 1) for place in status.destinations},
         )
-        for status in await look()
+        for status in found
     ]
     accepting = all(region.accepting for region in regions)
     body = {

@@ -6,8 +6,6 @@ from typing import Final
 from postroad.contract.violations import Code, Problem
 from postroad.web.request import Oversized
 
-ENCODINGS: Final = (b"gzip", b"deflate")
-
 _GZIP: Final = 31
 _ZLIB: Final = 15
 _RAW: Final = -15

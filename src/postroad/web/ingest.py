@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from postroad.clock import Clock
 from postroad.contract.calls import Type
 from postroad.contract.decode import Unusable, decode
-from postroad.contract.limits import LENIENT_BATCH_BYTES
+from postroad.contract.limits import EVENT_BYTES, LENIENT_BATCH_BYTES
 from postroad.contract.violations import Code, Problem
 from postroad.errors import StoreUnavailable
 from postroad.web.answers import OK, Answer, Error, Receive, Scope, counted, refuse, unavailable
@@ -23,6 +23,8 @@ from postroad.web.tally import IngestTally
 _COMPLAIN_EVERY = 10.0
 _INTAKE = 64 * 1024 * 1024
 _INLINE = 64 * 1024  # a compressed body above this is inflated beside the event loop
+_OVERSIZED = f"the body is over {EVENT_BYTES} bytes, the limit for one event; leave out what no tool needs"
+_OVERSIZED_BATCH = f"the body is over {LENIENT_BATCH_BYTES} bytes; send it in several batches"
 
 Body = bytes | Oversized
 
@@ -51,7 +53,7 @@ class Ingest:
         self._keeper = Keeper(regions, tally)
         self._batches = Batches(self._keeper, new_message_id)
         self._intake = Intake(_INTAKE)
-        self._complain_at = 0.0
+        self._complain_at = dict.fromkeys(regions, 0.0)
         self._logger = structlog.get_logger("postroad.ingest")
 
     async def call(self, kind: Type | None, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive) -> Answer:
@@ -83,7 +85,10 @@ class Ingest:
         return answer
 
     async def read(self, receive: Receive) -> Body:
-        """Read the body of what is no call, within the same bounds."""
+        """Read the body of what is no call, within the same bounds.
+
+        Raises `Disconnected` when the client leaves first, and `StoreBusy` when too much is being received at once.
+        """
         return await read_body(receive, LENIENT_BATCH_BYTES, self._intake)
 
     def _demand_room(self, region: str) -> None:
@@ -96,8 +101,8 @@ class Ingest:
     def _complain(self, region: str, error: StoreUnavailable) -> None:
         """Log why events are refused: the reason names files, so clients don't get it. Not every time."""
         now = self._clock.monotonic()
-        if now >= self._complain_at:
-            self._complain_at = now + _COMPLAIN_EVERY
+        if now >= self._complain_at[region]:
+            self._complain_at[region] = now + _COMPLAIN_EVERY
             self._logger.error("events are refused", region=region, reason=str(error))
 
     async def _plain(self, body: Body, encoding: bytes) -> Body | Problem:
@@ -111,7 +116,7 @@ class Ingest:
         if isinstance(plain, Problem):
             return self._unusable(taken, (plain,), whole)
         if isinstance(plain, Oversized):
-            problem = Problem("", Code.TOO_LARGE, f"the body is over {LENIENT_BATCH_BYTES} bytes")
+            problem = Problem("", Code.TOO_LARGE, _OVERSIZED if kind else _OVERSIZED_BATCH)
             return self._unusable(taken, (problem,), plain)
         mismatch = self._senders.contradiction(taken.source, plain)
         if kind is None:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from postroad.config import fingerprint, key_hash
 from postroad.contract.credentials import keys_in_header
 
 
@@ -23,8 +24,8 @@ class KeyRing:
     """
 
     def __init__(self, sources: Mapping[str, ApiSource]) -> None:
-        """`sources` is keyed by the hexadecimal SHA-256 of the write key."""
-        self._sources = {bytes.fromhex(digest): source for digest, source in sources.items()}
+        """`sources` is keyed by the `key_hash` of the write key."""
+        self._sources = dict(sources)
         self._headers: dict[bytes, ApiSource] = {}
 
     def by_header(self, authorization: bytes) -> ApiSource | None:
@@ -42,12 +43,12 @@ class KeyRing:
     def by_keys(self, keys: Iterable[str]) -> ApiSource | None:
         """Return the source of the first key that belongs to one."""
         for key in keys:
-            source = self._sources.get(hashlib.sha256(key.encode()).digest())
+            source = self._sources.get(key_hash(key))
             if source is not None:
                 return source
         return None
 
 
-def fingerprint(keys: Iterable[str]) -> str:
-    """Return eight hexadecimal digits by which a person can tell keys apart; empty when there is no key."""
-    return next((hashlib.sha256(key.encode()).hexdigest()[:8] for key in keys), "")
+def fingerprint_of(keys: Iterable[str]) -> str:
+    """Return the fingerprint of the first key, empty when there is none."""
+    return next((fingerprint(key) for key in keys), "")

@@ -6,13 +6,15 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from postroad.inspection.status import RegionStatus
+from postroad.web.answers import Answer
 
 
-def render(regions: Sequence[RegionStatus], pulses: Sequence[str]) -> bytes:
-    """Return the page: gauges of every region, then what each live process said in its pulse."""
+def metrics(regions: Sequence[RegionStatus], counters: Sequence[str]) -> Answer:
+    """Return the page: gauges of every region, then the counters of the processes that are alive."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Regions(regions))
-    return generate_latest(registry) + "".join(pulses).encode()
+    page = generate_latest(registry) + "".join(counters).encode()
+    return Answer(200, page, media=b"text/plain; version=0.0.4; charset=utf-8")
 
 
 class _Regions:

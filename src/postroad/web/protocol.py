@@ -8,7 +8,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 HEAD_BYTES: Final = 64 * 1024
-"""The request line and the headers together, or what follows a chunked body."""
+"""The request line and the headers together, or what follows a chunked body; looked at after each read, so that a
+last read may go over it.
+"""
 
 _PIPELINED: Final = 1000
 """Requests that may wait on one connection for the one before them: far more than any client sends ahead."""

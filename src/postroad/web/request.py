@@ -51,7 +51,7 @@ def read_head(headers: Mapping[bytes, bytes]) -> Head:
     encoding: bytes = headers.get(b"content-encoding", b"")
     return Head(
         headers.get(b"authorization", b""),
-        headers.get(b"x-strict-mode") == b"1",
+        headers.get(b"x-strict-mode", b"").strip() == b"1",
         encoding.strip().lower() if encoding else b"",
     )
 

@@ -5,7 +5,6 @@ the ingest address takes `POST /api/rejections/retry` from whoever has the admin
 address. To everybody else there is nothing here.
 """
 
-import hmac
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Final, NamedTuple
 
@@ -18,7 +17,7 @@ from postroad.contract.decode import Call, Unusable, decode
 from postroad.contract.violations import Code, Problem
 from postroad.errors import StoreUnavailable
 from postroad.rejections import Rejection, Rejections, RejectionsReader
-from postroad.web.answers import Answer, Error, Scope, refuse, unavailable
+from postroad.web.answers import Answer, Error, refuse, unavailable
 from postroad.web.keeping import Keeper, Taken
 from postroad.web.keyring import ApiSource
 from postroad.web.request import Oversized
@@ -26,10 +25,8 @@ from postroad.web.request import Oversized
 PATH: Final = "/api/rejections/retry"
 MOST: Final = 1000
 """Rejections that one request may name."""
-BODY_BYTES: Final = 64 * 1024
-"""The longest body of a request."""
-
 _BATCHES: Final = ("/v1/batch", "/v1/b")
+_LARGEST: Final = (1 << 63) - 1
 
 
 class RetryRegion(NamedTuple):
@@ -43,7 +40,7 @@ class Retries(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which rejections of which region; the body of a request."""
 
     region: str
-    ids: Annotated[list[int], msgspec.Meta(max_length=MOST)]
+    ids: Annotated[list[Annotated[int, msgspec.Meta(le=_LARGEST)]], msgspec.Meta(max_length=MOST)]
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -70,26 +67,21 @@ class Retry:
         keeper: Keeper,
         *,
         calls: Mapping[str, Type],
-        token: str,
         clock: Clock,
     ) -> None:
-        """`sources` are those that are configured, `calls` the paths of the single calls, `token` the admin token."""
+        """`sources` are those that are configured, `calls` the paths of the single calls."""
         self._regions = regions
         self._sources = sources
         self._keeper = keeper
         self._calls = calls
-        self._token = b"Bearer " + token.encode()
         self._clock = clock
-
-    def admits(self, scope: Scope) -> bool:
-        """Tell whether the request has the admin token; otherwise this address must not show that it is one."""
-        given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-        return hmac.compare_digest(given, self._token)
 
     async def answer(self, body: bytes | Oversized) -> Answer:
         """Retry what the body of a request names."""
+        if isinstance(body, Oversized):
+            return refuse(Error.INVALID, f"the body has {body.size} bytes; name at most {MOST} ids in a request")
         try:
-            asked = msgspec.json.decode(b"" if isinstance(body, Oversized) else body, type=Retries)
+            asked = msgspec.json.decode(body, type=Retries)
         except msgspec.DecodeError as error:
             return refuse(Error.INVALID, str(error))
         region = self._regions.get(asked.region)

@@ -1,18 +1,25 @@
 """Who sends a call: its write key decides, and the host it came to may only object."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from postroad.contract.credentials import keys_in_body, keys_in_header
+from postroad.contract.credentials import all_keys_in_body, keys_in_body, keys_in_header
 from postroad.contract.violations import Code, Problem
 from postroad.web.answers import Scope
 from postroad.web.forwarded import Network, caller_of, host_name
-from postroad.web.keyring import ApiSource, KeyRing, fingerprint
+from postroad.web.keyring import ApiSource, KeyRing, fingerprint_of
 from postroad.web.request import Oversized
 
 _MISMATCH: Final = Problem(
-    "writeKey", Code.KEY_MISMATCH, "belongs to another source than the Authorization header; the header counts"
+    "writeKey",
+    Code.KEY_MISMATCH,
+    "is no key of the call's source, which is that of the header or else of the first key",
 )
+
+
+_OURS: Final = re.compile(r"(?:pk|sk)_([a-z0-9-]+)_.*")
+"""The form of the keys that `postroad keys new` makes: the region is in them."""
 
 
 class Stranger(NamedTuple):
@@ -23,13 +30,18 @@ class Stranger(NamedTuple):
 
 
 class Senders:
-    """Finds out who sends. `hosts` are the host names of each region, `trusted` the proxies that are believed."""
+    """Finds out who sends.
+
+    `hosts` are those of each region (none: any), in lower case, without ports, IPv6 without brackets; `trusted` are
+    the proxies that are believed.
+    """
 
     def __init__(
         self, keys: KeyRing, hosts: Mapping[str, Sequence[str]] | None = None, trusted: Sequence[Network] = ()
     ) -> None:
         self._keys = keys
-        self._hosts = {region: frozenset(map(host_name, names)) for region, names in (hosts or {}).items() if names}
+        self._regions = frozenset(hosts or ())
+        self._hosts = {region: frozenset(names) for region, names in (hosts or {}).items() if names}
         self._trusted = trusted
 
     def by_header(self, authorization: bytes) -> ApiSource | None:
@@ -40,20 +52,29 @@ class Senders:
         self, source: ApiSource | None, authorization: bytes, body: bytes | Oversized, scope: Scope
     ) -> ApiSource | Stranger:
         """Return who sends: `source` is what `by_header` found, a key in the body counts where it found none."""
+        in_body: Sequence[str] = ()
         if source is None:
             in_body = () if isinstance(body, Oversized) else keys_in_body(body)
             source = self._keys.by_keys(in_body)
             if source is None:
-                return _stranger((*keys_in_header(authorization), *in_body))
+                return self._stranger((*keys_in_header(authorization), *in_body))
         if self._hosts and (problem := self._objection(source, scope)) is not None:
-            return Stranger(problem, fingerprint(keys_in_header(authorization)))
+            return Stranger(problem, fingerprint_of((*keys_in_header(authorization), *in_body)))
         return source
 
+    def of_key(self, key: str, scope: Scope) -> ApiSource | Stranger:
+        """Return who sends with this key to the host that was called."""
+        source = self._keys.by_keys((key,))
+        if source is None:
+            return self._stranger((key,))
+        problem = self._objection(source, scope)
+        return source if problem is None else Stranger(problem, fingerprint_of((key,)))
+
     def contradiction(self, source: ApiSource, body: bytes) -> Problem | None:
-        """Return what is wrong when the body names the key of somebody else than its sender."""
+        """Return what is wrong when the body has a key, known or not, that is none of its sender's."""
         if b'"writeKey"' not in body:
             return None
-        others = [key for key in keys_in_body(body) if self._keys.by_keys((key,)) is not source]
+        others = [key for key in all_keys_in_body(body) if self._keys.by_keys((key,)) is not source]
         return _MISMATCH if others else None
 
     def _objection(self, source: ApiSource, scope: Scope) -> Problem | None:
@@ -69,10 +90,13 @@ class Senders:
                 return Problem("", Code.KEY_OF_OTHER_REGION, message)
         return None
 
-
-def _stranger(keys: Sequence[str]) -> Stranger:
-    if keys:
-        problem = Problem("", Code.KEY_UNKNOWN, "the write key belongs to no source here; check it for typos")
-    else:
-        problem = Problem("", Code.KEY_MISSING, "no write key; send it as the user name of HTTP Basic")
-    return Stranger(problem, fingerprint(keys))
+    def _stranger(self, keys: Sequence[str]) -> Stranger:
+        elsewhere = [found[1] for key in keys if (found := _OURS.fullmatch(key)) and found[1] not in self._regions]
+        if elsewhere:
+            message = f"the write key is one of region {elsewhere[0]}, which is not served here; send to its host"
+            problem = Problem("", Code.KEY_OF_OTHER_REGION, message)
+        elif keys:
+            problem = Problem("", Code.KEY_UNKNOWN, "the write key belongs to no source here; check it for typos")
+        else:
+            problem = Problem("", Code.KEY_MISSING, "no write key; send it as the user name of HTTP Basic")
+        return Stranger(problem, fingerprint_of(keys))

@@ -15,7 +15,7 @@ class IngestTally:
 
     def __init__(self) -> None:
         self.requests: Counter[tuple[str, int]] = Counter()
-        """By region (empty when no key told) and status."""
+        """By region (the first one when no key told) and status."""
         self.items: Counter[tuple[str, str, str]] = Counter()
         """By region, source and what became of them: accepted, duplicate, conflict, rejected."""
         self._buckets = [0] * (len(_BOUNDS) + 1)

@@ -1,7 +1,7 @@
 """The admin address: its routes, who may use them, and what an error looks like."""
 
-import hmac
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, cast
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -9,13 +9,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from postroad.errors import StoreUnavailable, UsageError
+from postroad.errors import StoreError, UsageError
 from postroad.web.admin.asking import as_response
 from postroad.web.admin.dead import DeadApi
 from postroad.web.admin.pages import Pages
 from postroad.web.admin.rejections import RejectionsApi
 from postroad.web.admin.replays import ReplaysApi
 from postroad.web.answers import Answer, Error, refuse, unavailable
+from postroad.web.retry import PATH as RETRY
+from postroad.web.token import AdminToken
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -27,16 +29,14 @@ def admin_app(
     replays: ReplaysApi,
     *,
     reference: Mapping[str, Answer],
-    token: str,
+    token: AdminToken,
 ) -> Starlette:
-    """Return the ASGI app.
-
-    Everything but `/livez`, `/readyz` and the reference needs `Authorization: Bearer TOKEN`.
-    """
+    """Return the ASGI app: all but `/livez`, `/readyz` and the reference needs `Authorization: Bearer TOKEN`."""
 
     def closed(path: str, endpoint: Endpoint, method: str = "GET") -> Route:
         async def guarded(request: Request) -> Response:
-            return await endpoint(request) if _admits(request, token) else _unauthorized()
+            given = request.headers.get("authorization", "").encode()
+            return await endpoint(request) if token.admits(given) else _unauthorized()
 
         return Route(path, guarded, methods=[method])
 
@@ -56,9 +56,9 @@ def admin_app(
             closed("/api/replays/{region}/{number:int}/stop", replays.stop, "POST"),
             closed("/api/rejections", rejections.list),
             closed("/api/rejections/{region}/{id:int}", rejections.show),
-            closed("/api/rejections/retry", rejections.retry, "POST"),
+            closed(RETRY, rejections.retry, "POST"),
         ],
-        exception_handlers={HTTPException: _http_error, UsageError: _usage_error, StoreUnavailable: _store_error},
+        exception_handlers=_ANSWERS,
     )
 
 
@@ -69,26 +69,40 @@ def _always(page: Answer) -> Endpoint:
     return answer
 
 
-def _admits(request: Request, token: str) -> bool:
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode())
-
-
 def _unauthorized() -> Response:
     challenge = ((b"www-authenticate", b"Bearer"),)
     return as_response(refuse(Error.UNAUTHORIZED, "send the admin token as a Bearer token", headers=challenge))
 
 
 async def _http_error(_request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    message = error.detail if isinstance(error, HTTPException) else "a bug in Postroad"
+    raised = cast("HTTPException", error)  # Starlette gives a handler the errors that it was registered for
     kinds = {kind.status: kind for kind in Error}
-    return as_response(refuse(kinds.get(status, Error.INVALID), message)._replace(status=status))
+    headers = [(name.lower().encode(), value.encode()) for name, value in (raised.headers or {}).items()]
+    answer = refuse(kinds.get(raised.status_code, Error.INVALID), raised.detail, headers=headers)
+    return as_response(answer._replace(status=raised.status_code))
 
 
 async def _usage_error(_request: Request, error: Exception) -> Response:
     return as_response(refuse(Error.INVALID, str(error)))
 
 
+async def _overflow(_request: Request, _error: Exception) -> Response:
+    return as_response(refuse(Error.INVALID, "a number is larger than any that there is; look for it in the list"))
+
+
 async def _store_error(_request: Request, error: Exception) -> Response:
     return as_response(unavailable(str(error)))
+
+
+async def _bug(_request: Request, _error: Exception) -> Response:
+    """Answer in the one shape; Starlette raises the error once more, and Uvicorn logs its trace."""
+    return as_response(refuse(Error.INTERNAL, "a bug in Postroad; its log has the trace"))
+
+
+_ANSWERS: Final[Mapping[Any, Callable[[Request, Exception], Awaitable[Response]]]] = {
+    HTTPException: _http_error,
+    UsageError: _usage_error,
+    OverflowError: _overflow,
+    StoreError: _store_error,
+    Exception: _bug,
+}

@@ -5,8 +5,9 @@ import aiohttp
 from postroad.config import Server
 from postroad.web.answers import Answer, unavailable
 from postroad.web.local import ingest_url, pinned
+from postroad.web.retry import PATH
 
-_TIMEOUT = 60.0
+_TIMEOUT = 60.0  # seconds; what the command line grants as well
 
 
 class IngestDoor:
@@ -25,7 +26,7 @@ class IngestDoor:
                     timeout=aiohttp.ClientTimeout(_TIMEOUT),
                     connector=aiohttp.TCPConnector(ssl=pinned(self._server.tls) if self._server.tls else True),
                 ) as session,
-                session.post(f"{ingest_url(self._server)}/api/rejections/retry", data=body) as answer,
+                session.post(f"{ingest_url(self._server)}{PATH}", data=body) as answer,
             ):
                 return Answer(answer.status, await answer.read())
         except (aiohttp.ClientError, OSError, TimeoutError) as error:

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from postroad.web.admin.asking import as_response, tell
 from postroad.web.health import Look, livez, readyz
-from postroad.web.metrics import render
+from postroad.web.metrics import metrics
 
 
 class Pages:
@@ -27,8 +27,7 @@ class Pages:
 
     async def metrics(self, _request: Request) -> Response:
         """Prometheus text."""
-        page = render(await self._look(), self._pulses())
-        return Response(page, media_type="text/plain; version=0.0.4; charset=utf-8")
+        return as_response(metrics(await self._look(), self._pulses()))
 
     async def status(self, _request: Request) -> Response:
         """Every region's figures."""

@@ -1,0 +1,40 @@
+"""Whether the files for TLS can be used; asked before anything starts."""
+
+import ssl
+
+from postroad.config.model import Config
+from postroad.config.problems import Problem
+from postroad.errors import ConfigError
+
+
+def check_tls(config: Config) -> None:
+    """Load the certificate and its key as the server will. Raises `ConfigError` with what is wrong with them."""
+    tls = config.server.tls
+    if tls is None:
+        return
+    problems = []
+    for setting, file in (("cert", tls.cert), ("key", tls.key)):
+        try:
+            file.read_bytes()
+        except OSError as error:
+            problems.append(Problem(("server", "tls", setting), f"{file} can't be read: {error.strerror}"))
+    if not problems:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(tls.cert, tls.key, password=_no_password)
+        except (ssl.SSLError, ValueError) as error:
+            problems.append(Problem(("server", "tls"), f"{tls.cert} and {tls.key} can't be used: {_reason(error)}"))
+    if problems:
+        raise ConfigError(config.origin.sentences(problems))
+
+
+def _no_password() -> str:
+    raise ValueError("the key is encrypted; give one that is not, readable by Postroad alone")
+
+
+def _reason(error: Exception) -> str:
+    known = {
+        "NO_CERTIFICATE_OR_CRL_FOUND": "there is no certificate in PEM in the first",
+        "PEM_LIB": "they are not a certificate and its private key in PEM",
+        "KEY_VALUES_MISMATCH": "the key is not that of the certificate",
+    }
+    return known.get(getattr(error, "reason", None) or "", str(error))

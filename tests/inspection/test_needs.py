@@ -1,0 +1,22 @@
+"""What of the log is still needed, by whom."""
+
+from postroad.inspection.needs import needed_from
+from postroad.ledger.base import Outcome, Retry, Settlement
+from postroad.ledger.memory import MemoryLedger
+
+END = 2 << 16
+
+
+async def test_who_still_needs_the_log():
+    """An account needs the log while it has no end, is not at its end, or has retries that wait; then no more."""
+    ledger = MemoryLedger()
+    for name in ("open", "on the way", "retrying", "done"):
+        await ledger.open_account(name, start=1 << 16, end=None if name == "open" else END, at=1)
+    delivered = Settlement({1 << 16: Outcome.DELIVERED}, {1: 1}, END)
+    failed = Settlement({1 << 16: Outcome.RETRY}, {1: 1}, END, [Retry(1 << 16, 9, 1, 1, "busy")])
+    await ledger.settle(1, delivered)
+    await ledger.settle(3, failed)
+    await ledger.settle(4, delivered)
+    assert list(await needed_from(ledger)) == [END, 1 << 16, 1 << 16]
+    await ledger.settle(3, delivered)
+    assert list(await needed_from(ledger)) == [END, 1 << 16]

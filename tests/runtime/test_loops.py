@@ -1,0 +1,94 @@
+"""What a process does beside answering: loops that go on, and what happens when one does not."""
+
+import asyncio
+
+import pytest
+
+from postroad.clock import ManualClock
+from postroad.config import Region
+from postroad.errors import StoreUnavailable
+from postroad.ledger.memory import MemoryLedger
+from postroad.runtime.ingest import _OpenRegion, _retire
+from postroad.runtime.loops import running
+
+
+async def for_ever():
+    """Never end."""
+    await asyncio.Event().wait()
+
+
+async def test_loops_end_with_their_context():
+    """Loops that go on are cancelled when the context is left, and nobody is told to stop."""
+    stop, ended = asyncio.Event(), []
+
+    async def loop():
+        try:
+            await for_ever()
+        finally:
+            ended.append(True)
+
+    async with running([loop(), loop()], stop, 5):
+        await asyncio.sleep(0)
+        assert not stop.is_set()
+    assert ended == [True, True]
+
+
+async def test_a_loop_that_ends_stops_the_process():
+    """A loop that fails sets `stop`, and its error is not lost."""
+    stop = asyncio.Event()
+
+    async def broken():
+        raise LookupError("a bug")
+
+    with pytest.raises(LookupError, match="a bug"):
+        async with running([for_ever(), broken()], stop, 5):
+            await asyncio.wait_for(stop.wait(), 5)
+
+
+class Log:
+    """Notes up to where it was to remove events."""
+
+    def __init__(self):
+        self.asked = []
+
+    async def retire(self, before, _age):
+        self.asked.append(before)
+        return 0
+
+
+class Ledger(MemoryLedger):
+    """Can't be read the first time."""
+
+    failed = False
+
+    async def accounts(self):
+        if not self.failed:
+            self.failed = True
+            raise StoreUnavailable("disk I/O error")
+        return await super().accounts()
+
+
+async def test_retention_outlives_a_store_that_fails():
+    """When a store can't be used retention waits for its next turn, and goes on then."""
+    clock, log, ledger = ManualClock(), Log(), Ledger()
+    await ledger.open_account("hook", start=5, at=1)
+    region = _OpenRegion(Region(), has_destinations=True, log=log, rejections=None, rejected=None, ledger=ledger)
+    async with running([_retire(region, clock)], asyncio.Event(), 5):
+        async with asyncio.timeout(5):
+            while not log.asked:
+                clock.advance(60)
+                await asyncio.sleep(0)
+    assert ledger.failed
+    assert log.asked == [5]
+
+
+async def test_nothing_is_retired_before_the_first_account():
+    """While a configured destination has no account yet, its events are not removed; without any, age alone decides."""
+    for has_destinations in (True, False):
+        clock, log, ledger = ManualClock(), Log(), MemoryLedger()
+        region = _OpenRegion(Region(), has_destinations, log=log, rejections=None, rejected=None, ledger=ledger)
+        async with running([_retire(region, clock)], asyncio.Event(), 5):
+            for _ in range(20):
+                clock.advance(60)
+                await asyncio.sleep(0)
+        assert bool(log.asked) is not has_destinations
