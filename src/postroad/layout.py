@@ -30,6 +30,11 @@ class RegionFiles(NamedTuple):
         return self.ledger.with_suffix(".lock")
 
     @property
+    def announced(self) -> Path:
+        """From where on each destination is owed events; see `postroad.announced`."""
+        return self.folder / "destinations.json"
+
+    @property
     def rejections(self) -> Path:
         """The rejections' SQLite file."""
         return self.folder / "rejections.db"

@@ -4,8 +4,10 @@ import pytest
 
 from postroad.cli.options import read_time
 from postroad.cli.output import pretty, say, table
+from postroad.cli.tries import say_tries
 from postroad.clock import MICROSECONDS, ManualClock
 from postroad.errors import UsageError
+from postroad.inspection.story import Try
 
 NOW = 1_700_000_000 * MICROSECONDS
 
@@ -62,3 +64,17 @@ def test_what_is_no_time(text):
     """Anything else is refused with an example of what would do."""
     with pytest.raises(UsageError, match="1h"):
         read_time(text, ManualClock(NOW))
+
+
+def test_the_trace_of_a_transform(capsys):
+    """A reason of several lines is printed line by line, and what is in a line can't move the cursor."""
+    say_tries(
+        [Try(NOW, 400, "answered 400", "bad\x1b[2J"), Try(NOW, 0, "the transform raised\n  line 1\n  line 2", "")]
+    )
+    assert capsys.readouterr().out.splitlines() == [
+        "  2023-11-14T22:13:20.000Z 400 answered 400",
+        "    bad\\x1b[2J",
+        "  2023-11-14T22:13:20.000Z the transform raised",
+        "      line 1",
+        "      line 2",
+    ]

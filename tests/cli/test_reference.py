@@ -1,8 +1,8 @@
 """The reference of the command line is what `--help` says."""
 
-import os
 from pathlib import Path
 
+import golden_files
 from postroad.cli.program import VERBS
 from postroad.cli.reference import reference
 
@@ -11,9 +11,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
 
 def test_the_committed_page():
     """The committed page is what the verbs say today."""
-    if os.environ.get("UPDATE_GOLDEN"):
-        PAGE.write_text(reference())
-    assert PAGE.read_text() == reference(), "run this test with UPDATE_GOLDEN=1"
+    golden_files.check(PAGE, reference())
 
 
 def test_every_verb_has_a_section():

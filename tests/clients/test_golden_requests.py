@@ -15,6 +15,8 @@ import pytest
 from modes import Postroad
 from wire import Reply, in_chunks, read_reply
 
+import golden_files
+
 FOLDER = Path(__file__).parents[1] / "golden" / "clients"
 CHUNK = 100
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -54,14 +56,11 @@ def timeless(event: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.http")))
-async def test_a_golden_request_is_understood(name: str, strict: Postroad, pytestconfig: pytest.Config) -> None:
+async def test_a_golden_request_is_understood(name: str, strict: Postroad) -> None:
     """What the client sends passes even strict mode without a violation, and arrives as written down."""
     before = len(await strict.archive())
     reply = await exchange(strict.port, wire_bytes((FOLDER / f"{name}.http").read_text()))
     assert "x-postroad-violations" not in reply.headers
     stored = sorted(map(timeless, (await strict.archive())[before:]), key=itemgetter("messageId"))
     found = {"status": reply.status, "answer": json.loads(reply.body), "stored": stored}
-    golden = FOLDER / f"{name}.json"
-    if pytestconfig.getoption("--update-golden"):
-        golden.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
-    assert found == json.loads(golden.read_text())
+    golden_files.check(FOLDER / f"{name}.json", json.dumps(found, indent=2, ensure_ascii=False) + "\n")

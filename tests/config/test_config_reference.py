@@ -1,12 +1,12 @@
 """The reference is what the declarations say, and so is what people are shown."""
 
-import os
 import re
 from pathlib import Path
 
 import msgspec
 import pytest
 
+import golden_files
 from postroad import registry
 from postroad.config import masked
 from postroad.config.declared import settings_of, table_of
@@ -24,9 +24,7 @@ SETTING = re.compile(r"^# (?=\[|[a-z_0-9.]+ = )", re.MULTILINE)
 )
 def test_the_committed_reference(name, text):
     """The committed files are what the declarations say today."""
-    if os.environ.get("UPDATE_GOLDEN"):
-        (DOCS / name).write_text(text)
-    assert (DOCS / name).read_text() == text, "run this test with UPDATE_GOLDEN=1"
+    golden_files.check(DOCS / name, text)
 
 
 def leaves(struct):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from calls import ALL, AT, cases, slug
 
+import golden_files
 from postroad.contract.calls import Type
 from postroad.contract.decode import Unusable, decode
 
@@ -33,14 +34,10 @@ def outcome(request):
 
 
 @pytest.mark.parametrize(("kind", "case"), ALL, ids=[f"{slug(kind)}-{case}" for kind, case in ALL])
-def test_a_call_becomes_what_its_golden_file_says(request, kind, case):
+def test_a_call_becomes_what_its_golden_file_says(kind, case):
     """Statuses, sentences, codes and the stored body of a call change only together with its file."""
-    path = GOLDEN / slug(kind) / f"{case}.json"
     found = json.dumps(outcome(cases(kind)[case]), indent=2) + "\n"
-    if request.config.getoption("--update-golden"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(found)
-    assert found == path.read_text()
+    golden_files.check(GOLDEN / slug(kind) / f"{case}.json", found)
 
 
 def test_every_golden_file_has_its_call():

@@ -38,6 +38,15 @@ def test_a_success_between_failures_keeps_it_closed():
     assert breaker.closed
 
 
+def test_a_failure_shows_until_a_success():
+    """While it is closed it says why the last send failed, until one succeeds."""
+    breaker = Breaker(POLICY)
+    fail(breaker, 1)
+    assert breaker.state(0) == "running; the last try failed: HTTP 503"
+    breaker.succeeded(breaker.start())
+    assert breaker.state(0) == "running"
+
+
 def test_one_probe_at_a_time():
     """When its time has come one send may start, and no other until that has ended; its success closes."""
     breaker = Breaker(POLICY)

@@ -139,6 +139,18 @@ async def test_where_a_new_account_starts(bench):
     assert again == found
 
 
+async def test_where_an_announced_account_starts(bench):
+    """A destination that was configured before is owed what came since, but never what is not there yet."""
+    await bench.append("a")
+    await bench.append("b")
+    await bench.append("c")
+    announced = {"early": BLOCK_SPAN, "beyond": 9 * BLOCK_SPAN}
+    wanted = [("early", False), ("beyond", False), ("unheard", False)]
+    found = await open_accounts(wanted, bench.log, bench.ledger, bench.clock, lambda: announced)
+    starts = {name: account.start for name, account in found.items()}
+    assert starts == {"early": BLOCK_SPAN, "beyond": 3 * BLOCK_SPAN, "unheard": 3 * BLOCK_SPAN}
+
+
 async def removed(bench: Bench) -> None:
     """Leave an account with a delivery, a retry, a dead letter, one settled beyond the cursor and two unread."""
     await bench.append("a", "b", "c", "d", "e")

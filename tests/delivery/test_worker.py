@@ -134,6 +134,41 @@ async def test_an_event_that_comes_in_a_pause_waits(bench):
     assert "b" in destination.delivered
 
 
+@pytest.mark.parametrize(("failure", "state"), [(Retry("HTTP 503"), "open"), (Pause("HTTP 401"), "paused")])
+async def test_the_log_says_when_it_is_left_alone(bench, logged, failure, state):
+    """There is one warning when the breaker opens, one line when it closes, and none for the tries in between."""
+    await bench.append(*"abcdef")
+    destination = Scripted(otherwise=failure)
+    await bench.start(destination, plan(concurrency=1))
+    await bench.pass_time(5)
+    await bench.pass_time(15)
+    assert len(destination.seen) >= 3
+    destination.otherwise = Delivered()
+    await bench.pass_time(45)
+    await calm()
+    told = {"destination": "hook", "region": "us", "account": 1}
+    opened, closed = logged
+    assert opened == {
+        **told,
+        "event": "the destination is left alone until it works again",
+        "log_level": "warning",
+        "state": state,
+        "reason": failure.why,
+        "next_try_in": "5 seconds",
+    }
+    assert closed == {**told, "event": "the destination works again", "log_level": "info"}
+
+
+async def test_a_failed_try_shows_until_one_succeeds(bench):
+    """With little traffic the state says that the last try failed and why, long before the breaker opens."""
+    await bench.append("a")
+    destination = Scripted({"a": [Retry("no answer within 10 seconds", 100)]})
+    await bench.start(destination)
+    assert bench.worker.state == "running; the last try failed: no answer within 10 seconds"
+    await bench.pass_time(130)
+    assert bench.worker.state == "running"
+
+
 async def test_pauses_grow_and_start_over(bench):
     """Each pause in a row is longer, up to five minutes; a delivery starts over."""
     await bench.append("a")

@@ -8,6 +8,7 @@ from bench import Scripted, calm, plan
 from postroad.delivery import backlog as backlog_module
 from postroad.delivery import sender as sender_module
 from postroad.delivery import settler as settler_module
+from postroad.delivery import worker as worker_module
 from postroad.destinations.base import Refused, Retry
 from postroad.errors import StoreUnavailable
 from postroad.ledger.base import Outcome, Settlement
@@ -138,6 +139,37 @@ async def test_an_orderly_end(bench):
     assert list(await bench.ledger.outcomes(1, 0)) == [1, 0]
 
 
+async def test_an_end_that_is_cut_short(bench, monkeypatch):
+    """Cancelled once more, it cuts off what is under way, which stays owed, and closes the destination all the same."""
+    await bench.append("a")
+    destination, under_way_at_close = Scripted({"a": [None]}), []
+
+    async def close():
+        under_way_at_close.append(destination.under_way)
+
+    monkeypatch.setattr(destination, "close", close)
+    await bench.start(destination)
+    bench.task.cancel()
+    await calm()
+    assert (destination.under_way, under_way_at_close) == (1, [])
+    bench.task.cancel()
+    await calm()
+    assert (bench.task.cancelled(), under_way_at_close) == (True, [0])
+    assert await bench.totals() == {}
+
+
+async def test_an_end_waits_no_longer_than_it_has_to(bench, monkeypatch, logged):
+    """A destination that does not close in time is left as it is, and the log says so."""
+    monkeypatch.setattr(worker_module, "_CLOSING", 0)
+    destination = Scripted()
+    monkeypatch.setattr(destination, "close", asyncio.Event().wait)
+    await bench.start(destination)
+    bench.task.cancel()
+    await asyncio.wait([bench.task], timeout=5)
+    assert bench.task.cancelled()
+    assert [line["event"] for line in logged] == ["the destination couldn't be closed in time"]
+
+
 async def test_an_end_survives_a_destination_that_cannot_close(bench, monkeypatch):
     """A destination that raises when it is closed doesn't turn the end into a failure."""
 
@@ -246,3 +278,30 @@ async def test_a_dead_letter_resent_in_the_same_breath_is_not_missed(bench):
     await calm()
     assert destination.seen == ["a", "a", "a"]
     assert (await bench.ledger.outcomes(1, 0))[0] == Outcome.DELIVERED
+
+
+async def test_a_dead_letter_resent_in_the_same_breath_is_sent_once(bench):
+    """While that breath lasts the letter is not taken up, so that its end can't make it pass for one that waits."""
+    breath, gate = asyncio.Event(), asyncio.Event()
+    (offset,) = await bench.append("a")
+    destination = Scripted({"a": [Refused("HTTP 400"), gate]})
+    settle = bench.ledger.settle
+
+    async def settle_slowly(account: int, settlement: Settlement) -> None:
+        await settle(account, settlement)
+        if settlement.dead:
+            await breath.wait()
+
+    bench.ledger.settle = settle_slowly
+    await bench.start(destination)
+    await bench.ledger.resend(1, [offset], bench.clock.now())
+    for _ in range(2):
+        bench.worker.poke()
+        await calm()
+        breath.set()
+    bench.worker.poke()
+    await calm()
+    assert destination.seen == ["a", "a"]
+    gate.set()
+    await calm()
+    assert await bench.totals() == {"DELIVERED": 1}

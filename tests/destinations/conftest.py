@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import golden_files
 from postroad.clock import ManualClock
 from postroad.destinations.base import Surroundings
 from postroad.testing.receiver import Receiver
@@ -40,14 +41,6 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 @pytest.fixture
-def golden(request: pytest.FixtureRequest) -> Callable[[str, bytes], None]:
-    """Compare bytes with a golden file, or rewrite it with `--update-golden`."""
-
-    def compare(name: str, found: bytes) -> None:
-        path = GOLDEN / name
-        if request.config.getoption("--update-golden", default=False):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(found)
-        assert found == path.read_bytes()
-
-    return compare
+def golden() -> Callable[[str, bytes], None]:
+    """Compare bytes with a golden file of the destinations."""
+    return lambda name, found: golden_files.check(GOLDEN / name, found)

@@ -36,10 +36,15 @@ async def post(client: Client, receiver: Receiver) -> Answer | Retry | Pause:
 
 def test_a_url_hides_its_secrets() -> None:
     """A URL prints as its origin, and says what must never show."""
-    url = Url("https://ada:pass@crm.example.com:8443/path?token=query#part")
+    url = Url("https://ada:pass@crm.example.com:8443/hooks/B0secret99?token=s3cr3t-value&v=1#part")
     assert f"{url} {url!r}" == "https://crm.example.com:8443/*** https://crm.example.com:8443/***"
     assert url.place == "crm.example.com:8443"
-    assert url.secrets == ["pass", aiohttp.encode_basic_auth("ada", "pass"), "token=query"]
+    sent = aiohttp.encode_basic_auth("ada", "pass")
+    assert list(url.secrets) == sorted(
+        ["pass", sent, "token=s3cr3t-value&v=1", "s3cr3t-value", "hooks/B0secret99", "B0secret99"],
+        key=len,
+        reverse=True,
+    )
     assert str(Url("https://crm.example.com")) == "https://crm.example.com"
 
 
@@ -62,6 +67,17 @@ async def test_it_sends_what_it_was_given(client: Client, receiver: Receiver) ->
     assert request.headers["authorization"] == aiohttp.encode_basic_auth("ada", "pass")
     assert request.headers["x"] == "hunter2"
     assert request.head.startswith(b"POST /hook?token=query HTTP/1.1\r\n")
+
+
+async def test_a_put_sends_a_signed_url_as_it_is_written(client: Client, receiver: Receiver) -> None:
+    """PUT sends the body like POST does, and an encoded URL byte for byte: a signature covers how it is written."""
+    written = "/b/region%3Dus%2Fa?Credential=key%2Fs3&Signature=a%2bb%3d"
+    got = await client.put(Url(f"http://127.0.0.1:{receiver.port}{written}", encoded=True), b"file", {"X": "y"})
+    assert isinstance(got, Answer)
+    (request,) = receiver.requests
+    assert request.head.startswith(f"PUT {written} HTTP/1.1\r\n".encode())
+    assert (request.body, request.headers["x"]) == (b"file", "y")
+    assert "content-type" not in request.headers
 
 
 async def test_a_connection_is_used_again(client: Client, receiver: Receiver) -> None:

@@ -23,7 +23,6 @@ from postroad.destinations.parquet.names import files_of
 from postroad.errors import ConfigError
 from postroad.registry import settings_of
 from postroad.testing.events import RECEIVED_AT, call, email_event, every_email_event, plain_track
-from postroad.testing.receiver import answer
 
 DAY = 86_400 * MICROSECONDS
 KEYS = {"s3_access_key_id": "the-key", "s3_secret_access_key": "hunter2"}
@@ -93,6 +92,11 @@ def test_batches_are_frozen() -> None:
         ({"url": "s3:///prefix"}, "url: has no bucket"),
         ({"url": "/folder", "s3_region": "us-east-1"}, "url: is a folder"),
         ({"url": "s3://b", "s3_endpoint": "minio:9000"}, "s3_endpoint: must start with"),
+        ({"url": "s3://b", "s3_endpoint": "http://2130706433"}, "s3_endpoint: has no host, or an IP address in an"),
+        ({"url": "s3://b/a//c"}, "url: has a prefix that can't be used"),
+        ({"url": "s3://b/a/../c"}, "url: has a prefix that can't be used"),
+        ({"url": "s3://b/a\x7f"}, "url: has a prefix that can't be used"),
+        ({"url": "file://"}, "url: has a host"),
         ({"url": "s3://b", "s3_access_key_id": "k"}, "s3_access_key_id: needs s3_secret_access_key"),
         ({"url": "s3://b", "s3_secret_access_key": "hunter2"}, "s3_access_key_id: needs s3_secret_access_key"),
     ],
@@ -310,47 +314,6 @@ async def test_a_bucket_gets_the_same_files(make: Make, storage: S3Server, tmp_p
     store, root = storage.store("same"), tmp_path / "crm"
     found = {one["path"]: bytes(store.get(one["path"]).bytes()) for one in store.list().collect()}
     assert found == {f"a/lake/{path.relative_to(root)}": path.read_bytes() for path in files(root)}
-
-
-@pytest.mark.full
-async def test_a_missing_bucket_pauses(make: Make, storage: S3Server) -> None:
-    """A bucket that isn't there is a pause."""
-    (outcome,) = await make(url="s3://nowhere", **storage.settings).send(opened(1))
-    assert isinstance(outcome, Pause)
-    assert outcome.why.startswith("s3://nowhere is not there: ")
-
-
-@pytest.mark.full
-@pytest.mark.parametrize(
-    ("status", "code", "kind"),
-    [
-        (403, "AccessDenied", Pause),
-        (403, "InvalidAccessKeyId", Pause),
-        (401, "Unauthorized", Pause),
-        (503, "SlowDown", Retry),
-        (500, "InternalError", Retry),
-        (400, "RequestTimeout", Retry),
-    ],
-)
-async def test_what_a_bucket_answers_has_its_outcome(
-    make: Make, receiver: Any, status: int, code: str, kind: type
-) -> None:
-    """A read-only bucket and wrong keys pause, failures of the storage are retries; no key is told."""
-    said = f"<Error><Code>{code}</Code><Message>the-key hunter2</Message></Error>"
-    receiver.behaviour = answer(status, said.encode())
-    (outcome,) = await make(url="s3://b", s3_endpoint=receiver.url, **KEYS).send(opened(1))
-    assert isinstance(outcome, kind)
-    assert code in outcome.why
-    assert "the-key" not in outcome.why
-    assert "hunter2" not in outcome.why
-
-
-@pytest.mark.full
-async def test_a_storage_that_is_not_there_is_a_retry(make: Make, storage: S3Server) -> None:
-    """Nobody listening is a retry."""
-    raw = storage.settings | {"s3_endpoint": "http://127.0.0.1:9"}
-    (outcome,) = await make(url="s3://b", **raw).send(opened(1))
-    assert isinstance(outcome, Retry)
 
 
 @pytest.mark.full

@@ -48,7 +48,7 @@ def checkout(tmp_path: Path) -> Path:
     folder = tmp_path / "checkout"
     for part in ("src", "docs", "tests/config", "tests/destinations"):
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in ("pyproject.toml", "tests/conftest.py"):
+    for file in ("pyproject.toml", "tests/golden_files.py"):
         shutil.copy(ROOT / file, folder / file)
     (folder / ".venv").symlink_to(ROOT / ".venv")
     return folder

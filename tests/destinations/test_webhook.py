@@ -154,6 +154,22 @@ async def test_an_echoed_secret_is_not_kept(surroundings: Surroundings, receiver
     assert [text for text in ("hunter2", "pass", "YWRhOnBhc3M=", "query") if text in outcome.answer] == []
 
 
+async def test_a_part_of_a_secret_is_not_kept(surroundings: Surroundings, receiver: Receiver) -> None:
+    """A receiver that echoes the token without its scheme, the key without its prefix, or a part of the address
+    that may be a secret, shows us none of them.
+    """
+    echoed = f"bad token hunter2, {NEW.removeprefix('whsec_')}, Cannot POST /hooks/T0/B0secret99: urlsecret1 v=1"
+    receiver.behaviour = answer(400, echoed.encode())
+    raw: Mapping[str, object] = {
+        "url": f"{receiver.url.rstrip('/')}/hooks/T0/B0secret99?v=1&token=urlsecret1",
+        "secret": NEW,
+        "headers": {"Authorization": "Bearer hunter2"},
+    }
+    outcome = await deliver(surroundings, receiver, **raw)
+    assert isinstance(outcome, Refused)
+    assert outcome.answer == "bad token ***, ***, Cannot POST /hooks/T0/***: *** v=1"
+
+
 async def test_loopback_is_not_called_unless_allowed(surroundings: Surroundings, receiver: Receiver) -> None:
     """Without `allow_private` the event waits until somebody changes the configuration."""
     outcome = await deliver(surroundings._replace(allow_private=False), receiver)

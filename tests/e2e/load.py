@@ -11,8 +11,9 @@ from server import KEY
 class Clients:
     """Concurrent senders. `acknowledged` has the message ids that were answered 200."""
 
-    def __init__(self, url: str, seed: int) -> None:
+    def __init__(self, url: str, seed: int, prefix: str = "m") -> None:
         self._url = f"{url}/v1/track"
+        self._prefix = prefix
         self._random = random.Random(seed)
         self._ids = itertools.count()
         self._tasks: list[asyncio.Task[None]] = []
@@ -39,7 +40,7 @@ class Clients:
     async def _send_for_ever(self) -> None:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
             while not self._stopping:
-                await self._send(session, f"m-{next(self._ids)}")
+                await self._send(session, f"{self._prefix}-{next(self._ids)}")
                 if self.acknowledged and self._random.random() < 0.05:
                     self.repeats += 1
                     await self._send(session, self._random.choice(self.acknowledged), known=True)

@@ -8,7 +8,9 @@ END = 2 << 16
 
 
 async def test_who_still_needs_the_log():
-    """An account needs the log while it has no end, is not at its end, or has retries that wait; then no more."""
+    """An account needs the log while it has no end, is not at its end, or has retries that wait; then no more. So does
+    a destination that was announced and has no account yet.
+    """
     ledger = MemoryLedger()
     for name in ("open", "on the way", "retrying", "done"):
         await ledger.open_account(name, start=1 << 16, end=None if name == "open" else END, at=1)
@@ -20,3 +22,4 @@ async def test_who_still_needs_the_log():
     assert list(await needed_from(ledger)) == [END, 1 << 16, 1 << 16]
     await ledger.settle(3, delivered)
     assert list(await needed_from(ledger)) == [END, 1 << 16]
+    assert list(await needed_from(ledger, {"open": 5, "new": 7})) == [END, 1 << 16, 7]

@@ -2,12 +2,22 @@
 
 import json
 
+import msgspec
+import pytest
+
 from postroad.clock import ManualClock
 from postroad.errors import StoreUnavailable
+from postroad.inspection import status as status_module
 from postroad.inspection.status import RegionView
+from postroad.ledger.base import Outcome, Retry, Settlement
+from postroad.ledger.memory import MemoryLedger
 from postroad.ledger.reader import SqliteLedgerReader
+from postroad.log.base import Entry, offset_of
 from postroad.log.memory import MemoryLog
 from postroad.web.health import readyz
+from postroad.web.metrics import metrics
+
+DELIVERED = Outcome.DELIVERED
 
 
 async def test_a_ledger_that_cant_be_read(tmp_path):
@@ -33,6 +43,71 @@ async def test_a_log_that_cant_be_read():
     answer = await readyz(look)
     assert answer.status == 503
     assert b"/secret/place" not in answer.body
+
+
+@pytest.fixture
+async def view(tmp_path):
+    """A region with a log, a ledger and one destination; the view of it."""
+    clock = ManualClock()
+    log, ledger = MemoryLog(clock), MemoryLedger()
+    await ledger.open_account("crm", start=0, at=1)
+    return RegionView("us", tmp_path, 0, log=log, ledger=ledger, clock=clock), log, ledger
+
+
+async def test_what_waits(view):
+    """Events beside the cursor that have an outcome are not waiting, whichever it is, nor are those behind it."""
+    look, log, ledger = view
+    for block in range(3):
+        await log.append([Entry(b"app\0%d-%d" % (block, place), b"") for place in range(4)])
+    await ledger.settle(1, Settlement(dict.fromkeys(range(4), DELIVERED), {0: 4}, offset_of(1, 1)))
+    begun = {offset_of(1, 0): DELIVERED, offset_of(1, 2): Outcome.RETRY, offset_of(2, 3): DELIVERED}
+    retry = Retry(offset_of(1, 2), 9000, 1, 1000, "busy")
+    await ledger.settle(1, Settlement(begun, {1: 4, 2: 4}, None, [retry]))
+    (place,) = (await look.status()).destinations
+    assert (place.waiting, place.retrying, place.outcomes["delivered"]) == (5, 1, 6)
+    assert place.waiting + sum(place.outcomes.values()) == 12
+
+
+async def test_looking_at_what_waits_is_bounded(view, monkeypatch):
+    """However many blocks were begun beyond the cursor, only so many are read; what is settled further on counts as
+    waiting.
+    """
+    monkeypatch.setattr(status_module, "_PAGE", 2)
+    monkeypatch.setattr(status_module, "_MOST_PAGES", 2)
+    look, log, ledger = view
+    for block in range(9):
+        await log.append([Entry(b"app\0%d-%d" % (block, place), b"") for place in range(2)])
+        await ledger.settle(1, Settlement({offset_of(block, 1): DELIVERED}, {block: 2}))
+    asked, blocks = [], ledger.blocks
+
+    async def counted(account, **limits):
+        asked.append(limits)
+        return await blocks(account, **limits)
+
+    monkeypatch.setattr(ledger, "blocks", counted)
+    (place,) = (await look.status()).destinations
+    assert asked == [{"after": -1, "limit": 2}, {"after": 1, "limit": 2}]
+    assert place.waiting == 18 - 4
+
+
+@pytest.mark.parametrize(
+    ("state", "running"),
+    [
+        ("running", 1),
+        ("running; the last try failed: HTTP 503", 1),
+        ("open: HTTP 503; next try in 5 seconds", 0),
+        ("paused: HTTP 401; next try in 5 seconds", 0),
+        ("waiting: the ledger can't be read", 0),
+        ("not running", 0),
+    ],
+)
+async def test_whether_a_destination_is_running(view, state, running):
+    """The metric is 1 while events are sent to a destination, also when the last try failed, and else 0."""
+    look, _, _ = view
+    status = await look.status()
+    places = [msgspec.structs.replace(place, state=state) for place in status.destinations]
+    page = metrics([msgspec.structs.replace(status, destinations=places)], []).body.decode()
+    assert f'postroad_delivery_running{{destination="crm",region="us"}} {running}.0\n' in page
 
 
 async def _looked(found):

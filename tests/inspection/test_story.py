@@ -62,7 +62,7 @@ async def test_what_waits(world):
     await world.settle(1, Outcome.RETRY, tries=2)
     (story,) = await world.tell()
     crm, file = story.deliveries
-    assert (crm.destination, crm.outcome, crm.tries, crm.due_at) == ("crm", "retry", 2, 9000)
+    assert (crm.destination, crm.outcome, crm.tries, crm.due_at, crm.why) == ("crm", "retry", 2, 9000, "busy")
     assert [(tried.at, tried.status, tried.why, tried.answer) for tried in crm.failed] == [
         (0, 503, "busy", "try later"),
         (1, 503, "busy", "try later"),
@@ -131,13 +131,23 @@ async def test_replays(world):
 
 
 async def test_a_frozen_batch(world):
-    """An event in a frozen batch has the tries and the next time of its batch, and how many it is sent with."""
+    """An event in a frozen batch waits for another try, with the tries, the next time and the reason of its batch, and
+    how many it is sent with.
+    """
     await world.log.append([Entry(b"app\0two", VALUE), Entry(b"app\0three", VALUE)])
     await world.ledger.freeze_batches(1, [FrozenBatch([0, 1 << 16], 9500, 3, 1000, "busy")])
     (story,) = await world.tell()
     crm, file = story.deliveries
-    assert (crm.batch, crm.tries, crm.due_at) == (2, 3, 9500)
-    assert (file.batch, file.tries, file.due_at) == (None, 0, None)
+    assert (crm.batch, crm.tries, crm.due_at, crm.why) == (2, 3, 9500, "busy")
+    assert (crm.outcome, crm.meaning) == ("pending", MEANINGS[Outcome.RETRY])
+    assert (file.batch, file.tries, file.due_at, file.why) == (None, 0, None, "")
+
+
+async def test_a_frozen_batch_that_was_not_tried(world):
+    """An event whose batch is being sent for the first time waits for its first try."""
+    await world.ledger.freeze_batches(1, [FrozenBatch([0], 9500, 0, 0, "")])
+    (story,) = await world.tell()
+    assert (story.deliveries[0].meaning, story.deliveries[0].why) == (MEANINGS[Outcome.PENDING], "")
 
 
 async def test_nothing_is_found(world):

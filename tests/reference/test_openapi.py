@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 import pytest
 
+import golden_files
 from postroad.contract.calls import IDENTITY, REQUIRED, Type
 from postroad.contract.decode import Unusable, decode
 from postroad.contract.email import EVENTS, PROPERTIES, Kind
@@ -79,12 +80,10 @@ def test_it_is_valid(servers):
             assert [error.message for error in validator.iter_errors(value)] == [], name
 
 
-def test_the_golden_file(servers, request):
+def test_the_golden_file(servers):
     """The document changes only together with its golden file, and is the same bytes each time."""
     found = openapi_json(servers)
-    if request.config.getoption("--update-golden"):
-        GOLDEN.write_bytes(found)
-    assert found == GOLDEN.read_bytes()
+    golden_files.check(GOLDEN, found)
     assert found == openapi_json(list(servers))
 
 

@@ -7,9 +7,10 @@ import pytest
 from postroad.clock import ManualClock
 from postroad.config import Region
 from postroad.errors import StoreUnavailable
+from postroad.layout import RegionFiles
 from postroad.ledger.memory import MemoryLedger
-from postroad.runtime.ingest import _OpenRegion, _retire
 from postroad.runtime.loops import running
+from postroad.runtime.regions import OpenRegion, retire
 
 
 async def for_ever():
@@ -68,12 +69,14 @@ class Ledger(MemoryLedger):
         return await super().accounts()
 
 
-async def test_retention_outlives_a_store_that_fails():
+async def test_retention_outlives_a_store_that_fails(tmp_path):
     """When a store can't be used retention waits for its next turn, and goes on then."""
     clock, log, ledger = ManualClock(), Log(), Ledger()
     await ledger.open_account("hook", start=5, at=1)
-    region = _OpenRegion(Region(), has_destinations=True, log=log, rejections=None, rejected=None, ledger=ledger)
-    async with running([_retire(region, clock)], asyncio.Event(), 5):
+    region = OpenRegion(
+        RegionFiles(tmp_path), Region(), has_destinations=True, log=log, rejections=None, rejected=None, ledger=ledger
+    )
+    async with running([retire(region, clock)], asyncio.Event(), 5):
         async with asyncio.timeout(5):
             while not log.asked:
                 clock.advance(60)
@@ -82,12 +85,14 @@ async def test_retention_outlives_a_store_that_fails():
     assert log.asked == [5]
 
 
-async def test_nothing_is_retired_before_the_first_account():
+async def test_nothing_is_retired_before_the_first_account(tmp_path):
     """While a configured destination has no account yet, its events are not removed; without any, age alone decides."""
     for has_destinations in (True, False):
         clock, log, ledger = ManualClock(), Log(), MemoryLedger()
-        region = _OpenRegion(Region(), has_destinations, log=log, rejections=None, rejected=None, ledger=ledger)
-        async with running([_retire(region, clock)], asyncio.Event(), 5):
+        region = OpenRegion(
+            RegionFiles(tmp_path), Region(), has_destinations, log=log, rejections=None, rejected=None, ledger=ledger
+        )
+        async with running([retire(region, clock)], asyncio.Event(), 5):
             for _ in range(20):
                 clock.advance(60)
                 await asyncio.sleep(0)

@@ -92,7 +92,7 @@ def _row(account: AccountBooks, columns: Sequence[str]) -> tuple[object, ...]:
 
 def _name(account: AccountBooks) -> str:
     marks = [f"replay {account.account}"] if account.replay is not None else []
-    if not account.open:
+    if not account.open and not account.pending and not account.outcomes.get("retry"):
         marks.append("ended")
     return f"{account.destination} ({', '.join(marks)})" if marks else account.destination
 

@@ -9,9 +9,10 @@ import typer
 
 from postroad.cli.letters import Meant, first, meant, settle
 from postroad.cli.options import LARGEST, AsJson, ConfigFile, group, read_config, read_time_or_none
-from postroad.cli.output import pretty, progress, say, say_json, table, when
+from postroad.cli.output import NEW_LINE, pretty, progress, say, say_json, table, when
 from postroad.cli.statuses import NOT_SO
 from postroad.cli.stores import open_stores
+from postroad.cli.tries import say_tries
 from postroad.clock import SystemClock
 from postroad.config import Config
 from postroad.errors import UsageError
@@ -51,8 +52,10 @@ def list_(
 ) -> None:
     """List dead letters by destination and offset, those of removed destinations too."""
     narrowed = Narrowed(destination, event, _time(since), _time(until), why, message_id)
-    found = asyncio.run(first(read_config(config), region, narrowed, limit, SystemClock()))
-    entries = [entry_of(letter) for letter in found]
+    found = asyncio.run(first(read_config(config), region, narrowed, limit + 1, SystemClock()))
+    entries = [entry_of(letter) for letter in found[:limit]]
+    if len(found) > limit:
+        typer.echo(f"postroad: these are the first {limit}; there are more: give --limit, or narrow the list", err=True)
     if as_json:
         for entry in entries:
             say_json(entry)
@@ -212,12 +215,9 @@ def _tell(story: DeadStory) -> None:
     say(f"  offset       {letter.offset}")
     say(f"  source       {letter.source}")
     say(f"  first try    {when(letter.first_at)}")
-    say(f"  given up     {when(letter.died_at)} after {letter.tries} tries")
-    say(f"  why          {letter.why}")
-    for tried in story.failed:
-        say(f"  {when(tried.at)} {tried.status or ''} {tried.why}")
-        if tried.answer:
-            say(f"    {tried.answer}")
+    say(f"  given up     {when(letter.died_at)}, tries: {letter.tries}")
+    say(f"  why          {letter.why.partition(NEW_LINE)[0]}")
+    say_tries(story.failed)
     say("")
     for line in pretty(bytes(story.body)).splitlines():
         say(f"  {line}")

@@ -10,6 +10,7 @@ import msgspec
 from postroad.clock import iso
 from postroad.destinations.printable import printable
 
+NEW_LINE: Final = "\n"
 _GAP: Final = "  "
 _UNITS: Final = ("KiB", "MiB", "GiB", "TiB")
 _KIB: Final = 1024
@@ -18,6 +19,12 @@ _KIB: Final = 1024
 def say(line: str) -> None:
     """Print one line; what others wrote into it can't move the cursor."""
     print(printable(line))  # noqa: T201 - printing is what this file is for
+
+
+def say_lines(text: str, indent: str) -> None:
+    """Print a text of several lines, such as the trace of a transform, each of them indented."""
+    for line in text.split(NEW_LINE):
+        say(f"{indent}{line}")
 
 
 def say_json(value: Any) -> None:

@@ -98,7 +98,7 @@ def retry(
     an event yet stays, with its reasons. Ends with status 1 when any stays.
     """
     if bool(ids) + everything + (source is not None or code is not None or since is not None) != 1:
-        raise UsageError("say which: ids; or --source, --code, --since; or --all")
+        raise UsageError("say which in one way: ids; or --source, --code, --since; or --all")
     found = read_config(config)
     if ids and region is None and len(found.regions) > 1:
         raise UsageError("ids are those of one region: say which with --region")

@@ -1,6 +1,7 @@
 """`postroad replay`: a stretch of time delivered once more to a destination."""
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -60,14 +61,16 @@ def replay(
     found = read_config(config)
     question = _question(found, destination, since, until, rate) | {"events": event or None}
     told = ask_admin(found.server, "POST", "/api/replays", question)
-    if follow:
-        with progress(f"replay {told['number']}") as tell:
-            asyncio.run(_follow(found.server, told, tell))
     if as_json:
         say_json(told)
     else:
-        done = "is done" if follow else "has begun"
-        say(f"replay {told['number']} of {told['total']} events to {destination} {done}")
+        say(f"replay {told['number']} of {told['total']} events to {destination} has begun")
+    if follow:
+        sys.stdout.flush()
+        with progress(f"replay {told['number']}") as tell:
+            asyncio.run(_follow(found.server, told, tell))
+        if not as_json:
+            say(f"replay {told['number']} is done")
 
 
 @app.command("list")
@@ -79,9 +82,12 @@ def list_(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
             say_json(status)
         return
     table(
-        ("region", "replay", "destination", "begun", "state", "passed", "of", "waiting", "settled"),
+        ("region", "replay", "destination", "only", "begun", "state", "passed", "of", "waiting", "settled"),
         [
-            (r.region, r.number, r.destination, when(r.opened_at), r.state, r.passed, r.total, r.waiting, _settled(r))
+            (
+                *(r.region, r.number, r.destination, _limits(r), when(r.opened_at), r.state),
+                *(r.passed, r.total, r.waiting, _settled(r)),
+            )
             for r in found
         ],
     )
@@ -124,6 +130,12 @@ def _question(
         "to": read_time_or_none(until, SystemClock()),
         "rate": rate,
     }
+
+
+def _limits(status: ReplayStatus) -> str:
+    names = [", ".join(status.events)] if status.events is not None else []
+    rate = [f"{status.rate:g} a second"] if status.rate is not None else []
+    return "; ".join([*names, *rate]) or "-"
 
 
 def _settled(status: ReplayStatus) -> str:

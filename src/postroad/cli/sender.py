@@ -73,7 +73,9 @@ class Sender:
                     answer = _Answer(response.status, response.headers, decoded(await response.read()))
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 if not left:
-                    raise Unreachable(f"no server answers at {self._url} ({error!r}); is it running?") from error
+                    raise Unreachable(
+                        f"no server answers at {self._url} ({str(error) or type(error).__name__}); is it running?"
+                    ) from error
                 await self._clock.sleep(_WAIT)
                 continue
             if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR or not left:

@@ -9,6 +9,7 @@ from postroad.cli.options import AsJson, ConfigFile, read_config, verb
 from postroad.cli.output import pretty, say, say_json, when
 from postroad.cli.statuses import NOT_SO
 from postroad.cli.stores import open_stores
+from postroad.cli.tries import say_tries
 from postroad.clock import SystemClock
 from postroad.config import Config
 from postroad.inspection.story import Delivery, Story, stories
@@ -74,11 +75,9 @@ def _tell_delivery(delivery: Delivery) -> None:
     due = "" if delivery.due_at is None else f", next at {when(delivery.due_at)} or as soon as it may be sent to"
     batch = f", in one frozen batch with {delivery.batch - 1} others" if delivery.batch else ""
     say(f"{delivery.destination}{replay}: {delivery.meaning}{batch}{tries}{due}")
-    for tried in delivery.failed:
-        status = f" {tried.status}" if tried.status else ""
-        say(f"  {when(tried.at)}{status} {tried.why}")
-        if tried.answer:
-            say(f"    {tried.answer}")
+    say_tries(delivery.failed)
+    if delivery.why and delivery.why not in {tried.why for tried in delivery.failed}:
+        say(f"  why it waits: {delivery.why}")
 
 
 app = verb(show)

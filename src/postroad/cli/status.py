@@ -9,7 +9,7 @@ from postroad.cli.stores import open_stores
 from postroad.clock import MICROSECONDS, Clock, SystemClock
 from postroad.config import Config
 from postroad.config.units import write_duration
-from postroad.inspection.status import RegionStatus, RegionView
+from postroad.inspection.status import DestinationStatus, RegionStatus, RegionView
 from postroad.rejections import Count
 
 _Looked = tuple[RegionStatus, Mapping[str, Count]]
@@ -61,7 +61,7 @@ def _tell(region: RegionStatus, rejections: Mapping[str, Count], clock: Clock) -
         [
             (
                 place.id,
-                place.state,
+                _in_a_word(place),
                 place.waiting,
                 place.retrying,
                 place.dead,
@@ -72,6 +72,16 @@ def _tell(region: RegionStatus, rejections: Mapping[str, Count], clock: Clock) -
         ],
     )
     say("")
+    explained = [place for place in region.destinations if place.state != _in_a_word(place)]
+    for place in explained:
+        say(f"{place.id}: {place.state}")
+    if explained:
+        say("")
+
+
+def _in_a_word(place: DestinationStatus) -> str:
+    """Return what its loop is doing without the reason, which may be long."""
+    return place.state.partition(":")[0].partition(";")[0]
 
 
 def _window(region: RegionStatus, clock: Clock) -> str:

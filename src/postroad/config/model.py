@@ -288,7 +288,11 @@ class Destination(Struct, frozen=True, kw_only=True, rename={"start_from": "from
         ),
     ] = "refuse"
     allow_private: Annotated[
-        bool, Meta(description="Lets it call loopback and private addresses; for development.")
+        bool,
+        Meta(
+            description="Lets it call loopback and private addresses; for development. `postgres` and `parquet` don't "
+            "ask it: their address is the operator's own."
+        ),
     ] = False
     options: Options = Options()
 

@@ -1,6 +1,6 @@
 """Bringing the ledger's accounts in line with the configured destinations."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -37,11 +37,16 @@ class Replay(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 async def open_accounts(
-    wanted: Sequence[tuple[str, bool]], log: LogReader, ledger: Ledger, clock: Clock
+    wanted: Sequence[tuple[str, bool]],
+    log: LogReader,
+    ledger: Ledger,
+    clock: Clock,
+    announced: Callable[[], Mapping[str, int]] = dict,
 ) -> dict[str, Account]:
     """Return the live account of every wanted destination, opening those that are missing.
 
-    `wanted` has a destination's id and whether a new one starts at the beginning of the log. What is owed
+    `wanted` has a destination's id and whether a new one starts at the beginning of the log; else it starts where
+    it was `announced`, or at the log's end. What is owed
     to a destination that is no longer wanted, also by its replays, is written off as abandoned and its accounts
     ended; when it comes back it gets a new account, which claims nothing that an earlier one of its accounts did.
     Raises `StoreError`; calling it again does what is left to do.
@@ -53,9 +58,11 @@ async def open_accounts(
     for account in accounts:
         if account.destination not in ids and (account.end is None or await owes(account, ledger)):
             await abandon(account, await log.end() if account.end is None else account.end, log, ledger)
+    end = await log.end()  # before the announcements are read: what is not announced then has no event behind this end
+    starts = announced()
     for destination, from_beginning in wanted:
         if destination not in live:
-            start = await log.first() if from_beginning else await log.end()
+            start = await log.first() if from_beginning else min(starts.get(destination, end), await log.end())
             start = max(start, claimed.get(destination, 0))
             live[destination] = await ledger.open_account(destination, start=start, at=clock.now())
     return {destination: live[destination] for destination in ids}

@@ -28,14 +28,15 @@ class Breaker:
         self._probe_at = -math.inf
         self._probing = False
         self._era = 0  # counts the changes; a send says in which it began
-        self._word = ""  # `open` or `paused`, nothing while it is closed
+        self.word = ""
+        """`open` or `paused`, nothing while it is closed."""
         self.why = ""
-        """Why it is open."""
+        """Why the last whole send failed, nothing after one that did not."""
 
     @property
     def closed(self) -> bool:
         """Whether everything is sent."""
-        return not self._word
+        return not self.word
 
     def wait(self, now: float) -> float:
         """Return after how many seconds a send may start, infinity while the probe is under way."""
@@ -57,8 +58,9 @@ class Breaker:
         if era != self._era:
             return
         self._failures = 0
+        self.why = ""
         if not self.closed:
-            self._word = self.why = ""
+            self.word = ""
             self._waits, self._probing = 0, False
             self._era += 1
 
@@ -67,6 +69,7 @@ class Breaker:
         if era != self._era:
             return
         self._failures += 1
+        self.why = why
         if self._failures >= FAILURES or not self.closed:
             self._open("open", now, why, asked)
 
@@ -76,11 +79,11 @@ class Breaker:
             self._open("paused", now, why, None)
 
     def state(self, now: float) -> str:
-        """Say it to people: `running`, or why nothing is sent and when it is tried again."""
+        """Say it to people: `running`, what failed last, or why nothing is sent and when it is tried again."""
         if self.closed:
-            return "running"
+            return f"running; the last try failed: {self.why}" if self.why else "running"
         wait = self.wait(now)
-        return f"{self._word}: {self.why}; " + (
+        return f"{self.word}: {self.why}; " + (
             "trying now" if wait in {0, math.inf} else f"next try in {in_words(wait)}"
         )
 
@@ -89,7 +92,7 @@ class Breaker:
         grown = min(policy.first * policy.factor ** min(self._waits, 16), policy.max_interval, LONGEST_WAIT)
         if asked is not None:
             grown = max(bounded(asked), grown if self._waits else 0.0)
-        self._word, self.why = word, why
+        self.word, self.why = word, why
         self._probe_at = now + grown
         self._waits += 1
         self._probing = False

@@ -33,11 +33,20 @@ class Service(NamedTuple):
 class Engine:
     """Delivers one region's log to its destinations."""
 
-    def __init__(self, services: Sequence[Service], log: LogReader, ledger: Ledger, clock: Clock) -> None:
+    def __init__(
+        self,
+        services: Sequence[Service],
+        log: LogReader,
+        ledger: Ledger,
+        clock: Clock,
+        announced: Callable[[], Mapping[str, int]] = dict,
+    ) -> None:
+        """`announced` tells from which offset on a destination without an account is owed events."""
         self._services = {service.plan.destination: service for service in services}
         self._log = log
         self._ledger = ledger
         self._clock = clock
+        self._announced = announced
         plans = {name: service.plan for name, service in self._services.items()}
         self._shared = {name: Shared(service.make) for name, service in self._services.items()}
         self._servings = {name: Serving(name, partial(self._make, name), clock) for name in self._services}
@@ -99,7 +108,7 @@ class Engine:
         wanted = [(name, service.from_beginning) for name, service in self._services.items()]
         while True:
             try:
-                await open_accounts(wanted, self._log, self._ledger, self._clock)
+                await open_accounts(wanted, self._log, self._ledger, self._clock, self._announced)
             except StoreError as error:
                 self._logger.warning("the accounts can't be opened; deliveries wait", reason=str(error))
                 for serving in self._servings.values():

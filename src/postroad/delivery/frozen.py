@@ -48,21 +48,25 @@ class FrozenBatches:
 
     async def next(self) -> Batch | None:
         """Return a batch that is due. Raises `StoreError` when it can't be read; call it again later."""
-        if not self._limits.frozen:
-            return None
-        if self._waiting is None:
-            left = list(await self._ledger.frozen(self._account))
-            self._left = frozenset(offset for batch in left for offset in batch.offsets)
-            for offset in self._left:
-                self._settler.expect(offset)
-            self._waiting = left
-        for frozen in sorted(self._waiting, key=lambda one: one.due_at):
+        await self.load()
+        for frozen in sorted(self._waiting or (), key=lambda one: one.due_at):
             if frozen.due_at > self._clock.now():
                 return None
             batch = await self._take(frozen)
             if batch is not None:
                 return batch
         return None
+
+    async def load(self) -> None:
+        """Take up the batches that an earlier run left behind, the first time: `holds` knows them from then on."""
+        if self._waiting is not None or not self._limits.frozen:
+            return
+        left = list(await self._ledger.frozen(self._account))
+        if self._waiting is None:  # nobody else did meanwhile
+            self._left = frozenset(offset for batch in left for offset in batch.offsets)
+            for offset in self._left:
+                self._settler.expect(offset)
+            self._waiting = left
 
     def remind(self) -> None:
         """Set the alarm to the soonest batch."""
@@ -126,10 +130,16 @@ class FrozenBatches:
 
     async def _take(self, frozen: FrozenBatch) -> Batch | None:
         """Take a batch out of those that wait; None when nothing of it is to be sent any more."""
-        items = await self._load(frozen)
+        loaded = await self._items(frozen)
         if self._waiting is None or frozen not in self._waiting:
             return None  # it expired while it was read
         self._waiting.remove(frozen)
+        items = []
+        for offset, item in zip(frozen.offsets, loaded, strict=True):
+            if isinstance(item, Item):
+                items.append(item)
+            else:
+                self._settler.put(offset, item)
         if not items:
             return None
         if len(items) < len(frozen.offsets):
@@ -138,19 +148,15 @@ class FrozenBatches:
             await self._keep([frozen])
         return Batch(self._limits, items, frozen)
 
-    async def _load(self, frozen: FrozenBatch) -> Sequence[Item]:
-        """Return its events as items; those that are not to be sent any more get their verdict."""
+    async def _items(self, frozen: FrozenBatch) -> Sequence[Item | Verdict]:
+        """Return its events as items, and the verdict on those that are not to be sent any more."""
         records = await self._records(frozen.offsets)
-        items = []
-        for offset in frozen.offsets:
-            item: Item | Verdict = Verdict(Outcome.EXPIRED)
-            if (record := records.get(offset)) is not None:
-                item = await self._intake.again(record, frozen.tries, frozen.first_at, frozen.due_at)
-            if isinstance(item, Item):
-                items.append(item)
-            else:
-                self._settler.put(offset, item)
-        return items
+        return [
+            await self._intake.again(records[offset], frozen.tries, frozen.first_at, frozen.due_at)
+            if offset in records
+            else Verdict(Outcome.EXPIRED)
+            for offset in frozen.offsets
+        ]
 
     async def _records(self, offsets: Sequence[int]) -> Mapping[int, Record]:
         """Return the records that are in the log, or in a retry (a resent dead letter)."""

@@ -1,5 +1,6 @@
 """The retries of an account that are due, read from the ledger a few at a time."""
 
+import asyncio
 from collections import deque
 from collections.abc import MutableSequence
 from typing import Final
@@ -24,6 +25,7 @@ class Retries:
         self._settler = parts.settler
         self._alarm = parts.alarm
         self._clock = parts.clock
+        self._reading = asyncio.Lock()  # whoever reads rows decides on them before anybody else does
         self.items: deque[Item] = deque()
         """Due, and not handed out yet."""
 
@@ -34,20 +36,8 @@ class Retries:
         """
         if self.items or not self._alarm.due:
             return
-        now = self._clock.now()
-        self._alarm.switch_off()
-        stale = self._settler.stale()  # of the moment before: what the ledger shows is not newer than this
-        limit = _AT_A_TIME + len(stale)
-        found = await self._ledger.retries(self._account, due_at=None, limit=limit)
-        for retry in found:
-            if retry.offset in stale:
-                continue
-            if retry.due_at > now:
-                self._alarm.set(retry.due_at)
-                return
-            await self._take(retry)
-        if len(found) == limit:
-            self._alarm.set(now)
+        async with self._reading:
+            await self._read_on()
 
     def let_go(self, items: MutableSequence[Item], before: int) -> None:
         """Take out the items below an offset that wait to be sent: new ones expire, retries are the ledger's again."""
@@ -70,11 +60,33 @@ class Retries:
             for offset in page:
                 if offset >= before:
                     return
-                rows = await self._ledger.retries(self._account, due_at=None, offset=offset, limit=1)
-                if rows and rows[0].value is None and offset not in self._settler.stale():
-                    self._settler.expect(offset)
-                    self._settler.put(offset, Verdict(Outcome.EXPIRED))
+                async with self._reading:
+                    await self._expire_one(offset)
             after = page[-1]
+
+    async def _read_on(self) -> None:
+        now = self._clock.now()
+        self._alarm.switch_off()
+        stale = self._settler.stale()  # of the moment before: what the ledger shows is not newer than this
+        limit = _AT_A_TIME + len(stale)
+        found = await self._ledger.retries(self._account, due_at=None, limit=limit)
+        for retry in found:
+            if retry.offset in stale or self._settler.is_stale(retry.offset):
+                continue
+            if retry.due_at > now:
+                self._alarm.set(retry.due_at)
+                return
+            await self._take(retry)
+        if len(found) == limit:
+            self._alarm.set(now)
+
+    async def _expire_one(self, offset: int) -> None:
+        if self._settler.is_stale(offset):
+            return
+        rows = await self._ledger.retries(self._account, due_at=None, offset=offset, limit=1)
+        if rows and rows[0].value is None:
+            self._settler.expect(offset)
+            self._settler.put(offset, Verdict(Outcome.EXPIRED))
 
     async def _take(self, retry: Retry) -> None:
         record = await self._record_of(retry)

@@ -44,7 +44,9 @@ class Sender:
         self._frozen = frozen
         self._settler = parts.settler
         self._clock = parts.clock
-        self._logger = structlog.get_logger("postroad.delivery").bind(destination=plan.destination, region=plan.region)
+        self._logger = structlog.get_logger("postroad.delivery").bind(
+            destination=plan.destination, region=plan.region, account=parts.account.number
+        )
 
     async def deliver(self, batch: Batch, era: int) -> None:
         """Send a batch and settle its events; `era` is what the breaker said at the start."""
@@ -120,7 +122,7 @@ class Sender:
 
     def _tell(self, answer: Sequence[Outcome] | Retry, era: int) -> None:
         """Tell the breaker what a whole send came to."""
-        now = self._clock.monotonic()
+        now, word = self._clock.monotonic(), self._breaker.word
         outcomes = [answer] if isinstance(answer, Retry) else answer
         kinds = set(map(type, outcomes))
         if Pause in kinds:
@@ -133,6 +135,20 @@ class Sender:
             self._breaker.failed(era, now, why, max(asked, default=None))
         else:
             self._breaker.succeeded(era)
+        if self._breaker.word != word:
+            self._log_change(now)
+
+    def _log_change(self, now: float) -> None:
+        breaker = self._breaker
+        if breaker.closed:
+            self._logger.info("the destination works again")
+            return
+        self._logger.warning(
+            "the destination is left alone until it works again",
+            state=breaker.word,
+            reason=breaker.why,
+            next_try_in=in_words(breaker.wait(now)),
+        )
 
     async def _send(self, events: Sequence[Event]) -> Sequence[Outcome] | Retry:
         """Send; where the destination's code goes wrong, one `Retry` stands for the whole: nothing is known of

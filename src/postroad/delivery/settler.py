@@ -117,6 +117,10 @@ class Settler:
         rows = [*self._draft.retries, *self._writing.retries]
         return self._expected.union(row.offset for row in rows)
 
+    def is_stale(self, offset: int) -> bool:
+        """Tell whether this record is being tried, or has an outcome that is not durable yet."""
+        return offset in self._expected or offset in self._draft.outcomes or offset in self._writing.outcomes
+
     @property
     def retrying(self) -> int:
         """How many outcomes that are not durable yet are retries."""

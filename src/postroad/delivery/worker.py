@@ -6,6 +6,7 @@ nobody else. At most `concurrency` sends are under way at a time, and none while
 
 import asyncio
 import math
+from collections.abc import Sequence
 
 import structlog
 
@@ -26,6 +27,8 @@ from postroad.ledger.base import Account, Ledger, Settlement
 from postroad.log.base import LogReader
 
 _AGAIN_AFTER = 1.0
+_CLOSING = 5.0
+"""Seconds that a destination has to let its connections and files go."""
 
 
 class Worker:
@@ -67,7 +70,7 @@ class Worker:
 
     @property
     def state(self) -> str:
-        """For people: `running`, `open: why; next try in …`, `paused: why; …` or `waiting: why` (for a store)."""
+        """For people: what `Breaker.state` says, or `waiting: why` (for a store)."""
         return f"waiting: {self._trouble}" if self._trouble else self._breaker.state(self._clock.monotonic())
 
     def poke(self) -> None:
@@ -76,8 +79,9 @@ class Worker:
 
     async def expire(self, before: int) -> None:
         """Let what is below an offset expire, unless it is being sent. Raises `StoreError`."""
+        await self._frozen.load()  # first: their records are no loose ones
         held = self._held
-        if held is not None:
+        if held is not None and held.items:  # else an earlier call took them
             if held.frozen is None:
                 self._retries.let_go(held.items, before)
             else:
@@ -90,6 +94,7 @@ class Worker:
 
     async def run(self) -> None:
         """Deliver until cancelled; then let what is under way end (within the send's timeout) and settle it.
+        Cancelled once more, it cuts that off: what it was is sent again by the next run.
 
         Returns when the account has come to its end. Ends in the same order, and raises, for a bug.
         """
@@ -99,19 +104,25 @@ class Worker:
         finally:
             looping.cancel()
             self._feed.close()
-            if self._sends:
-                await asyncio.wait(self._sends)
-            await self._settler.drained()
-            settling.cancel()
-            await asyncio.wait([settling, looping])
-            await self._close()
+            try:
+                if self._sends:
+                    await asyncio.wait(self._sends)
+                await self._settler.drained()
+            finally:  # cancelled once more, nobody waits for them any longer
+                await self._end([settling, looping, *self._sends])
         for part in (settling, looping, self._bug):
             if part.done() and not part.cancelled():
                 part.result()  # but for an account's end none ends but by a bug, which whoever runs us must see
 
-    async def _close(self) -> None:
+    async def _end(self, tasks: Sequence[asyncio.Task[None]]) -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=_CLOSING)
         try:
-            await self._destination.close()
+            async with asyncio.timeout(_CLOSING):
+                await self._destination.close()
+        except TimeoutError:
+            self._logger.warning("the destination couldn't be closed in time", seconds=_CLOSING)
         except Exception:
             self._logger.exception("the destination raised when it was closed; this is a bug in it")
 

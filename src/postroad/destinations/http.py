@@ -1,4 +1,4 @@
-"""What the HTTP destinations share: one careful POST.
+"""What the HTTP destinations share: one careful POST or PUT.
 
 Only public addresses unless `allow_private` (see `guard`), no redirects, no cookies, no proxy from the
 environment, no compressed answers; everything is over after `timeout` seconds, and of an answer at most
@@ -25,6 +25,8 @@ from postroad.secret import MASK, Secret
 MAX_ANSWER: Final = 64 * 1024
 MAX_EXCERPT: Final = 1024
 
+_TELLING: Final = 8  # characters from which on a part of a URL may be a secret: `v1` and `hooks` are none
+
 _USER_AGENT: Final = f"Postroad/{__version__}"
 # The forms of an IPv4 address that only old C libraries read: 2130706433, 0x7f.1, 127.1.
 _NUMBERS: Final = re.compile(r"(0x[0-9a-f]*|[0-9]+)(\.(0x[0-9a-f]*|[0-9]+))*\.?", re.IGNORECASE)
@@ -32,15 +34,18 @@ _DOTTED: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){3}")
 
 
 class Url(Secret):
-    """An http or https address. It shows its origin only: path, query and user name may hold secrets."""
+    """An http or https address. It shows its origin only: path, query and user name may hold secrets.
+
+    `encoded` is for one that goes out as it is written, because a signature in it covers how it is written.
+    """
 
     __slots__ = ("parsed",)
 
-    def __init__(self, value: str) -> None:
+    def __init__(self, value: str, *, encoded: bool = False) -> None:
         """Raises `ValueError` when it is not an address that can be called."""
         super().__init__(value)
         try:
-            self.parsed = URL(value)
+            self.parsed = URL(value, encoded=encoded)
             origin = self.parsed.origin()
         except ValueError:
             raise ValueError("must be an address like https://example.com/path") from None
@@ -57,10 +62,14 @@ class Url(Secret):
 
     @property
     def secrets(self) -> Sequence[str]:
-        """The texts in it that must not show: password, credentials as they are sent, query."""
-        name, password, query = self.parsed.user, self.parsed.password, self.parsed.raw_query_string
+        """The texts in it that must not show, the longest first: password, credentials as they are sent, query and
+        path, and what of these a service may echo by itself: long values and long parts.
+        """
+        name, password = self.parsed.user, self.parsed.password
         sent = aiohttp.encode_basic_auth(name or "", password or "") if name or password else ""
-        return [text for text in (password, sent, query) if text]
+        parts = [*self.parsed.query.values(), *self.parsed.parts]
+        whole = [password or "", sent, self.parsed.raw_query_string, self.parsed.raw_path.strip("/")]
+        return sorted({*filter(None, whole), *(part for part in parts if len(part) >= _TELLING)}, key=len, reverse=True)
 
     def __repr__(self) -> str:
         origin = str(self.parsed.origin())
@@ -73,7 +82,7 @@ def basic_auth(user: str, password: str = "") -> str:
 
 
 class Client:
-    """Posts bodies to one service. Made inside a running event loop.
+    """Sends bodies to one service. Made inside a running event loop.
 
     `secrets` are the texts that must not show in an excerpt even if the service echoes them.
     """
@@ -93,17 +102,17 @@ class Client:
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": _USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"},
             auto_decompress=False,
+            skip_auto_headers=("Content-Type",),
             trust_env=False,
         )
 
     async def post(self, url: Url, body: bytes, headers: Mapping[str, str]) -> Answer | Retry | Pause:
         """Send one request; an outcome instead of an answer says why there is none."""
-        try:
-            async with self._session.post(url.parsed, data=body, headers=headers, allow_redirects=False) as response:
-                read = await _read(response)
-                return Answer(response.status, response.headers, read, self.showable(read.decode("utf-8", "replace")))
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            return _failure(error, url.place, self._timeout)
+        return await self._send("POST", url, body, headers)
+
+    async def put(self, url: Url, body: bytes, headers: Mapping[str, str]) -> Answer | Retry | Pause:
+        """Like `post`, but PUT."""
+        return await self._send("PUT", url, body, headers)
 
     async def close(self) -> None:
         """Close the connections. Safe to call twice."""
@@ -114,6 +123,15 @@ class Client:
         for secret in self._secrets:
             text = text.replace(secret, MASK)
         return printable(text[:MAX_EXCERPT])[:MAX_EXCERPT]
+
+    async def _send(self, method: str, url: Url, body: bytes, headers: Mapping[str, str]) -> Answer | Retry | Pause:
+        request = self._session.request(method, url.parsed, data=body, headers=headers, allow_redirects=False)
+        try:
+            async with request as response:
+                read = await _read(response)
+                return Answer(response.status, response.headers, read, self.showable(read.decode("utf-8", "replace")))
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            return _failure(error, url.place, self._timeout)
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

@@ -8,6 +8,7 @@ secret. Verify with any Standard Webhooks library.
 import hashlib
 import re
 from base64 import b64decode
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, ClassVar, Final
 
@@ -81,7 +82,7 @@ class SignedClient:
         self._signers = [Signer(key.reveal()) for key in settings.secret]
         self._headers = {"Content-Type": "application/json"}
         self._headers |= {name: value.reveal() for name, value in settings.headers.items()}
-        hidden = [secret.reveal() for secret in (*settings.secret, *settings.headers.values())]
+        hidden = [text for secret in (*settings.secret, *settings.headers.values()) for text in _forms(secret.reveal())]
         self._client = Client(surroundings, secrets=[*settings.url.secrets, *hidden])
 
     async def post(self, identifier: str, body: bytes) -> Outcome:
@@ -100,6 +101,11 @@ class SignedClient:
             moment, text = datetime.fromtimestamp(seconds, UTC), body.decode()
             headers["webhook-signature"] = " ".join(signer.sign(identifier, moment, text) for signer in self._signers)
         return headers
+
+
+def _forms(secret: str) -> Sequence[str]:
+    """Return the forms in which a service may echo a secret: whole, without `whsec_`, without a scheme before it."""
+    return [secret, secret.removeprefix("whsec_"), secret.rpartition(" ")[2]]
 
 
 def webhook_id(message_id: str) -> str:

@@ -1,16 +1,21 @@
 """What of the log is still needed: retention may not remove it, and a backup may not lack it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from postroad.ledger.base import Account, LedgerReader
 
 
-async def needed_from(ledger: LedgerReader) -> Sequence[int]:
-    """Return, for each account that still owes something or has no end, the offset from which on it needs the log.
+async def needed_from(ledger: LedgerReader, announced: Mapping[str, int] = MappingProxyType({})) -> Sequence[int]:
+    """Return the offsets from which on somebody needs the log: each account that still owes something or has no end,
+    and each destination that was `announced` and has no account yet.
 
     Raises `StoreUnavailable` when the ledger can't be read.
     """
-    return [await ledger.floor(account.number) for account in await ledger.accounts() if await _needs(account, ledger)]
+    accounts = await ledger.accounts()
+    live = {account.destination for account in accounts if account.replay is None and account.end is None}
+    floors = [await ledger.floor(account.number) for account in accounts if await _needs(account, ledger)]
+    return [*floors, *(offset for name, offset in announced.items() if name not in live)]
 
 
 async def _needs(account: Account, ledger: LedgerReader) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -10,14 +11,19 @@ from postroad.errors import StoreError
 from postroad.files import free_bytes, is_locked
 from postroad.layout import delivery_pulse, ingest_pulse, region_files
 from postroad.ledger.base import Account, LedgerReader, Outcome
-from postroad.log.base import LogReader
+from postroad.log.base import LogReader, number_of
 from postroad.pulse import Pulse, read_pulse
+
+_PAGE: Final = 1000
+_MOST_PAGES: Final = 20
+"""Where more begun blocks than these are beyond a cursor, what is settled further on counts as waiting."""
 
 
 class DestinationStatus(msgspec.Struct, frozen=True):
     """One destination. `state` is what its loop is doing; `oldest_age` is in seconds, None when nothing waits.
 
-    `waiting` counts records not tried yet, `outcomes` all others by name.
+    `waiting` counts records not tried yet (and those of frozen batches, which have no outcome while they wait for
+    another try), `outcomes` all others by name.
     """
 
     id: str
@@ -27,6 +33,11 @@ class DestinationStatus(msgspec.Struct, frozen=True):
     dead: int
     oldest_age: float | None
     outcomes: Mapping[str, int]
+
+    @property
+    def running(self) -> bool:
+        """Whether its loop is running and sends: nothing keeps it from it."""
+        return self.state.partition(";")[0] == "running"
 
 
 class RegionStatus(msgspec.Struct, frozen=True):
@@ -116,12 +127,24 @@ class RegionView:
         return DestinationStatus(
             id=account.destination,
             state=state,
-            waiting=await self._log.count_from(account.cursor),
+            waiting=await self._waiting(account),
             retrying=totals.get(Outcome.RETRY, 0),
             dead=totals.get(Outcome.DEAD, 0),
             oldest_age=await self._oldest_age(account),
             outcomes={outcome.name.lower(): count for outcome, count in sorted(totals.items()) if count},
         )
+
+    async def _waiting(self, account: Account) -> int:
+        """Count the records from the cursor's block on that have no outcome."""
+        settled, after = 0, number_of(account.cursor) - 1
+        for _ in range(_MOST_PAGES):  # only blocks that were begun are in the ledger: not a backlog
+            page = await self._ledger.blocks(account.number, after=after, limit=_PAGE)
+            settled += sum(len(codes) - codes.count(Outcome.PENDING) for _, codes in page)
+            if len(page) < _PAGE:
+                break
+            after = page[-1][0]
+        # Last: what comes meanwhile may be counted, but not be taken off uncounted.
+        return max(0, await self._log.count_from(account.cursor) - settled)
 
     async def _oldest_age(self, account: Account) -> float | None:
         floor = await self._ledger.floor(account.number)

@@ -41,8 +41,9 @@ class Try(msgspec.Struct, frozen=True):
 class Delivery(msgspec.Struct, frozen=True):
     """What became of the event in one account. `due_at` is in microseconds, None when no try is planned.
 
-    `tries` is None where nobody counts any more: it is settled. `batch` is how many events are sent together with it
-    as often as it takes, itself included; None when it is in no such frozen batch.
+    `tries` is None where nobody counts any more: it is settled. `why` is why it waits for another try, "" when it
+    doesn't. `batch` is how many events are sent together with it as often as it takes, itself included; None when it
+    is in no such frozen batch. Those of a batch stay `pending` until all of it is settled.
     """
 
     destination: str
@@ -52,6 +53,7 @@ class Delivery(msgspec.Struct, frozen=True):
     meaning: str
     tries: int | None
     due_at: int | None
+    why: str
     batch: int | None
     failed: Sequence[Try]
 
@@ -127,15 +129,17 @@ async def _delivery(account: Account, offset: int, ledger: LedgerReader) -> Deli
         return None
     failed = await ledger.attempts(account.number, offset)
     batch = next((one for one in await ledger.frozen(account.number) if offset in one.offsets), None)
-    row = batch or retry or letter
+    row, waits = batch or retry or letter, batch or retry
+    meaning = Outcome.RETRY if batch and batch.why else outcome
     return Delivery(
         destination=account.destination,
         account=account.number,
         replay=account.replay,
         outcome="settled" if outcome is None else outcome.name.lower(),
-        meaning=_SETTLED if outcome is None else MEANINGS[outcome],
+        meaning=_SETTLED if meaning is None else MEANINGS[meaning],
         tries=row.tries if row else 0 if outcome == Outcome.PENDING else None,
-        due_at=batch.due_at if batch else retry.due_at if retry else None,
+        due_at=waits.due_at if waits else None,
+        why=waits.why if waits else "",
         batch=len(batch.offsets) if batch else None,
         failed=[read_try(attempt) for attempt in failed],
     )

@@ -10,6 +10,7 @@ import structlog
 from starlette.applications import Starlette
 
 from postroad import registry
+from postroad.announced import read_announced
 from postroad.clock import Clock
 from postroad.config.defaults import ensure_admin_token
 from postroad.config.model import Config, Destination
@@ -95,14 +96,15 @@ async def _open_region(
     log = SqliteLogReader(files.log, clock)
     if is_new and (await log.state()).appended:
         structlog.get_logger("postroad.delivery").warning(
-            "there was no ledger, and the log has events: a new one begins, and knows of nothing that was owed",
+            "there was no ledger, and the log has events: a new one begins, which knows only of what is owed since its"
+            " destinations were configured; what was delivered of that before is delivered again",
             region=name,
         )
     services = [
         _service(config, destination, place, clock) for destination, place in config.destinations_in(name).items()
     ]
     try:
-        yield Engine(services, log, ledger, clock), ledger, log
+        yield Engine(services, log, ledger, clock, partial(read_announced, files.announced)), ledger, log
     finally:
         for service in services:
             if isinstance(service.plan.shape, Shape):

@@ -7,26 +7,18 @@ import secrets
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from ipaddress import ip_network
-from typing import NamedTuple
 
-import structlog
 from prometheus_client import CollectorRegistry, generate_latest
 
 from postroad.clock import Clock
 from postroad.config.defaults import ensure_admin_token
-from postroad.config.model import Config, Region
-from postroad.errors import StoreError
-from postroad.inspection.needs import needed_from
-from postroad.layout import ingest_pulse, region_files
-from postroad.ledger.base import LedgerReader
-from postroad.ledger.reader import SqliteLedgerReader
-from postroad.log.options import LogOptions
-from postroad.log.sqlite import SqliteLog
+from postroad.config.model import Config
+from postroad.layout import ingest_pulse
 from postroad.pulse import Pulse, RegionPulse, WindowPulse, beat
-from postroad.rejections import DEFAULT_QUOTAS, Quota, Quotas, Rejections, RejectionsReader
 from postroad.runtime.looking import Views
 from postroad.runtime.loops import running
 from postroad.runtime.referring import reference
+from postroad.runtime.regions import OpenRegion, heal, open_regions, retire
 from postroad.runtime.serving import Listener, serve
 from postroad.web.answers import Answer
 from postroad.web.app import CALLS, IngestApp, Operators, Page
@@ -42,19 +34,6 @@ from postroad.web.senders import Senders
 from postroad.web.tally import IngestTally
 from postroad.web.token import AdminToken
 
-_HEAL_EVERY = 1.0
-_RETIRE_EVERY = 60.0
-_NO_FLOOR = 1 << 62
-
-
-class _OpenRegion(NamedTuple):
-    settings: Region
-    has_destinations: bool
-    log: SqliteLog
-    rejections: Rejections
-    rejected: RejectionsReader
-    ledger: LedgerReader
-
 
 async def run_ingest(config: Config, clock: Clock, stop: asyncio.Event) -> None:
     """Accept events until `stop` is set; then answer what is in flight, write what is queued, and return.
@@ -62,7 +41,7 @@ async def run_ingest(config: Config, clock: Clock, stop: asyncio.Event) -> None:
     Raises `StoreError` when the data folder can't be used.
     """
     tally = IngestTally()
-    async with _open_regions(config, clock) as regions, _views(config, clock) as views:
+    async with open_regions(config, clock) as regions, _views(config, clock) as views:
         stores = {name: RegionStores(region.log, region.rejections) for name, region in regions.items()}
         keys, trusted = key_ring(config), [ip_network(network) for network in config.server.trusted_proxies]
         senders = Senders(keys, {name: region.hosts for name, region in config.regions.items()}, trusted)
@@ -79,8 +58,8 @@ async def run_ingest(config: Config, clock: Clock, stop: asyncio.Event) -> None:
         app = IngestApp(ingest, BrowserSettings(senders, trusted), pages, tally, clock, operators=operators)
         loops = [
             beat(ingest_pulse(config.server.data_dir), clock, lambda: _pulse(regions, tally, clock)),
-            *(_retire(region, clock) for region in regions.values()),
-            *(_heal(region.log, clock) for region in regions.values()),
+            *(retire(region, clock) for region in regions.values()),
+            *(heal(region.log, clock) for region in regions.values()),
         ]
         async with running(loops, stop, config.server.shutdown_grace):
             await serve(app, _listener(config), stop)
@@ -99,7 +78,7 @@ def _sources(config: Config) -> dict[str, ApiSource]:
     }
 
 
-def _retry(config: Config, regions: Mapping[str, _OpenRegion], keeper: Keeper, clock: Clock) -> Retry:
+def _retry(config: Config, regions: Mapping[str, OpenRegion], keeper: Keeper, clock: Clock) -> Retry:
     return Retry(
         {name: RetryRegion(region.rejections, region.rejected) for name, region in regions.items()},
         _sources(config),
@@ -110,49 +89,12 @@ def _retry(config: Config, regions: Mapping[str, _OpenRegion], keeper: Keeper, c
 
 
 @contextlib.asynccontextmanager
-async def _open_regions(config: Config, clock: Clock) -> AsyncIterator[dict[str, _OpenRegion]]:
-    async with contextlib.AsyncExitStack() as stack:
-        regions = {}
-        for name, settings in config.regions.items():
-            files = region_files(config.server.data_dir, name)
-            files.folder.mkdir(mode=0o700, exist_ok=True)
-            log = await asyncio.to_thread(SqliteLog.open, files.log, clock, _log_options(settings))
-            stack.push_async_callback(log.close)
-            rejections = Rejections.open(files.rejections, _quotas(settings))
-            stack.push_async_callback(rejections.close)
-            rejected = RejectionsReader(files.rejections)
-            ledger = SqliteLedgerReader(files.ledger)
-            stack.push_async_callback(ledger.close)
-            regions[name] = _OpenRegion(settings, bool(config.destinations_in(name)), log, rejections, rejected, ledger)
-        yield regions
-
-
-@contextlib.asynccontextmanager
 async def _views(config: Config, clock: Clock) -> AsyncIterator[Views]:
     views = Views(config, clock)
     try:
         yield views
     finally:
         await views.close()
-
-
-def _log_options(region: Region) -> LogOptions:
-    return LogOptions(
-        window_age=region.dedup_window,
-        window_ids=region.dedup_max_ids,
-        segment_bytes=region.segment_bytes,
-        segment_age=region.segment_age,
-        disk_floor=region.disk_floor,
-        max_queue=region.max_queue,
-    )
-
-
-def _quotas(region: Region) -> Quotas:
-    limits = region.rejections
-    return Quotas(
-        known=Quota(limits.known_rows, limits.known_bytes),
-        strangers=DEFAULT_QUOTAS.strangers._replace(rows=limits.stranger_rows),
-    )
 
 
 def _listener(config: Config) -> Listener:
@@ -171,7 +113,7 @@ def _new_message_id() -> str:
     return f"postroad-{secrets.token_hex(16)}"
 
 
-def _pulse(regions: Mapping[str, _OpenRegion], tally: IngestTally, clock: Clock) -> Pulse:
+def _pulse(regions: Mapping[str, OpenRegion], tally: IngestTally, clock: Clock) -> Pulse:
     figures = {
         name: RegionPulse(region.log.healthy, region.log.queued, WindowPulse(*region.log.window))
         for name, region in regions.items()
@@ -183,32 +125,3 @@ def _counters(tally: IngestTally) -> str:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(tally)
     return generate_latest(registry).decode()
-
-
-async def _heal(log: SqliteLog, clock: Clock) -> None:
-    """Look again, for ever, whether a log that couldn't be written can be: requests are refused until then."""
-    while True:
-        await clock.sleep(_HEAL_EVERY)
-        if not log.healthy and await log.check():
-            structlog.get_logger("postroad.log").info("the log can be written again; events are accepted")
-
-
-async def _retire(region: _OpenRegion, clock: Clock) -> None:
-    """Remove, for ever, segments past their retention that every destination has passed."""
-    logger = structlog.get_logger("postroad.log")
-    while True:
-        await clock.sleep(_RETIRE_EVERY)
-        try:
-            gone = await _retire_once(region)
-        except StoreError as error:
-            logger.warning("retention waits, because a store can't be used", reason=str(error))
-        else:
-            if gone:
-                logger.info("retention removed events", events=gone)
-
-
-async def _retire_once(region: _OpenRegion) -> int:
-    needed = await needed_from(region.ledger)
-    if not needed and region.has_destinations:
-        return 0  # the first start is still under way: the delivery process has opened no account yet
-    return await region.log.retire(min(needed, default=_NO_FLOOR), region.settings.retention)

@@ -17,7 +17,7 @@ renamed; objects are. The place is the operator's own, so `allow_private` is not
 
 import asyncio
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
@@ -26,10 +26,12 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 from msgspec import Meta
 
-from postroad.destinations.base import BatchLimits, Delivered, EmailEvents, Event, Outcome, Retry, Surroundings
+from postroad.destinations.base import BatchLimits, Delivered, EmailEvents, Event, Outcome, Refused, Retry, Surroundings
 from postroad.destinations.columns import Columns, columns_or_refusal, email_events
+from postroad.destinations.http import Url
+from postroad.destinations.parquet.bucket import Bucket
 from postroad.destinations.parquet.names import File, files_of
-from postroad.destinations.parquet.places import Bucket, Folder, Place
+from postroad.destinations.parquet.places import Folder, Place
 from postroad.secret import Secret
 
 if TYPE_CHECKING:
@@ -64,72 +66,77 @@ class Parquet:
         def __post_init__(self) -> None:
             """Refuse what can't work: another kind of place, half a key, or a missing extra."""
             scheme, rest = _split(self.url)
-            if scheme not in {"", "file", "s3"}:
-                raise ValueError("url: must be a folder, file:///folder or s3://bucket/prefix")
-            if scheme == "file" and not rest.startswith("/"):
-                raise ValueError("url: has a host; a local folder is written file:///folder, with three slashes")
-            if scheme == "s3" and not rest.partition("/")[0]:
-                raise ValueError("url: has no bucket; write s3://bucket/prefix")
+            _check(scheme, rest)
             if scheme != "s3" and any((self.s3_region, self.s3_endpoint, self.s3_access_key_id)):
                 raise ValueError("url: is a folder, but there are settings for S3; write s3://bucket/prefix")
             if self.s3_endpoint and not self.s3_endpoint.startswith(("https://", "http://")):
                 raise ValueError("s3_endpoint: must start with https:// or http://")
+            if self.s3_endpoint:
+                try:
+                    Url(self.s3_endpoint)
+                except ValueError as error:
+                    raise ValueError(f"s3_endpoint: {error}") from None
             if (self.s3_access_key_id is None) != (self.s3_secret_access_key is None):
                 raise ValueError("s3_access_key_id: needs s3_secret_access_key, and the other way round")
             if find_spec("pyarrow") is None or find_spec("obstore") is None:
                 raise ValueError("type: needs packages that are not installed; install postroad[parquet]")
 
     def __init__(self, settings: Settings, surroundings: Surroundings) -> None:
-        self._place = _place(settings, surroundings)
+        # One thread of its own: a disk that hangs holds up nobody else.
+        self._thread = ThreadPoolExecutor(1, f"parquet-{surroundings.id}")
+        self._place = _place(settings, surroundings, self._thread)
         self._clock = surroundings.clock
         self._timeout = surroundings.timeout
         self._written: set[str] = set()
-        # One thread of its own: a disk or a storage that hangs holds up nobody else.
-        self._thread = ThreadPoolExecutor(1, f"parquet-{surroundings.id}")
 
     def takes(self, event: Event) -> bool:  # noqa: ARG002 -- the port's signature
         """Every event has a partition."""
         return True
 
     async def send(self, events: Sequence[Event]) -> Sequence[Outcome]:
-        """Write a file for each partition that the batch touches."""
-        if not events:
-            return []
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._write, events)
-
-    async def close(self) -> None:
-        """Finish what is being written. Safe to call twice."""
-        await asyncio.to_thread(self._thread.shutdown)
-
-    def _write(self, events: Sequence[Event]) -> Sequence[Outcome]:
-        read = [columns_or_refusal(event) for event in events]
-        files = files_of([one for one in read if isinstance(one, Columns)])
+        """Write a file for each partition that the batch touches, one after the other."""
+        read, files = await asyncio.get_running_loop().run_in_executor(self._thread, _read, events)
         deadline = self._clock.monotonic() + self._timeout
-        outcomes = {file.path: self._put(file, deadline) for file in files}
+        outcomes = {file.path: await self._put(file, deadline) for file in files}
         if all(isinstance(outcome, Delivered) for outcome in outcomes.values()):
             self._written -= outcomes.keys()
         of_row = {id(row): outcomes[file.path] for file in files for row in file.rows}
         return [of_row[id(one)] if isinstance(one, Columns) else one for one in read]
 
-    def _put(self, file: File, deadline: float) -> Outcome:
+    async def close(self) -> None:
+        """Finish what is being written. Safe to call twice."""
+        await asyncio.to_thread(self._thread.shutdown)
+        await self._place.close()
+
+    async def _put(self, file: File, deadline: float) -> Outcome:
         # Not here for speed: a batch that never fits into the time would begin at its first file for ever.
         if file.path in self._written:
             return Delivered()
         if self._clock.monotonic() > deadline:
             return Retry(f"{self._place.name} took longer than {self._timeout:g} s for the files before")
-        # Only now: it is slow to import, and commands that only read the settings do without.
-        from postroad.destinations.parquet.encoding import encode  # noqa: PLC0415
-
-        outcome = self._place.put(file.path, encode(file.rows))
+        data = await asyncio.get_running_loop().run_in_executor(self._thread, _encoded, file.rows)
+        outcome = await self._place.put(file.path, data)
         if isinstance(outcome, Delivered):
             self._written.add(file.path)
         return outcome
 
 
-def _place(settings: Parquet.Settings, surroundings: Surroundings) -> Place:
+def _read(events: Sequence[Event]) -> tuple[Sequence[Columns | Refused], Sequence[File]]:
+    read = [columns_or_refusal(event) for event in events]
+    return read, files_of([one for one in read if isinstance(one, Columns)])
+
+
+def _encoded(rows: Sequence[Columns]) -> bytes:
+    # Only now: it is slow to import, and commands that only read the settings do without.
+    from postroad.destinations.parquet.encoding import encode  # noqa: PLC0415
+
+    return encode(rows)
+
+
+def _place(settings: Parquet.Settings, surroundings: Surroundings, thread: Executor) -> Place:
     scheme, rest = _split(settings.url)
     if scheme != "s3":
-        return Folder(Path(rest) if rest else surroundings.folder / surroundings.id)
+        return Folder(Path(rest) if rest else surroundings.folder / surroundings.id, thread)
     bucket, _, prefix = rest.partition("/")
     options: S3Config = {}
     if settings.s3_region:
@@ -139,7 +146,21 @@ def _place(settings: Parquet.Settings, surroundings: Surroundings) -> Place:
     if settings.s3_access_key_id is not None and settings.s3_secret_access_key is not None:
         options["access_key_id"] = settings.s3_access_key_id.reveal()
         options["secret_access_key"] = settings.s3_secret_access_key.reveal()
-    return Bucket(bucket, prefix.strip("/"), options, surroundings.timeout)
+    return Bucket(bucket, prefix.strip("/"), options, surroundings)
+
+
+def _check(scheme: str, rest: str) -> None:
+    """Refuse a `url` that is no place."""
+    bucket, _, prefix = rest.partition("/")
+    folders = prefix.strip("/").split("/")
+    if scheme not in {"", "file", "s3"}:
+        raise ValueError("url: must be a folder, file:///folder or s3://bucket/prefix")
+    if scheme == "file" and not rest.startswith("/"):
+        raise ValueError("url: has a host; a local folder is written file:///folder, with three slashes")
+    if scheme == "s3" and not bucket:
+        raise ValueError("url: has no bucket; write s3://bucket/prefix")
+    if scheme == "s3" and (not prefix.isprintable() or {".", ".."} & {*folders} or "" in folders[1:]):
+        raise ValueError("url: has a prefix that can't be used: an empty part, `.`, `..` or a control character")
 
 
 def _split(url: str) -> tuple[str, str]:

@@ -1,0 +1,118 @@
+"""The stores that the ingest process holds open for each region, and the loops that look after them."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable
+from typing import Final, NamedTuple
+
+import structlog
+
+from postroad.announced import announce, read_announced
+from postroad.clock import Clock
+from postroad.config.model import Config, Region
+from postroad.errors import StoreError
+from postroad.inspection.needs import needed_from
+from postroad.layout import RegionFiles, region_files
+from postroad.ledger.base import LedgerReader
+from postroad.ledger.reader import SqliteLedgerReader
+from postroad.log.options import LogOptions
+from postroad.log.reader import SqliteLogReader
+from postroad.log.sqlite import SqliteLog
+from postroad.rejections import DEFAULT_QUOTAS, Quota, Quotas, Rejections, RejectionsReader
+
+_HEAL_EVERY: Final = 1.0
+_RETIRE_EVERY: Final = 60.0
+_NO_FLOOR: Final = 1 << 62
+
+
+class OpenRegion(NamedTuple):
+    """One region, as this process writes and reads it."""
+
+    files: RegionFiles
+    settings: Region
+    has_destinations: bool
+    log: SqliteLog
+    rejections: Rejections
+    rejected: RejectionsReader
+    ledger: LedgerReader
+
+
+@contextlib.asynccontextmanager
+async def open_regions(config: Config, clock: Clock) -> AsyncIterator[dict[str, OpenRegion]]:
+    """Open the stores of every region, and announce its destinations. Raises `StoreError`."""
+    async with contextlib.AsyncExitStack() as stack:
+        regions = {}
+        for name, settings in config.regions.items():
+            files = region_files(config.server.data_dir, name)
+            files.folder.mkdir(mode=0o700, exist_ok=True)
+            log = await asyncio.to_thread(SqliteLog.open, files.log, clock, _log_options(settings))
+            stack.push_async_callback(log.close)
+            rejections = Rejections.open(files.rejections, _quotas(settings))
+            stack.push_async_callback(rejections.close)
+            rejected = RejectionsReader(files.rejections)
+            ledger = SqliteLedgerReader(files.ledger)
+            stack.push_async_callback(ledger.close)
+            destinations = config.destinations_in(name)
+            await _announce(files, destinations, clock)
+            regions[name] = OpenRegion(files, settings, bool(destinations), log, rejections, rejected, ledger)
+        yield regions
+
+
+def _log_options(region: Region) -> LogOptions:
+    return LogOptions(
+        window_age=region.dedup_window,
+        window_ids=region.dedup_max_ids,
+        segment_bytes=region.segment_bytes,
+        segment_age=region.segment_age,
+        disk_floor=region.disk_floor,
+        max_queue=region.max_queue,
+    )
+
+
+def _quotas(region: Region) -> Quotas:
+    limits = region.rejections
+    return Quotas(
+        known=Quota(limits.known_rows, limits.known_bytes),
+        strangers=DEFAULT_QUOTAS.strangers._replace(rows=limits.stranger_rows),
+    )
+
+
+async def _announce(files: RegionFiles, destinations: Iterable[str], clock: Clock) -> None:
+    """Say, before anything comes, which destinations are owed what comes from now on."""
+    reader = SqliteLogReader(files.log, clock)
+    try:
+        announce(files.announced, destinations, await reader.end())
+    except OSError as error:  # a disk that is full: an event that is refused is owed to nobody
+        logger = structlog.get_logger("postroad.log")
+        logger.warning("new destinations can't be written down", file=str(files.announced), reason=str(error.strerror))
+    finally:
+        await reader.close()
+
+
+async def heal(log: SqliteLog, clock: Clock) -> None:
+    """Look again, for ever, whether a log that couldn't be written can be: requests are refused until then."""
+    while True:
+        await clock.sleep(_HEAL_EVERY)
+        if not log.healthy and await log.check():
+            structlog.get_logger("postroad.log").info("the log can be written again; events are accepted")
+
+
+async def retire(region: OpenRegion, clock: Clock) -> None:
+    """Remove, for ever, segments past their retention that every destination has passed."""
+    logger = structlog.get_logger("postroad.log")
+    while True:
+        await clock.sleep(_RETIRE_EVERY)
+        try:
+            gone = await _retire_once(region)
+        except StoreError as error:
+            logger.warning("retention waits, because a store can't be used", reason=str(error))
+        else:
+            if gone:
+                logger.info("retention removed events", events=gone)
+
+
+async def _retire_once(region: OpenRegion) -> int:
+    needed = await needed_from(region.ledger, read_announced(region.files.announced))
+    if not needed and region.has_destinations:
+        return 0  # the first start is still under way: the delivery process has opened no account yet
+    return await region.log.retire(min(needed, default=_NO_FLOOR), region.settings.retention)

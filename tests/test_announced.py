@@ -1,0 +1,29 @@
+"""From where on each destination is owed events is written down before the first of them comes."""
+
+from postroad.announced import announce, read_announced
+
+
+def test_what_is_known_stays(tmp_path):
+    """A destination keeps the offset at which it was announced first; a new one gets the log's end of its own time."""
+    file = tmp_path / "destinations.json"
+    assert announce(file, ["hook"], 7) == {"hook": 7}
+    assert announce(file, ["hook", "lake"], 99) == {"hook": 7, "lake": 99}
+    assert read_announced(file) == {"hook": 7, "lake": 99}
+
+
+def test_what_was_removed_begins_anew(tmp_path):
+    """A destination that was not configured for a while is owed nothing of that while."""
+    file = tmp_path / "destinations.json"
+    announce(file, ["hook", "lake"], 7)
+    announce(file, ["lake"], 50)
+    assert announce(file, ["hook", "lake"], 99) == {"hook": 99, "lake": 7}
+
+
+def test_a_file_that_is_damaged_or_not_there(tmp_path):
+    """Then nothing was announced, and what is configured is owed what comes from now on."""
+    file = tmp_path / "destinations.json"
+    assert read_announced(file) == {}
+    for damage in (b"", b"\xff", b"[1]", b'{"hook": "x"}'):
+        file.write_bytes(damage)
+        assert read_announced(file) == {}
+    assert announce(file, ["hook"], 5) == {"hook": 5}
