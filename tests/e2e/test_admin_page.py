@@ -6,12 +6,14 @@ import subprocess
 from pathlib import Path
 
 import aiohttp
+import pytest
 from server import KEY, Server
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "admin-api.md").read_text()
 CRM = '[destinations.crm]\ntype = "webhook"\nurl = "http://127.0.0.1:9/"\nallow_private = true\n'
 
 
+@pytest.mark.full
 async def test_the_page_works(tmp_path: Path) -> None:
     """Each command of the page, pasted, answers with JSON that is no error."""
     server = Server(tmp_path, CRM)

@@ -4,6 +4,7 @@ import resource
 from pathlib import Path
 
 import aiohttp
+import pytest
 from server import KEY, Server, lines, until
 
 from postroad.layout import region_files
@@ -22,6 +23,7 @@ async def post(server: Server, message_id: str, *, strict: bool) -> aiohttp.Clie
         return answer
 
 
+@pytest.mark.full
 async def test_a_full_disk_is_503_in_both_modes_and_heals_by_itself(tmp_path: Path) -> None:
     """An event refused while the disk was full is stored, once, when it comes again."""
     server = Server(tmp_path, '[destinations.file]\ntype = "file"\n')

@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Sequence
 
+import pytest
 from load import Clients
 from server import Server, lines, until
 
@@ -24,6 +25,7 @@ async def end(process: asyncio.subprocess.Process) -> None:
     await process.wait()
 
 
+@pytest.mark.full
 async def test_events_from_before_the_first_delivery_process(tmp_path):
     """Events that were accepted while no delivery process had ever run, or before it knew of a destination that was
     added, reach every destination that was configured when they came.
