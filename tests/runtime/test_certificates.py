@@ -6,7 +6,7 @@ import pytest
 
 from postroad.config.loading import load_document
 from postroad.errors import ConfigError
-from postroad.runtime.certificates import check_tls
+from postroad.runtime.surroundings import check_surroundings
 
 BOTH = Path(__file__).parents[1] / "destinations" / "untrusted.pem"
 
@@ -23,7 +23,7 @@ def checked(cert, key):
     """Check a configuration with these files; returns what is said of them."""
     config = load_document({"server": {"tls": {"cert": str(cert), "key": str(key)}}}, {})
     try:
-        check_tls(config)
+        check_surroundings(config)
     except ConfigError as error:
         return list(error.problems)
     return []
@@ -32,7 +32,7 @@ def checked(cert, key):
 def test_files_that_can_be_used():
     """A certificate and its key are fine, and so is no TLS at all."""
     assert checked(BOTH, BOTH) == []
-    check_tls(load_document({}, {}))
+    check_surroundings(load_document({}, {}))
 
 
 def test_files_that_are_not_there(tmp_path):

@@ -12,19 +12,18 @@ from postroad.cli.output import say, say_json, table
 from postroad.cli.statuses import WRONG
 from postroad.config import Config, config_file, masked
 from postroad.errors import ConfigError
-from postroad.runtime.certificates import check_tls
-from postroad.runtime.transforms import check_transforms
+from postroad.runtime.surroundings import check_surroundings
 
 
 def check(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Check the configuration and show it with its secrets masked.
 
-    Tells every problem at once, with its line and what would be right. Nothing is started or changed.
+    Tells every problem with its line and what would be right; certificates and transforms are looked at once the
+    rest is right. Nothing is started or changed.
     """
     try:
         found = read_config(config)
-        check_tls(found)
-        check_transforms(found)
+        check_surroundings(found)
     except ConfigError as error:
         if not as_json:
             raise

@@ -184,4 +184,6 @@ def _source(entry: Rejection) -> str:
 
 
 def _reasons(entry: Rejection) -> list[str]:
-    return [f"{path}: {message}" if path else message for path, _, message in entry.details] or [entry.code]
+    """Return what was wrong as sentences, the main reason first."""
+    details = sorted(entry.details, key=lambda detail: detail[1] != entry.code)
+    return [f"{path}: {message}" if path else message for path, _, message in details] or [entry.code]

@@ -19,11 +19,10 @@ from postroad.config import Config, FirstStart, config_file, ensure_admin_token,
 from postroad.errors import UsageError
 from postroad.files import prepare_folder
 from postroad.registry import near_miss
-from postroad.runtime.certificates import check_tls
 from postroad.runtime.logs import configure_logs
 from postroad.runtime.process import ROLES, SUPERVISED, run_role
 from postroad.runtime.supervisor import Supervisor
-from postroad.runtime.transforms import check_transforms
+from postroad.runtime.surroundings import check_surroundings
 
 _ALL = ",".join(ROLES)
 _Roles = Annotated[str, typer.Option(metavar="LIST", help="Which parts to run, with commas between.")]
@@ -39,8 +38,7 @@ def serve(*, config: ConfigFile = None, roles: _Roles = _ALL) -> None:
     start = _prepare(config)
     supervised = bool(os.environ.get(SUPERVISED))
     if not supervised:
-        check_transforms(start.config)
-        check_tls(start.config)
+        check_surroundings(start.config)
         check_unlocked(start.config, wanted, SystemClock())
         check_free(start.config.server, wanted, SystemClock())
         typer.echo(banner.banner(start, config_file(config, os.environ)))

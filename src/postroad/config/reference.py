@@ -27,8 +27,8 @@ _INTRODUCTION: Final = """\
 
 Postroad reads one TOML file: `postroad serve --config postroad.toml`, or the file that `POSTROAD_CONFIG` names.
 Without one it starts with region `us`, one source `app` whose key it makes (`data_dir/write-key`), and a `file`
-destination `events`. `postroad check` names every problem at once, with line, path and near miss. A change takes
-effect at the next start.
+destination `events`. `postroad check` names every problem with line, path and near miss; certificates and
+transforms are looked at once the rest is right. A change takes effect at the next start.
 
 - **Durations** are texts: `"500ms"`, `"5s"`, `"2m"`, `"1h"`, `"7d"`; a plain number is seconds.
 - **Sizes** are texts: `"32KiB"`, `"64MiB"`, `"1GB"`; a plain number is bytes.

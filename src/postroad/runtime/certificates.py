@@ -1,17 +1,17 @@
-"""Whether the files for TLS can be used; asked before anything starts."""
+"""Whether the files for TLS can be used."""
 
 import ssl
+from collections.abc import Sequence
 
-from postroad.config.model import Config
+from postroad.config.model import Server
 from postroad.config.problems import Problem
-from postroad.errors import ConfigError
 
 
-def check_tls(config: Config) -> None:
-    """Load the certificate and its key as the server will. Raises `ConfigError` with what is wrong with them."""
-    tls = config.server.tls
+def tls_problems(server: Server) -> Sequence[Problem]:
+    """Load the certificate and its key as the server will, and return what is wrong with them."""
+    tls = server.tls
     if tls is None:
-        return
+        return []
     problems = []
     for setting, file in (("cert", tls.cert), ("key", tls.key)):
         try:
@@ -23,8 +23,7 @@ def check_tls(config: Config) -> None:
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(tls.cert, tls.key, password=_no_password)
         except (ssl.SSLError, ValueError) as error:
             problems.append(Problem(("server", "tls"), f"{tls.cert} and {tls.key} can't be used: {_reason(error)}"))
-    if problems:
-        raise ConfigError(config.origin.sentences(problems))
+    return problems
 
 
 def _no_password() -> str:

@@ -1,13 +1,15 @@
-"""Whether the transforms of a configuration are there; asked before anything starts."""
+"""Whether the transforms of a configuration are there."""
+
+from collections.abc import Sequence
 
 from postroad.config.model import Config
 from postroad.config.problems import Problem
 from postroad.delivery.transformer import check_transform
-from postroad.errors import ConfigError, UsageError
+from postroad.errors import UsageError
 
 
-def check_transforms(config: Config) -> None:
-    """Import every transform, each in a process of its own. Raises `ConfigError` with all that can't be used."""
+def transform_problems(config: Config) -> Sequence[Problem]:
+    """Import every transform, each in a process of its own, and return what is wrong with those that can't be used."""
     problems = []
     for name, place in config.destinations.items():
         if not place.transform:
@@ -16,5 +18,4 @@ def check_transforms(config: Config) -> None:
             check_transform(place.transform)
         except UsageError as error:
             problems.append(Problem(("destinations", name, "transform"), str(error)))
-    if problems:
-        raise ConfigError(config.origin.sentences(problems))
+    return problems
