@@ -20,6 +20,8 @@ async def start(server, folder, *arguments, **pipes):
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "postroad", *arguments, "--config", str(server.config)),
             env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            # A shell's background job ignores Ctrl-C, and these tests with their children may be one.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             **{"stdout": stdout, "stderr": stderr, **pipes},
         )
     return process, out, err
