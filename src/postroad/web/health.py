@@ -15,7 +15,6 @@ class _Region(msgspec.Struct, frozen=True):
     region: str
     accepting: bool
     delivering: bool
-    oldest_undelivered_seconds: dict[str, float]
 
 
 async def livez() -> Answer:
@@ -26,8 +25,8 @@ async def livez() -> Answer:
 async def readyz(look: Look) -> Answer:
     """Answer 200 when every region accepts events, else 503.
 
-    A region that accepts but doesn't deliver is ready: what it takes is safe in the log. The body tells both,
-    and how old the oldest undelivered event of each destination is. 503, too, when the log can't be read.
+    A region that accepts but doesn't deliver is ready: what it takes is safe in the log. The body tells both, and
+    nothing of the destinations: anybody may ask. 503, too, when the log can't be read.
     """
     try:
         found = await look()
@@ -38,7 +37,6 @@ async def readyz(look: Look) -> Answer:
             status.region,
             status.accepting,
             status.delivering,
-            {place.id: round(place.oldest_age or 0.0, 1) for place in status.destinations},
         )
         for status in found
     ]
