@@ -4,7 +4,6 @@ Another package adds a type with an entry point in the group `postroad.destinati
 `pager = "my_package.pager:Pager"`. A name of ours can't be taken over.
 """
 
-import difflib
 import importlib
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import entry_points
@@ -12,6 +11,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
+from postroad.config.problems import did_you_mean
 from postroad.destinations.base import DestinationType
 from postroad.errors import ConfigError, UsageError
 from postroad.secret import dec_hook
@@ -42,7 +42,7 @@ def load(type_name: str) -> DestinationType:
     """
     place = DESTINATIONS.get(type_name) or _others().get(type_name)
     if place is None:
-        raise UsageError(f"{type_name!r} is not a type of destination{near_miss(type_name, destination_types())}")
+        raise UsageError(f"{type_name!r} is not a type of destination{did_you_mean(type_name, destination_types())}")
     module, _, name = place.partition(":")
     try:
         return cast("DestinationType", getattr(importlib.import_module(module), name))
@@ -63,7 +63,7 @@ def settings_of(type_name: str, raw: Mapping[str, object], path: str, *, shared:
         raise ConfigError([f"{path}.type: {error}"]) from error
     fields = {field.encode_name: field for field in msgspec.structs.fields(wanted)}
     problems = [
-        f"{path}.{key}: is not a setting of type {type_name!r}{near_miss(key, [*fields, *shared])}"
+        f"{path}.{key}: is not a setting of type {type_name!r}{did_you_mean(key, [*fields, *shared])}"
         for key in raw
         if key not in fields
     ]
@@ -79,12 +79,6 @@ def settings_of(type_name: str, raw: Mapping[str, object], path: str, *, shared:
     except msgspec.ValidationError as error:
         # A rule about several fields, asked only when each is right; it names its field (see DestinationType).
         raise ConfigError([f"{path}.{error}"]) from error
-
-
-def near_miss(name: str, known: Iterable[str]) -> str:
-    """Return `; did you mean 'url'?` when a known name is close, else nothing."""
-    found = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {found[0]!r}?" if found else ""
 
 
 def _problem(value: object, wanted: Any, path: str) -> Sequence[str]:

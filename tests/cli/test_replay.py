@@ -65,7 +65,7 @@ async def test_replay_is_stopped(server):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--destination", "fil"), "'file'"),
+        (("--destination", "fil"), "`file`"),
         (("--rate", "5"), "--destination; configured: file, hook"),
         (("--destination", "file", "--rate", "0"), "--rate"),
         (("--destination", "file", "--from", "2020-01-01", "--to", "2020-01-02"), "nothing to replay"),

@@ -173,7 +173,7 @@ async def test_a_newer_file(program):
 
 async def test_an_unknown_role(here):
     """A role that does not exist is told with the nearest one."""
-    assert "'delivery'" in await here.complains(2, "serve", "--roles", "ingest,delivry")
+    assert "`delivery`" in await here.complains(2, "serve", "--roles", "ingest,delivry")
 
 
 async def test_before_the_first_start(program, here):

@@ -98,7 +98,7 @@ def test_problems_of_a_type(tmp_path, monkeypatch):
         "postroad.toml:6: destinations.pager.type",
         "postroad.toml:8: destinations.pager.timeout",
     ]
-    assert "did you mean 'concurrency'?" in caught.value.problems[2]
+    assert "did you mean `concurrency`?" in caught.value.problems[2]
 
 
 def test_the_line_of_a_setting_of_a_type(tmp_path):

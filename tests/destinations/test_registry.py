@@ -28,12 +28,12 @@ def test_every_built_in_loads() -> None:
 
 def test_an_unknown_type_is_refused_with_the_nearest() -> None:
     """A misspelled type names what was probably meant."""
-    with pytest.raises(UsageError, match=r"'webhok' is not a type of destination; did you mean 'webhook'\?"):
+    with pytest.raises(UsageError, match=r"'webhok' is not a type of destination; did you mean `webhook`\?"):
         load("webhok")
     with pytest.raises(ConfigError) as caught:
         settings_of("webhok", {}, "destinations.crm")
     assert caught.value.problems == (
-        "destinations.crm.type: 'webhok' is not a type of destination; did you mean 'webhook'?",
+        "destinations.crm.type: 'webhok' is not a type of destination; did you mean `webhook`?",
     )
 
 
@@ -78,8 +78,8 @@ def test_all_problems_are_listed() -> None:
     with pytest.raises(ConfigError) as caught:
         settings_of("webhook", raw, "destinations.crm", shared=["enabled", "events"])
     assert caught.value.problems == (
-        "destinations.crm.hedaers: is not a setting of type 'webhook'; did you mean 'headers'?",
-        "destinations.crm.enabeld: is not a setting of type 'webhook'; did you mean 'enabled'?",
+        "destinations.crm.hedaers: is not a setting of type 'webhook'; did you mean `headers`?",
+        "destinations.crm.enabeld: is not a setting of type 'webhook'; did you mean `enabled`?",
         "destinations.crm.url: is required",
         "destinations.crm.secret: must be whsec_ and the base64 of 24 to 64 bytes; `openssl rand -base64 32` makes one",
         "destinations.crm.headers[...]: expected `str`, got `int`",

@@ -8,9 +8,9 @@ from postroad.cli.client import ask_admin
 from postroad.cli.stores import Stores, open_stores
 from postroad.clock import Clock
 from postroad.config import Config, Server
+from postroad.config.problems import did_you_mean
 from postroad.errors import UsageError
 from postroad.inspection.dead import Found, Narrowed, Place, dead_letters
-from postroad.registry import near_miss
 
 CHUNK: Final = 1000
 """Dead letters that one request asks for."""
@@ -73,4 +73,4 @@ def settle(server: Server, verb: str, places: Sequence[Place], tell: Callable[[i
 async def _check_known(opened: Sequence[Stores], destination: str | None) -> None:
     names = {account.destination for stores in opened for account in await stores.ledger.accounts()}
     if destination is not None and destination not in names:
-        raise UsageError(f"there is no destination {destination!r} in the books{near_miss(destination, names)}")
+        raise UsageError(f"there is no destination {destination!r} in the books{did_you_mean(destination, names)}")

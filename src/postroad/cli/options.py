@@ -11,11 +11,11 @@ from postroad import registry
 from postroad.clock import MICROSECONDS, Clock
 from postroad.config import Config, load
 from postroad.config.defaults import KEY_FILE, read_write_key
+from postroad.config.problems import did_you_mean
 from postroad.config.units import read_duration
 from postroad.contract.calls import TYPES
 from postroad.errors import UsageError
 from postroad.inspection.moments import read_moment
-from postroad.registry import near_miss
 
 LARGEST: Final = (1 << 63) - 1
 """The largest number that the stores can hold."""
@@ -68,7 +68,7 @@ def write_key(given: str | None, config: Config) -> str:
 def check_call(name: str) -> None:
     """Raise `UsageError` when this is not the name of a call."""
     if name not in TYPES:
-        raise UsageError(f"{name!r} is not a call; there are {', '.join(TYPES)}{near_miss(name, TYPES)}")
+        raise UsageError(f"{name!r} is not a call; there are {', '.join(TYPES)}{did_you_mean(name, TYPES)}")
 
 
 def read_time(text: str, clock: Clock) -> int:

@@ -14,9 +14,9 @@ from postroad.cli.output import progress, say, say_json, table, when
 from postroad.cli.stores import open_stores
 from postroad.clock import SystemClock
 from postroad.config import Config, Server
+from postroad.config.problems import did_you_mean
 from postroad.errors import UsageError
 from postroad.inspection.replays import ENDED, ReplayStatus, replays
-from postroad.registry import near_miss
 
 _Place = Annotated[str | None, typer.Option(metavar="ID", help="Where to.")]
 _From = Annotated[
@@ -119,7 +119,7 @@ def _question(
     if destination is None:
         raise UsageError(f"say where to with --destination; configured: {known}")
     if destination not in config.destinations:
-        miss = near_miss(destination, config.destinations)
+        miss = did_you_mean(destination, config.destinations)
         raise UsageError(f"--destination: there is no {destination!r}; configured: {known}{miss}")
     if rate is not None and rate <= 0:
         raise UsageError("--rate must be more than nothing")

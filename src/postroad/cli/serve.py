@@ -16,9 +16,9 @@ from postroad.cli.options import ConfigFile, verb
 from postroad.cli.ports import check_free
 from postroad.clock import SystemClock
 from postroad.config import Config, FirstStart, config_file, ensure_admin_token, ensure_defaults, load_file
+from postroad.config.problems import did_you_mean
 from postroad.errors import UsageError
 from postroad.files import prepare_folder
-from postroad.registry import near_miss
 from postroad.runtime.logs import configure_logs
 from postroad.runtime.process import ROLES, SUPERVISED, run_role
 from postroad.runtime.supervisor import Supervisor
@@ -54,7 +54,7 @@ def _known(roles: str) -> list[str]:
     names = list(dict.fromkeys(role.strip() for role in roles.split(",") if role.strip()))
     for name in names:
         if name not in ROLES:
-            raise UsageError(f"{name!r} is not a role; there are {', '.join(ROLES)}{near_miss(name, ROLES)}")
+            raise UsageError(f"{name!r} is not a role; there are {', '.join(ROLES)}{did_you_mean(name, ROLES)}")
     return names or list(ROLES)
 
 

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 from postroad.clock import Clock
 from postroad.config import Config
+from postroad.config.problems import did_you_mean
 from postroad.errors import StoreUnavailable, UsageError
 from postroad.layout import RegionFiles, region_files
 from postroad.ledger.reader import SqliteLedgerReader
 from postroad.log.reader import SqliteLogReader
-from postroad.registry import near_miss
 from postroad.rejections import RejectionsReader
 
 
@@ -30,7 +30,7 @@ def regions_of(config: Config, wanted: str | None) -> Sequence[str]:
         return list(config.regions)
     if wanted not in config.regions:
         listed = ", ".join(config.regions)
-        raise UsageError(f"there is no region {wanted!r}, only {listed}{near_miss(wanted, config.regions)}")
+        raise UsageError(f"there is no region {wanted!r}, only {listed}{did_you_mean(wanted, config.regions)}")
     return [wanted]
 
 
