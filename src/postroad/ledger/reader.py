@@ -32,6 +32,7 @@ class SqliteLedgerReader:
         self._path = path
         self._db: sqlite3.Connection | None = None
         self._empty: sqlite3.Connection | None = None
+        self._opened_as: files.Identity | None = None
         self._thread = ThreadPoolExecutor(1, "ledger-read")
         self._closed = False
 
@@ -160,6 +161,8 @@ class SqliteLedgerReader:
             raise StoreUnavailable(f"{self._path}: {error}") from error
 
     def _opened(self) -> sqlite3.Connection:
+        if self._db is not None and not self._db.in_transaction and files.identity_of(self._path) != self._opened_as:
+            self._disconnect()  # another file was put in its place
         if self._db is None:
             if not self._path.exists():
                 return self._nothing()
@@ -173,7 +176,7 @@ class SqliteLedgerReader:
                 db.close()
                 return self._nothing()
             self._disconnect()
-            self._db = db
+            self._db, self._opened_as = db, files.identity_of(self._path)
         return self._db
 
     def _nothing(self) -> sqlite3.Connection:

@@ -1,5 +1,6 @@
 """The ledger on SQLite, the writer's side: many settlements share one transaction and one fsync."""
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -47,9 +48,23 @@ class SqliteLedger(SqliteLedgerReader):
     def open(cls, path: Path, connect: files.Connect = files.connect_writer) -> "SqliteLedger":
         """Open `ledger.db` at `path`, made or migrated where it has to be, and lock `ledger.lock` beside it.
 
-        Raises `StoreLocked`, `StoreVersion`, `StoreError` or `StoreUnavailable`.
+        Raises `StoreLocked` or `StoreVersion`. A file that can't be used is no error here: it is in `trouble` then,
+        every method raises `StoreUnavailable`, and it heals when the cause is gone.
         """
         return cls(path, StoreFile(path, schema.KIND, schema.STEPS, connect))
+
+    @property
+    def trouble(self) -> str:
+        """Why the file can't be used; empty when it can, as far as is known."""
+        return self._file.trouble
+
+    async def check(self) -> bool:
+        """Find out whether the file can be used now, opening it again if need be."""
+        try:
+            await self._commit(lambda _: None)
+        except StoreUnavailable:
+            return False
+        return not self.trouble
 
     async def open_account(
         self, destination: str, *, start: int, at: int, end: int | None = None, replay: str | None = None
@@ -87,8 +102,8 @@ class SqliteLedger(SqliteLedgerReader):
     async def close(self) -> None:
         """Write what is queued, let the file go and give the lock back. Safe to call twice."""
         await self._commits.close()
-        await super().close()
-        self._file.close()
+        await super().close()  # first: a reader would keep the writer from tidying up
+        await asyncio.to_thread(self._file.close)
 
     async def _commit(self, change: Callable[[Books], Result], weight: int = _CHANGE_WEIGHT) -> Result:
         answer: Result | _Failed = await self._commits.submit(change, weight)
