@@ -37,7 +37,7 @@ class RegionPulse(msgspec.Struct, frozen=True):
 
 class Pulse(msgspec.Struct, frozen=True):
     """One process at one moment, `at` (microseconds). `metrics` is Prometheus text; `states` says of each
-    destination, by region, what its loop is doing.
+    destination, by region, what its loop is doing, `troubles` by region why a store can't be used.
     """
 
     at: int
@@ -45,6 +45,7 @@ class Pulse(msgspec.Struct, frozen=True):
     metrics: str
     regions: dict[str, RegionPulse] = {}
     states: dict[str, dict[str, str]] = {}
+    troubles: dict[str, str] = {}
 
 
 async def beat(path: Path, clock: Clock, take: Callable[[], Pulse]) -> None:

@@ -58,7 +58,9 @@ class World:
         dead = DeadApi({"us": DeadRegion(self.ledger, self.engine.poke)}, self.clock)
         rejections = RejectionsApi({"us": RejectionsReader(folder / "rejections.db")}, self._retry)
         replays = ReplaysApi({"us": ReplayRegion(self.log, self.ledger, self.engine)})
-        self.app = admin_app(Pages(self._look, list), dead, rejections, replays, reference={}, token=AdminToken(TOKEN))
+        self.app = admin_app(
+            Pages(self._look, list), dead, rejections, replays, reference={}, token=AdminToken(lambda: TOKEN)
+        )
 
     async def _retry(self, body):
         self.asked.append(body)

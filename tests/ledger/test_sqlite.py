@@ -8,7 +8,7 @@ import stat
 import pytest
 
 from postroad import files
-from postroad.errors import StoreBusy, StoreError, StoreLocked, StoreUnavailable, StoreVersion
+from postroad.errors import StoreBusy, StoreLocked, StoreUnavailable, StoreVersion
 from postroad.ledger.base import Attempt, Outcome, Settlement
 from postroad.ledger.reader import SqliteLedgerReader
 from postroad.ledger.sqlite import FORGET_BLOCKS, MAX_QUEUE, SqliteLedger

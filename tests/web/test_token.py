@@ -28,7 +28,7 @@ from postroad.web.token import AdminToken
 )
 def test_who_is_admitted(given, admitted):
     """Only who has the admin token is admitted; a write key is not enough."""
-    assert AdminToken("tok").admits(given) is admitted
+    assert AdminToken(lambda: "tok").admits(given) is admitted
 
 
 @pytest.mark.parametrize(("given", "status"), [(b"Bearer tok", 200), (b"Bearer tik", 404), (b"", 404)])
@@ -40,7 +40,7 @@ async def test_the_ingest_address_hides_what_is_not_for_everybody(clock, given, 
 
     senders, tally = Senders(KeyRing({})), IngestTally()
     ingest = Ingest(senders, {"us": None}, clock, tally, str)
-    operators = Operators(AdminToken("tok"), {("GET", "/metrics"): answer})
+    operators = Operators(AdminToken(lambda: "tok"), {("GET", "/metrics"): answer})
     app = IngestApp(ingest, BrowserSettings(senders), {}, tally, clock, operators=operators)
     sent: asyncio.Queue[dict[str, object]] = asyncio.Queue()
 

@@ -106,11 +106,14 @@ class Engine:
 
     async def _open_accounts(self) -> None:
         wanted = [(name, service.from_beginning) for name, service in self._services.items()]
+        told = ""
         while True:
             try:
                 await open_accounts(wanted, self._log, self._ledger, self._clock, self._announced)
             except StoreError as error:
-                self._logger.warning("the accounts can't be opened; deliveries wait", reason=str(error))
+                if str(error) != told:
+                    self._logger.warning("the accounts can't be opened; deliveries wait", reason=str(error))
+                told = str(error)
                 for serving in self._servings.values():
                     serving.trouble = f"waiting: {error}"
                 await self._clock.sleep(_AGAIN_AFTER)

@@ -42,13 +42,16 @@ class Replays:
 
     async def run(self) -> None:
         """Serve until cancelled, then end in order."""
+        told = ""
         try:
             while True:
                 self._news.clear()
                 try:
                     await self._look()
                 except StoreError as error:
-                    self._logger.warning("the replays can't be read; they wait", reason=str(error))
+                    if str(error) != told:
+                        self._logger.warning("the replays can't be read; they wait", reason=str(error))
+                    told = str(error)
                     await self._clock.sleep(_AGAIN_AFTER)
                 else:
                     await self._news.wait()

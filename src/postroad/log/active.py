@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from postroad.clock import MICROSECONDS
 from postroad.errors import StoreUnavailable
-from postroad.files import Connect, check_format, sync_folder
+from postroad.files import Connect, check_format, checkpoint, sync_folder
 from postroad.log.base import offset_of
 from postroad.log.options import LogOptions
 from postroad.log.segments import FORMAT, KIND, Segment, Tail, create_tables, read_meta, read_tail
@@ -84,5 +84,4 @@ class ActiveSegment:
             raise StoreUnavailable(f"{self.segment.path}: a reader keeps the file busy")
 
     def _move_wal(self) -> bool:
-        busy, _, _ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        return not busy
+        return checkpoint(self._db)

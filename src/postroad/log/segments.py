@@ -102,6 +102,14 @@ def size_of(segment: Segment) -> int:
     return size
 
 
+def wal_size(segment: Segment) -> int:
+    """Return the bytes that lie in a segment's write-ahead log."""
+    try:
+        return segment.path.with_name(f"{segment.path.name}-wal").stat().st_size
+    except OSError:
+        return 0
+
+
 def create_tables(db: sqlite3.Connection, tail: Tail, at: int) -> None:
     """Make an empty file a segment that goes on where `tail` ended; whole or not at all."""
     meta = {

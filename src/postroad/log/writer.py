@@ -7,7 +7,7 @@ ends in opening again: only that shows whether its block is there after all.
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from itertools import chain, pairwise
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from postroad.clock import MICROSECONDS, Clock
 from postroad.errors import StoreError, StoreUnavailable
-from postroad.files import Connect, sync_folder
+from postroad.files import Connect, checkpoint, sync_folder
 from postroad.log.active import ActiveSegment
 from postroad.log.base import Entry, Receipt, Window, offset_of
 from postroad.log.blocks import BlockFiles
@@ -29,10 +29,12 @@ from postroad.log.segments import (
     Segment,
     Tail,
     failures_of,
+    list_segments,
     read_head,
     read_tail,
     remove_segment,
     segment_at,
+    wal_size,
 )
 from postroad.log.window import DedupWindow
 
@@ -123,10 +125,15 @@ class LogWriter:
         return gone
 
     def close(self) -> None:
-        """Close all files."""
+        """Close all files, with everything in the segments themselves unless a reader is in the way."""
         with self._lock:
             self._files.close()
-            self._abandon()  # last: SQLite tidies up when nobody else has the file open
+            self._abandon()
+            with suppress(StoreError):
+                for segment in list_segments(self._folder):
+                    if wal_size(segment):
+                        with suppress(sqlite3.Error, OSError), closing(self._connect(segment.path)) as db:
+                            checkpoint(db)
 
     def _room(self, active: ActiveSegment) -> ActiveSegment:
         """Return the segment that the next block belongs into, which is a new one when the last is full."""
