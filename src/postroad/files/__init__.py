@@ -166,6 +166,13 @@ def identity_of(path: Path) -> Identity | None:
     return Identity(found.st_dev, found.st_ino)
 
 
+def is_writable(path: Path) -> bool:
+    """Tell whether this process may write a file now. A reader that opened a SQLite file while it could not be
+    written keeps every writer of the same process from it, also when it could be: it must not be kept open.
+    """
+    return os.access(path, os.W_OK)
+
+
 def checkpoint(db: sqlite3.Connection) -> bool:
     """Move the write-ahead log into the file itself and leave it empty; False when a reader is in the way.
 

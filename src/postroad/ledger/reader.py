@@ -33,6 +33,7 @@ class SqliteLedgerReader:
         self._db: sqlite3.Connection | None = None
         self._empty: sqlite3.Connection | None = None
         self._opened_as: files.Identity | None = None
+        self._passing = False  # opened while it could not be written, and so not to be kept open
         self._thread = ThreadPoolExecutor(1, "ledger-read")
         self._closed = False
 
@@ -155,10 +156,14 @@ class SqliteLedgerReader:
 
     def _query(self, query: str, values: Sequence[object]) -> list[Any]:
         try:
-            return self._opened().execute(query, values).fetchall()  # one statement: one consistent state
+            db = self._opened()
+            rows = db.execute(query, values).fetchall()  # one statement: one consistent state
         except sqlite3.Error as error:
             self._disconnect()
             raise StoreUnavailable(f"{self._path}: {error}") from error
+        if self._passing and not db.in_transaction:
+            self._disconnect()
+        return rows
 
     def _opened(self) -> sqlite3.Connection:
         if self._db is not None and not self._db.in_transaction and files.identity_of(self._path) != self._opened_as:
@@ -177,6 +182,7 @@ class SqliteLedgerReader:
                 return self._nothing()
             self._disconnect()
             self._db, self._opened_as = db, files.identity_of(self._path)
+            self._passing = not files.is_writable(self._path)
         return self._db
 
     def _nothing(self) -> sqlite3.Connection:

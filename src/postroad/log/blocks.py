@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from postroad.errors import StoreError, StoreUnavailable
-from postroad.files import check_format, connect_reader
+from postroad.files import check_format, connect_reader, is_writable
 from postroad.log.base import Block
 from postroad.log.codec import BlockCodec
 from postroad.log.segments import FORMAT, KIND, Segment, failures_of, list_segments
@@ -49,6 +49,7 @@ class BlockFiles:
         self._cost = 0
         self._open: OrderedDict[Segment, sqlite3.Connection] = OrderedDict()
         self._codec = BlockCodec()
+        self._passing = False
 
     def refresh(self) -> None:
         """Take note of segments that came and went."""
@@ -83,6 +84,7 @@ class BlockFiles:
         if not made:
             db.close()
             return None
+        self._passing = self._passing or not is_writable(segment.path)
         self._open[segment] = db
         if len(self._open) > _OPEN_FILES:
             self._open.popitem(last=False)[1].close()
@@ -132,6 +134,12 @@ class BlockFiles:
         self._cost = 0
         while self._open:
             self._open.popitem()[1].close()
+        self._passing = False
+
+    def let_go(self) -> None:
+        """Close what must not be kept open, because it was opened while it could not be written."""
+        if self._passing:
+            self.close()
 
     def _read(self, segment: Segment, db: sqlite3.Connection, number: int) -> StoredBlock | None:
         stored = self._cached.get(number)
