@@ -39,6 +39,11 @@ async def server(tmp_path: Path, disk: Path) -> AsyncIterator[Server]:
         await server.stop()
 
 
+def run(*command: str) -> None:
+    """Run a command that does not fail."""
+    subprocess.run(command, check=True)
+
+
 async def delivered(server: Server, count: int) -> bool:
     """Tell whether so many events are in the file."""
     return len(lines(server.data / "us" / "file.ndjson")) == count
@@ -77,7 +82,7 @@ async def heals(server: Server, free: list[str]) -> None:
     for _ in range(20):  # more than two seconds: whoever dies is started again after one
         assert await refused(server)
     assert sorted(server.children()) == children
-    subprocess.run(free, check=True)
+    run(*free)
 
     async def accepted() -> bool:
         return (await post(server, "during", strict=True)).status == 200
@@ -131,7 +136,7 @@ async def test_a_region_that_is_new_on_a_full_disk(server: Server, disk: Path) -
 async def test_a_read_only_disk(server: Server, disk: Path, end: str) -> None:
     """The same for a disk that is read-only for a while."""
     await getattr(server, end)()
-    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    run("mount", "-o", "remount,ro", str(disk))
     await server.launch()
     await heals(server, ["mount", "-o", "remount,rw", str(disk)])
 
