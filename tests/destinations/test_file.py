@@ -61,7 +61,7 @@ async def sent(file: File, *events: Event) -> Outcome:
 
 @pytest.mark.parametrize("kind", Kind)
 def test_the_line_of_each_event_is_golden(kind: Kind, golden: Callable[[str, bytes], None]) -> None:
-    """Each of the six events becomes exactly the recorded line."""
+    """Each email event becomes exactly the recorded line."""
     golden(f"file/{kind.name.lower()}.ndjson", line(email_event(kind)))
 
 

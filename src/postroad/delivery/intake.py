@@ -55,6 +55,8 @@ class Intake:
         return item._replace(event=event) if self._takes(event) else Verdict(Outcome.FILTERED_UNSUPPORTED)
 
     def _takes(self, event: Event) -> bool:
+        if event.kind in self._plan.unsupported:
+            return False
         try:
             return self._destination.takes(event)
         except Exception:

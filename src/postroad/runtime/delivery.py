@@ -22,6 +22,7 @@ from postroad.delivery.routing import Route
 from postroad.delivery.schedule import RetryPolicy
 from postroad.delivery.shape import Shape, make_shape
 from postroad.destinations.base import BatchLimits, Surroundings
+from postroad.destinations.email_events import without_place
 from postroad.errors import StoreError
 from postroad.layout import delivery_pulse, ingest_pulse, region_files
 from postroad.ledger.sqlite import SqliteLedger
@@ -143,6 +144,7 @@ def _service(config: Config, name: str, place: Destination, clock: Clock) -> Ser
         rate=Rate(place.rate.events, place.rate.requests),
         expire_after=config.regions[place.region].retention if place.on_backlog_full == "expire" else None,
         shape=make_shape(place.transform, _modes(place), config.server.data_dir, clock),
+        unsupported=without_place(kind.email_events),
     )
     return Service(plan, partial(kind, settings, surroundings), place.start_from == "beginning")
 

@@ -22,7 +22,7 @@ from postroad.runtime.referring import reference
 from postroad.runtime.regions import OpenRegion, loops_of, open_regions
 from postroad.runtime.serving import Listener, serve
 from postroad.web.answers import Answer
-from postroad.web.app import CALLS, IngestApp, Operators, Page
+from postroad.web.app import IngestApp, Operators, Page
 from postroad.web.browser import BrowserSettings
 from postroad.web.health import livez, readyz
 from postroad.web.ingest import Ingest
@@ -84,7 +84,6 @@ def _retry(config: Config, regions: Mapping[str, OpenRegion], keeper: Keeper, cl
         {name: RetryRegion(region.rejections, region.rejected) for name, region in regions.items()},
         _sources(config),
         keeper,
-        calls={path: call for path, call in CALLS.items() if call is not None},
         clock=clock,
     )
 
