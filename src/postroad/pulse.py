@@ -52,11 +52,12 @@ async def beat(path: Path, clock: Clock, take: Callable[[], Pulse]) -> None:
     """Write a pulse every second, for ever. A disk that is full or read-only only makes it stale."""
     while True:
         with contextlib.suppress(OSError):
-            _write(path, take())
+            write_pulse(path, take())
         await clock.sleep(_EVERY)
 
 
-def _write(path: Path, pulse: Pulse) -> None:
+def write_pulse(path: Path, pulse: Pulse) -> None:
+    """Write one pulse. Raises `OSError`."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
     draft = path.with_suffix(".new")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:

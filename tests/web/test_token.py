@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from postroad.errors import StoreUnavailable
 from postroad.web.answers import OK
 from postroad.web.app import IngestApp, Operators
 from postroad.web.browser import BrowserSettings
@@ -29,6 +30,23 @@ from postroad.web.token import AdminToken
 def test_who_is_admitted(given, admitted):
     """Only who has the admin token is admitted; a write key is not enough."""
     assert AdminToken(lambda: "tok").admits(given) is admitted
+
+
+def test_nobody_is_admitted_before_there_is_a_token():
+    """Until the token could be made, nobody is admitted, also who shows none; then it is read without a restart."""
+    kept = []
+
+    def read():
+        if not kept:
+            raise StoreUnavailable("no room")
+        return kept[0]
+
+    token = AdminToken(read)
+    assert not any(token.admits(given) for given in (b"Bearer ", b"Bearer", b"", b"Bearer tok"))
+    kept.append(None)
+    assert not token.admits(b"Bearer ")
+    kept[0] = "tok"
+    assert token.admits(b"Bearer tok")
 
 
 @pytest.mark.parametrize(("given", "status"), [(b"Bearer tok", 200), (b"Bearer tik", 404), (b"", 404)])

@@ -33,7 +33,9 @@ async def heal(region: str, name: str, store: Healing, clock: Clock) -> None:
         if store.trouble and not told:
             logger.error("a store can't be used; what needs it waits, and it is tried every second", why=store.trouble)
             told = True
-        if store.trouble and await store.check():
+        if store.trouble:
+            await store.check()
+        if told and not store.trouble:
             logger.info("the store can be used again")
             told = False
         await clock.sleep(_EVERY)
