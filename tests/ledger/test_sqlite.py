@@ -81,7 +81,7 @@ async def test_has_one_writer(ledger, path):
     await SqliteLedger.open(path).close()
 
 
-@pytest.mark.parametrize(("key", "value", "error"), [("format", 2, StoreVersion), ("kind", "log", StoreError)])
+@pytest.mark.parametrize(("key", "value", "error"), [("format", 3, StoreVersion), ("kind", "log", StoreError)])
 async def test_refuses_a_file_it_does_not_know(ledger, path, key, value, error):
     """A file of a newer format or of another kind is opened by neither side, and not held."""
     await ledger.close()

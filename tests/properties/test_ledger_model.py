@@ -15,11 +15,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from postroad import files
 from postroad.errors import StoreUnavailable
-from postroad.ledger.base import Attempt, DeadLetter, FrozenBatch, Outcome, Retry, Settlement
+from postroad.ledger.base import Attempt, DeadLetter, FrozenBatch, Lost, Outcome, Quota, Retry, Settlement
 from postroad.ledger.sqlite import SqliteLedger
 from postroad.log.base import BLOCK_SPAN, offset_of
 
 BLOCKS, SIZE = 4, 3
+QUOTA = Quota(3, 1000)
 UNCOUNTED = {Outcome.PENDING, Outcome.OUT_OF_ACCOUNT}
 OFFSETS = st.builds(offset_of, st.integers(0, BLOCKS - 1), st.integers(0, SIZE - 1))
 OUTCOMES = st.dictionaries(OFFSETS, st.sampled_from(sorted(set(Outcome) - {Outcome.PENDING})), max_size=8)
@@ -69,6 +70,7 @@ class ModelAccount:
     dead: dict = field(default_factory=dict)
     attempts: dict = field(default_factory=dict)
     frozen: list = field(default_factory=list)
+    lost: dict = field(default_factory=dict)
 
     def is_kept(self, offset):
         """Tell whether the record's block was not forgotten."""
@@ -80,8 +82,9 @@ class ModelAccount:
         self.thaw(settlement.outcomes)
         retries = {one.offset: one for one in settlement.retries}
         dead = {one.offset: one for one in settlement.dead}
+        places = {offset for offset in settlement.outcomes if self._has_place(offset)}
         for offset, outcome in settlement.outcomes.items():
-            if not self.is_kept(offset) and offset not in self.retries and offset not in self.dead:
+            if offset not in places and offset not in self.retries and offset not in self.dead:
                 continue
             had = self.retries.pop(offset, None)
             self.dead.pop(offset, None)
@@ -91,7 +94,43 @@ class ModelAccount:
                 self.retries[offset] = self._keep_what_was_known(retries[offset], had)
             if outcome == Outcome.DEAD:
                 self.dead[offset] = dead[offset]
+        if dead:
+            self._evict()
         self.clean()
+
+    def _evict(self):
+        oldest = sorted(self.dead.values(), key=lambda one: (one.died_at, one.offset))
+        for letter in oldest[: max(0, len(oldest) - QUOTA.rows)]:
+            del self.dead[letter.offset]
+            self.outcomes[letter.offset] = Outcome.EVICTED
+            self.thaw([letter.offset])
+
+    def _has_byte(self, block):
+        return block >= self.kept_from and any(offset // BLOCK_SPAN == block for offset in self.outcomes)
+
+    def _has_place(self, offset):
+        block = offset // BLOCK_SPAN
+        start, end = offset_of(block, 0), offset_of(block + 1, 0)
+        lost = any(low < end and start < high for low, high in self.lost)
+        return self.is_kept(offset) and (not lost or self._has_byte(block))
+
+    def lose(self, start, end, records):
+        """Settle a lost stretch; returns how many became lost."""
+        touched = [block for block in range(start // BLOCK_SPAN, (end - 1) // BLOCK_SPAN + 1) if self._has_byte(block)]
+        inside = [offset_of(block, place) for block in touched for place in range(SIZE)]
+        gone = {offset for offset in inside if offset not in self.outcomes}
+        gone |= {offset for offset, one in self.retries.items() if one.value is None}
+        gone = {offset for offset in gone if start <= offset < end}
+        own = {offset for offset, one in self.retries.items() if one.value is not None}
+        left = [[o for o in one.offsets if not start <= o < end or o in own] for one in self.frozen]
+        batches = zip(self.frozen, left, strict=True)
+        self.frozen = [batch._replace(offsets=tuple(offsets)) for batch, offsets in batches if offsets]
+        self.settle(Settlement(dict.fromkeys(gone, Outcome.LOST), {}))
+        known = sum(count for (low, high), count in self.lost.items() if low < end and start < high)
+        count = max(0, records - len(inside) - known) if end > offset_of(self.kept_from, 0) else 0
+        if count:
+            self.lost[start, end] = self.lost.get((start, end), 0) + count
+        return len(gone) + count
 
     def thaw(self, offsets):
         """Let the batches go that hold any of these."""
@@ -144,7 +183,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def start(self):
         """Begin with a ledger of one account."""
         (self._root / "0").mkdir()
-        self._ledger = SqliteLedger.open(self._root / "0" / "ledger.db", connect)
+        self._ledger = SqliteLedger.open(self._root / "0" / "ledger.db", connect, quota=QUOTA)
         self.open_account("a")
 
     @rule(destination=st.sampled_from("ab"))
@@ -239,6 +278,15 @@ class LedgerMachine(RuleBasedStateMachine):
         for account in self._accounts.values():
             account.forget(before)
 
+    @rule(data=st.data(), start=OFFSETS, length=st.integers(1, 2 * BLOCK_SPAN), records=st.integers(0, 8))
+    def lose(self, data, start, length, records):
+        """Lose a stretch of the log, and again."""
+        number = self._any(data)
+        account = self._accounts[number]
+        wanted = account.lose(start, start + length, records)
+        assert self.run(self._ledger.lose(number, start, start + length, records)) == wanted
+        assert self.run(self._ledger.lose(number, start, start + length, records)) == 0
+
     @rule()
     def crash(self):
         """Go on with the files as they are, as after kill -9."""
@@ -246,13 +294,13 @@ class LedgerMachine(RuleBasedStateMachine):
         shutil.copytree(now, after, ignore=shutil.ignore_patterns("*-shm"))
         self._runs += 1
         self.run(self._ledger.close())
-        self._ledger = SqliteLedger.open(after / "ledger.db", connect)
+        self._ledger = SqliteLedger.open(after / "ledger.db", connect, quota=QUOTA)
 
     @rule()
     def reopen(self):
         """Close and open again."""
         self.run(self._ledger.close())
-        self._ledger = SqliteLedger.open(self._root / f"{self._runs}" / "ledger.db", connect)
+        self._ledger = SqliteLedger.open(self._root / f"{self._runs}" / "ledger.db", connect, quota=QUOTA)
 
     @precondition(lambda self: self._accounts)
     @invariant()
@@ -266,7 +314,9 @@ class LedgerMachine(RuleBasedStateMachine):
         account = await ledger.account(number)
         assert (account.destination, account.end, account.cursor) == (model.destination, model.end, model.cursor)
         totals = await ledger.totals(number)
-        assert totals == Counter(o for o in model.outcomes.values() if o not in UNCOUNTED)
+        unread = Counter({Outcome.LOST: sum(model.lost.values())}) if model.lost else Counter()
+        assert totals == Counter(o for o in model.outcomes.values() if o not in UNCOUNTED) + unread
+        assert list(await ledger.lost(number)) == sorted(Lost(*place, count) for place, count in model.lost.items())
         blocks = {}
         for offset, outcome in model.outcomes.items():
             if model.is_kept(offset):
@@ -274,7 +324,7 @@ class LedgerMachine(RuleBasedStateMachine):
         kept = [(block, bytes(codes)) for block, codes in await ledger.blocks(number, limit=99) if any(codes)]
         assert kept == sorted(blocks.items())
         counted = Counter(code for _, codes in kept for code in codes if code not in UNCOUNTED)
-        assert totals == counted + Counter(await ledger.forgotten(number))
+        assert totals == counted + unread + Counter(await ledger.forgotten(number))
         due = sorted(model.retries.values(), key=lambda one: (one.due_at, one.offset))
         assert list(await ledger.retries(number, due_at=None, limit=99)) == due
         assert await ledger.next_due(number) == (due[0].due_at if due else None)

@@ -20,7 +20,7 @@ from postroad.inspection.books import AccountBooks
 _Region = Annotated[str | None, typer.Option(metavar="NAME", help="Only this region.")]
 
 _ALWAYS = ("delivered", "retry", "dead")
-_SOMETIMES = ("dropped", "expired", "erased", "abandoned")
+_SOMETIMES = ("dropped", "evicted", "expired", "erased", "abandoned", "lost")
 _FILTERED = "filtered_"
 
 

@@ -8,6 +8,8 @@ outcome. An **outcome** is one byte per record and account, packed per block of 
 A record whose outcome is `RETRY` has a row in retry (when it is due again), one that is `DEAD` has a row in
 dead letters (with its bytes). Everything else costs its byte and no more. A **frozen batch** is a list of
 records that are sent together, in this order, as often as it takes: it is kept until one of them is settled.
+A **lost stretch** is a part of the log that can't be read any more: nobody knows the records in it, the log knows
+how many they were.
 
 Who owns what. One process owns the `Ledger` of a region (it holds a lock) and is the only one that writes;
 any number of processes may hold a `LedgerReader`.
@@ -22,6 +24,17 @@ its count in `totals` and in `forgotten` alike; any other record there is settle
 settlement says of it is ignored. So for every account and outcome, at every moment, `totals` equals
 `forgotten` plus the bytes of `blocks`: this is what audit compares. A block is forgotten only once the
 cursor has passed it (or has reached the account's end).
+
+What is lost. `lose` settles a stretch for good. Records of it that had a byte get the outcome `LOST`; those that had
+none stand in one row `Lost` with their number, and whatever a settlement says later of a record in such a row that
+has no byte is ignored. A `Lost` row is never folded. So `totals[LOST]` equals what is forgotten and the bytes, as
+above, plus the records of these rows.
+
+What is evicted. Of each account so many dead letters are kept as its `Quota` allows. When a settlement brings more,
+the oldest (by `died_at`, then by offset) become `EVICTED` in the same transaction, `EVICT_AT_ONCE` more than it brought
+at most: a quota that was made smaller is reached by and by.
+
+Whose it is. A ledger belongs to one log, whose identity it adopts; offsets of another log mean nothing in it.
 
 The ledger stores offsets and bytes; it knows nothing of email and nothing of the log's engine but the
 packing of offsets (`postroad.log.base`).
@@ -47,6 +60,10 @@ class Outcome(IntEnum):
     """Removed by a privacy request."""
     ABANDONED = 7
     """Not delivered when its destination was removed."""
+    LOST = 8
+    """Its bytes were damaged or gone from the log before it was settled."""
+    EVICTED = 9
+    """A dead letter that went because more were kept than the quota allows."""
     FILTERED_INTEGRATIONS = 16
     FILTERED_EVENTS = 17
     FILTERED_DISABLED = 18
@@ -55,6 +72,17 @@ class Outcome(IntEnum):
     OUT_OF_ACCOUNT = 255
     """In a block that the account shares with another: below its start, beyond its end, or filtered out
     of a replay. Not counted."""
+
+
+class Quota(NamedTuple):
+    """How many dead letters one account may keep. `size` is in bytes: their keys and values as they are kept."""
+
+    rows: int
+    size: int
+
+
+DEFAULT_QUOTA = Quota(100_000, 256 << 20)
+EVICT_AT_ONCE = 1000
 
 
 class Account(NamedTuple):
@@ -123,6 +151,14 @@ class FrozenBatch(NamedTuple):
     why: str
 
 
+class Lost(NamedTuple):
+    """`records` events of `start <= offset < end` that the log can't read any more and that had no byte."""
+
+    start: int
+    end: int
+    records: int
+
+
 class Settlement(NamedTuple):
     """What one transaction of one account changes.
 
@@ -166,6 +202,14 @@ class LedgerReader(Protocol):
 
     async def forgotten(self, account: int) -> Mapping[Outcome, int]:
         """Return the part of `totals` whose blocks were forgotten: audit adds the kept bytes to it."""
+        ...
+
+    async def lost(self, account: int) -> Sequence[Lost]:
+        """Return the lost stretches of records without a byte, by their start."""
+        ...
+
+    async def identity(self) -> tuple[str, int] | None:
+        """Return the identity and the epoch of the log this ledger belongs to; None while it has adopted none."""
         ...
 
     async def retries(
@@ -259,6 +303,22 @@ class Ledger(LedgerReader, Protocol):
 
     async def drop(self, account: int, offsets: Sequence[int]) -> int:
         """Give these dead letters up for good (`DROPPED`). Returns how many were dead letters."""
+        ...
+
+    async def lose(self, account: int, start: int, end: int, records: int) -> int:
+        """The log can't read what is in `start <= offset < end`, and had `records` events there. Of these every one
+        without an outcome becomes `LOST`, and so does every retry without bytes of its own; frozen batches go
+        on without them. What has no byte at all is written as one `Lost` row: `records` without those
+        that have a byte and those of earlier rows that share a part of the stretch.
+
+        Returns how many became lost by this call: it may be called again, also for a stretch that has grown.
+        """
+        ...
+
+    async def adopt(self, identity: str, epoch: int) -> None:
+        """Bind this ledger to a log, and note its epoch. Raises `StoreError`, with the remedy, when it belongs to
+        another log.
+        """
         ...
 
     async def forget(self, before: int) -> None:

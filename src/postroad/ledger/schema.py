@@ -4,6 +4,7 @@ import sqlite3
 import struct
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Final
 
 from postroad.files.store import migrate
 
@@ -50,10 +51,47 @@ _FORMAT_1 = (
         PRIMARY KEY (account, outcome)) WITHOUT ROWID""",
 )
 
-STEPS = (_FORMAT_1,)
+_FORMAT_2 = (
+    # Records without a byte that the log can't read any more.
+    """CREATE TABLE lost (
+        account INTEGER NOT NULL, start INTEGER NOT NULL, end INTEGER NOT NULL, records INTEGER NOT NULL,
+        PRIMARY KEY (account, start, end)) WITHOUT ROWID""",
+    # How the value is kept: see packing.py. Older rows have it as it is.
+    "ALTER TABLE dead ADD COLUMN packing INTEGER NOT NULL DEFAULT 0",
+    "CREATE INDEX dead_age ON dead (account, died_at, offset)",
+    # Of each account's dead letters the bytes that the quota counts.
+    "CREATE TABLE dead_size (account INTEGER PRIMARY KEY, size INTEGER NOT NULL)",
+    "INSERT INTO dead_size SELECT account, sum(length(key) + length(value)) FROM dead GROUP BY account",
+)
+
+_FORMAT_1_AS_2 = (
+    "CREATE TEMP VIEW lost AS SELECT 0 AS account, 0 AS start, 0 AS end, 0 AS records WHERE 0",
+    """CREATE TEMP VIEW dead AS SELECT account, offset, key, value, label, why, died_at, first_at, tries, 0 AS packing
+        FROM main.dead""",
+)
+
+STEPS = (_FORMAT_1, _FORMAT_2)
 """See `postroad.files.store.migrate`."""
 
 FORMAT = len(STEPS)
+
+
+KNOWN_LOG: Final = "SELECT key, value FROM meta WHERE key IN ('log', 'epoch')"
+
+
+def known_log(rows: Sequence[tuple[str, Any]]) -> tuple[str, int] | None:
+    """Return the identity and epoch that the rows of `KNOWN_LOG` say; None where they say none."""
+    said = dict(rows)
+    return (str(said["log"]), int(said["epoch"])) if "log" in said else None
+
+
+def view_as_newest(db: sqlite3.Connection, found: int) -> None:
+    """Let a reader see a file of an older format, which its writer has not been opened on yet, as one of the newest."""
+    if found < FORMAT:
+        db.execute("PRAGMA query_only = OFF")
+        for statement in _FORMAT_1_AS_2:
+            db.execute(statement)
+        db.execute("PRAGMA query_only = ON")
 
 
 def pack_offsets(offsets: Sequence[int]) -> bytes:

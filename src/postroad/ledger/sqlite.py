@@ -10,7 +10,7 @@ from postroad.errors import StoreUnavailable
 from postroad.files.store import StoreFile
 from postroad.group_commit import GroupCommit
 from postroad.ledger import schema
-from postroad.ledger.base import Account, FrozenBatch, Settlement
+from postroad.ledger.base import DEFAULT_QUOTA, Account, FrozenBatch, Quota, Settlement
 from postroad.ledger.books import Books
 from postroad.ledger.reader import SqliteLedgerReader
 
@@ -36,20 +36,24 @@ class _Failed(NamedTuple):
 class SqliteLedger(SqliteLedgerReader):
     """Writes `ledger.db`, and reads it as every reader does. Make it with `open`."""
 
-    def __init__(self, path: Path, file: StoreFile) -> None:
+    def __init__(self, path: Path, file: StoreFile, quota: Quota) -> None:
         super().__init__(path)
         self._file = file
+        self._quota = quota
         self._commits: GroupCommit[Callable[[Books], Any], Any] = GroupCommit(
             self._write, max_group=MAX_GROUP, max_queue=MAX_QUEUE
         )
 
     @classmethod
-    def open(cls, path: Path, connect: files.Connect = files.connect_writer) -> "SqliteLedger":
+    def open(
+        cls, path: Path, connect: files.Connect = files.connect_writer, *, quota: Quota = DEFAULT_QUOTA
+    ) -> "SqliteLedger":
         """Open `ledger.db` at `path`, made or migrated where it has to be, and lock `ledger.lock` beside it.
+        `quota` is what each account may keep of dead letters.
 
         Raises `StoreLocked`, `StoreVersion`, `StoreError` or `StoreUnavailable`.
         """
-        return cls(path, StoreFile(path, schema.KIND, schema.STEPS, connect))
+        return cls(path, StoreFile(path, schema.KIND, schema.STEPS, connect), quota)
 
     async def open_account(
         self, destination: str, *, start: int, at: int, end: int | None = None, replay: str | None = None
@@ -78,6 +82,14 @@ class SqliteLedger(SqliteLedgerReader):
     async def drop(self, account: int, offsets: Sequence[int]) -> int:
         """Give these dead letters up for good; returns how many were dead letters."""
         return await self._commit(lambda books: books.drop(account, offsets))
+
+    async def lose(self, account: int, start: int, end: int, records: int) -> int:
+        """Settle a stretch that the log can't read any more; returns how many became lost."""
+        return await self._commit(lambda books: books.lose(account, start, end, records))
+
+    async def adopt(self, identity: str, epoch: int) -> None:
+        """Bind this ledger to a log; `StoreError` when it belongs to another."""
+        await self._commit(lambda books: books.adopt(identity, epoch))
 
     async def forget(self, before: int) -> None:
         """Fold the outcomes of the blocks below `before` into the totals, a bounded part at a time."""
@@ -115,7 +127,7 @@ class SqliteLedger(SqliteLedgerReader):
 
     def _transact(self, changes: Sequence[Callable[[Books], Any]]) -> Sequence[Any]:
         def apply(db: sqlite3.Connection) -> list[Any]:
-            books = Books(db)
+            books = Books(db, self._quota)
             answers = [change(books) for change in changes]
             books.write()
             return answers
