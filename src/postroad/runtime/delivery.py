@@ -24,6 +24,7 @@ from postroad.delivery.shape import Shape, make_shape
 from postroad.destinations.base import BatchLimits, Surroundings
 from postroad.errors import StoreError
 from postroad.layout import delivery_pulse, ingest_pulse, region_files
+from postroad.ledger.base import Quota
 from postroad.ledger.sqlite import SqliteLedger
 from postroad.log.reader import SqliteLogReader
 from postroad.pulse import Pulse, beat, read_pulse
@@ -92,7 +93,8 @@ async def _open_region(
     files = region_files(config.server.data_dir, name)
     files.folder.mkdir(mode=0o700, exist_ok=True)
     is_new = not files.ledger.exists()
-    ledger = SqliteLedger.open(files.ledger)
+    quota = config.regions[name].dead_letters
+    ledger = SqliteLedger.open(files.ledger, quota=Quota(quota.rows, quota.bytes))
     log = SqliteLogReader(files.log, clock)
     if is_new and (await log.state()).appended:
         structlog.get_logger("postroad.delivery").warning(
