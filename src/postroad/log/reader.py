@@ -8,9 +8,9 @@ from typing import ParamSpec, TypeVar
 
 from xxhash import xxh3_64_intdigest
 
-from postroad.clock import Clock
+from postroad.clock import MICROSECONDS, Clock
 from postroad.errors import StoreError, StoreUnavailable
-from postroad.log.base import Block, LogState, Record, number_of, offset_of, position_of
+from postroad.log.base import Block, Ends, LogState, Record, number_of, offset_of, position_of
 from postroad.log.blocks import BlockFiles
 from postroad.log.options import MIB
 from postroad.log.segments import NOTHING, Head, failures_of, read_head, read_tail, search, size_of
@@ -66,6 +66,14 @@ class SqliteLogReader:
         """See `LogReader.first`."""
         return await self._run(self._first)
 
+    async def ends(self) -> Ends | None:
+        """See `LogReader.ends`."""
+        return None
+
+    async def identity(self) -> tuple[str, int] | None:
+        """See `LogReader.identity`."""
+        return None
+
     async def wait(self, end: int) -> None:
         """See `LogReader.wait`. All who wait share one look at the files every 20 ms."""
         last = await self.end()
@@ -77,6 +85,14 @@ class SqliteLogReader:
     async def offset_at(self, at: int) -> int:
         """See `LogReader.offset_at`."""
         return await self._run(self._offset_at, at)
+
+    async def offset_before(self, at: int) -> int:
+        """See `LogReader.offset_before`."""
+        return await self._run(self._offset_at, at)
+
+    async def offset_of_age(self, age: float) -> int:
+        """See `LogReader.offset_of_age`."""
+        return await self._run(self._offset_at, self._clock.now() - round(age * MICROSECONDS))
 
     async def appended_at(self, offset: int) -> int | None:
         """See `LogReader.appended_at`."""

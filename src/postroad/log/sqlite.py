@@ -86,6 +86,9 @@ class SqliteLog:
         """See `Log.retire`."""
         return await asyncio.to_thread(self._writer.retire, before, age)
 
+    async def record_end(self) -> None:
+        """See `Log.record_end`."""
+
     @property
     def queued(self) -> int:
         """See `Log.queued`."""
