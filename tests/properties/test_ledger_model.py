@@ -105,18 +105,25 @@ class ModelAccount:
             self.outcomes[letter.offset] = Outcome.EVICTED
             self.thaw([letter.offset])
 
-    def _has_byte(self, block):
+    def has_byte(self, block):
+        """Tell whether a block has bytes."""
         return block >= self.kept_from and any(offset // BLOCK_SPAN == block for offset in self.outcomes)
 
     def _has_place(self, offset):
         block = offset // BLOCK_SPAN
         start, end = offset_of(block, 0), offset_of(block + 1, 0)
         lost = any(low < end and start < high for low, high in self.lost)
-        return self.is_kept(offset) and (not lost or self._has_byte(block))
+        return self.is_kept(offset) and (not lost or self.has_byte(block))
 
-    def lose(self, start, end, records):
-        """Settle a lost stretch; returns how many became lost."""
-        touched = [block for block in range(start // BLOCK_SPAN, (end - 1) // BLOCK_SPAN + 1) if self._has_byte(block)]
+    def lose(self, start, end, records, known):
+        """Settle a lost stretch; returns how many became lost. `known` are the blocks that some account knows."""
+        if self.end is not None and start < self.end:
+            blocks = [b for b in known if start // BLOCK_SPAN <= b <= (end - 1) // BLOCK_SPAN]
+            records -= SIZE * sum(offset_of(b, 0) >= self.end for b in blocks)
+            end = min(end, self.end)
+        elif self.end is not None:
+            return 0
+        touched = [block for block in range(start // BLOCK_SPAN, (end - 1) // BLOCK_SPAN + 1) if self.has_byte(block)]
         inside = [offset_of(block, place) for block in touched for place in range(SIZE)]
         gone = {offset for offset in inside if offset not in self.outcomes}
         gone |= {offset for offset, one in self.retries.items() if one.value is None}
@@ -283,7 +290,8 @@ class LedgerMachine(RuleBasedStateMachine):
         """Lose a stretch of the log, and again."""
         number = self._any(data)
         account = self._accounts[number]
-        wanted = account.lose(start, start + length, records)
+        known = [block for block in range(BLOCKS) if any(one.has_byte(block) for one in self._accounts.values())]
+        wanted = account.lose(start, start + length, records, known)
         assert self.run(self._ledger.lose(number, start, start + length, records)) == wanted
         assert self.run(self._ledger.lose(number, start, start + length, records)) == 0
 

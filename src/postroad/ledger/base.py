@@ -307,9 +307,12 @@ class Ledger(LedgerReader, Protocol):
 
     async def lose(self, account: int, start: int, end: int, records: int) -> int:
         """The log can't read what is in `start <= offset < end`, and had `records` events there. Of these every one
-        without an outcome becomes `LOST`, and so does every retry without bytes of its own; frozen batches go
-        on without them. What has no byte at all is written as one `Lost` row: `records` without those
+        of the account without an outcome becomes `LOST`, and so does every retry without bytes of its own; frozen
+        batches go on without them. What has no byte at all is written as one `Lost` row: `records` without those
         that have a byte and those of earlier rows that share a part of the stretch.
+
+        Where the account begins or ends inside of the stretch nobody knows how many events are on which side: all
+        count, but for those of blocks beyond it that another account has bytes of.
 
         Returns how many became lost by this call: it may be called again, also for a stretch that has grown.
         """

@@ -107,8 +107,14 @@ class MemoryLedger:
 
     async def lose(self, account: int, start: int, end: int, records: int) -> int:
         """Settle a stretch that the log can't read any more; returns how many became lost."""
-        self._existing(account)
+        found = self._existing(account)
         rules.check_stretch(start, end, records)
+        stretch = range(number_of(start), number_of(end - 1) + 1)
+        start, end = rules.within((found.start, found.end), start, end)
+        if start >= end:
+            return 0
+        sizes = {block: len(codes) for (_, block), codes in self._blocks.items() if block in stretch}
+        records -= rules.beyond(sizes, start, end)
         numbers = range(number_of(start), number_of(end - 1) + 1)
         blocks = [(block, codes) for (owner, block), codes in self._blocks.items() if owner == account]
         blocks = [(block, codes) for block, codes in blocks if block in numbers]

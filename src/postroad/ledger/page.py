@@ -37,7 +37,7 @@ class Page:
 
     def __init__(self, db: sqlite3.Connection, number: int, quota: Quota = DEFAULT_QUOTA) -> None:
         """Read the account; raises `ValueError` when there is none with that number."""
-        row = db.execute("SELECT cursor, end, kept_from FROM account WHERE number = ?", (number,)).fetchone()
+        row = db.execute("SELECT cursor, end, kept_from, start FROM account WHERE number = ?", (number,)).fetchone()
         if row is None:
             raise ValueError(f"there is no account {number}")
         self._db = db
@@ -45,6 +45,7 @@ class Page:
         self._cursor: int = row[0]
         self._end: int | None = row[1]
         self._kept_from: int = row[2]
+        self._start: int = row[3]
         self._blocks: dict[int, bytearray] = {}
         self._frozen: dict[int, frozenset[int]] | None = None
         self._lost: list[Lost] | None = None
@@ -85,7 +86,12 @@ class Page:
     def lose(self, start: int, end: int, records: int) -> int:
         """Settle a stretch that the log can't read any more, as `Ledger.lose` says; returns how many became lost."""
         rules.check_stretch(start, end, records)
+        first, last = number_of(start), number_of(end - 1)
+        start, end = rules.within((self._start, self._end), start, end)
+        if start >= end:
+            return 0
         self.write()  # from here on the tables are what counts
+        records -= self._beyond(first, last, start, end)
         rows = self._db.execute(
             "SELECT block, codes FROM outcome WHERE account = ? AND block BETWEEN ? AND ?",
             (self._number, number_of(start), number_of(end - 1)),
@@ -163,6 +169,17 @@ class Page:
     def _has_own_bytes(self, offset: int) -> bool:
         query = "SELECT 1 FROM retry WHERE account = ? AND offset = ? AND value IS NOT NULL"
         return self._db.execute(query, (self._number, offset)).fetchone() is not None
+
+    def _beyond(self, first: int, last: int, start: int, end: int) -> int:
+        """Return how many records of blocks `first` to `last` are known to lie outside of `start <= offset < end`."""
+        if first == number_of(start) and last == number_of(end - 1):
+            return 0
+        rows = self._db.execute(
+            """SELECT block, max(length(codes)) FROM account JOIN outcome ON outcome.account = number
+            AND block BETWEEN ? AND ? GROUP BY block""",
+            (first, last),
+        )
+        return rules.beyond(dict(rows.fetchall()), start, end)
 
     def _note_lost(self, stretch: Lost, with_byte: int) -> int:
         """Write down the records of a stretch that have no byte; returns how many those are."""

@@ -1,6 +1,6 @@
 """What every settlement must obey, whatever the engine. Breaking one is a bug of the caller: `ValueError`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from postroad.errors import StoreError
 from postroad.ledger.base import FrozenBatch, Lost, Outcome, Settlement
@@ -81,6 +81,16 @@ def touching(rows: Sequence[Lost], start: int, end: int) -> list[Lost]:
 def is_lost(rows: Sequence[Lost], block: int) -> bool:
     """Tell whether a lost stretch has a part of a block."""
     return bool(rows) and bool(touching(rows, offset_of(block, 0), offset_of(block + 1, 0)))
+
+
+def within(account: tuple[int, int | None], start: int, end: int) -> tuple[int, int]:
+    """Return what a stretch shares with `account`, its start and end; the end is not above the start for nothing."""
+    return max(start, account[0]), end if account[1] is None else min(end, account[1])
+
+
+def beyond(sizes: Mapping[int, int], start: int, end: int) -> int:
+    """Return how many records are in the blocks that have no part in `start <= offset < end`, by their `sizes`."""
+    return sum(size for block, size in sizes.items() if offset_of(block + 1, 0) <= start or offset_of(block, 0) >= end)
 
 
 def unread(rows: Sequence[Lost], start: int, end: int, records: int, with_byte: int) -> int:

@@ -86,6 +86,19 @@ class LosingConformance(LedgerCase):
         assert list(await ledger.lost(crm)) == [Lost(_START, offset_of(2, 0), 3)]
         await check_books(ledger, crm)
 
+    async def test_loses_what_is_its_own(self) -> None:
+        """Of a stretch that an account has a part of, what other accounts know to lie beyond does not count."""
+        ledger, crm = await self._account()
+        late = (await ledger.open_account("late", start=offset_of(2, 0), at=1)).number
+        for block in range(4):
+            await ledger.settle(crm, settlement({offset_of(block, 0): _DELIVERED}))
+        assert [await ledger.lose(late, 0, _END, 16), await ledger.lose(late, 0, _START, 4)] == [8, 0]
+        assert list(await ledger.lost(late)) == [Lost(offset_of(2, 0), _END, 8)]
+        await ledger.end_account(crm, offset_of(2, 0))
+        assert [await ledger.lose(crm, 0, _END, 16)] == [6]
+        assert await ledger.outcomes(crm, 2) == bytes([_DELIVERED, 0, 0, 0])
+        await check_books(ledger, crm)
+
     async def test_refuses_what_is_no_stretch(self) -> None:
         """A stretch that ends before it begins, or has less than no events, is a bug of the caller."""
         ledger, crm = await self._account()
