@@ -6,6 +6,7 @@ import msgspec
 
 from postroad.clock import Clock
 from postroad.contract.stored import unpack
+from postroad.delivery.losses import Losses
 from postroad.delivery.routing import is_listed
 from postroad.ledger.base import Account, Ledger, Outcome, Settlement
 from postroad.log.base import LogReader, Record, offset_of
@@ -99,15 +100,17 @@ async def _abandon_unread(account: Account, end: int, log: LogReader, ledger: Le
         blocks = [block for block in await log.read(cursor, _READ_BYTES) if block.start < end]
         outcomes: dict[int, Outcome] = {}
         for block in blocks:
+            if block.lost:
+                await Losses(account, log, ledger).meet(block)
             settled = await ledger.outcomes(account.number, block.number)
             for position, record in enumerate(block.records):
                 if position >= len(settled) or settled[position] == Outcome.PENDING:
                     claimed = account.start <= record.offset < end and _is_claimed(record, only)
                     outcomes[record.offset] = Outcome.ABANDONED if claimed else Outcome.OUT_OF_ACCOUNT
         cursor = blocks[-1].end if blocks else end
-        sizes = {block.number: len(block.records) for block in blocks}
+        sizes = {block.number: len(block.records) for block in blocks if block.records}
         await ledger.settle(account.number, Settlement(outcomes=outcomes, sizes=sizes, cursor=cursor))
 
 
 def _is_claimed(record: Record, only: frozenset[str] | None) -> bool:
-    return only is None or is_listed(only, unpack(record.value))
+    return only is None or not record.value or is_listed(only, unpack(record.value))

@@ -9,6 +9,7 @@ import structlog
 
 from postroad.clock import MICROSECONDS, Clock
 from postroad.delivery.accounts import Replay, open_accounts
+from postroad.delivery.belonging import belong, keep_belonging
 from postroad.delivery.plan import Plan
 from postroad.delivery.replays import Replays
 from postroad.delivery.serving import Serving, Shared
@@ -56,7 +57,8 @@ class Engine:
     async def run(self) -> None:
         """Deliver until cancelled, then end in order."""
         await self._open_accounts()
-        loops = [self._replays.run(), self._expire(), *(serving.run() for serving in self._servings.values())]
+        loops = [self._replays.run(), self._expire(), keep_belonging(self._log, self._ledger, self._clock)]
+        loops += [serving.run() for serving in self._servings.values()]
         tasks = [asyncio.create_task(loop) for loop in loops]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)  # none ends but by a bug
@@ -108,6 +110,7 @@ class Engine:
         wanted = [(name, service.from_beginning) for name, service in self._services.items()]
         while True:
             try:
+                await belong(self._log, self._ledger)
                 await open_accounts(wanted, self._log, self._ledger, self._clock, self._announced)
             except StoreError as error:
                 self._logger.warning("the accounts can't be opened; deliveries wait", reason=str(error))
