@@ -50,10 +50,23 @@ _FORMAT_1 = (
         PRIMARY KEY (account, outcome)) WITHOUT ROWID""",
 )
 
-STEPS = (_FORMAT_1,)
+_FORMAT_2 = (
+    # policy: the destination's last on_backlog_full. ended_at and ended_by: when, and by what, `end` was set.
+    "ALTER TABLE account ADD COLUMN policy TEXT NOT NULL DEFAULT 'refuse'",
+    "ALTER TABLE account ADD COLUMN ended_at INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE account ADD COLUMN ended_by TEXT NOT NULL DEFAULT ''",
+)
+
+STEPS = (_FORMAT_1, _FORMAT_2)
 """See `postroad.files.store.migrate`."""
 
 FORMAT = len(STEPS)
+
+_LOOKS_NEWEST = {
+    # The star is what makes it right once the file's writer brings it over: the real columns come first then.
+    1: ("CREATE TEMP VIEW account AS SELECT *, 'refuse' AS policy, 0 AS ended_at, '' AS ended_by FROM main.account",),
+}
+"""By a file's format: what makes it look like the newest one to a reader, who may not change it."""
 
 
 def pack_offsets(offsets: Sequence[int]) -> bytes:
@@ -64,6 +77,21 @@ def pack_offsets(offsets: Sequence[int]) -> bytes:
 def unpack_offsets(packed: bytes) -> tuple[int, ...]:
     """Read that column back."""
     return struct.unpack(f"<{len(packed) // 8}q", packed)
+
+
+def look_newest(db: sqlite3.Connection, found: int) -> None:
+    """Let a reader's connection see a file of an older format, as it was `found`, as if it had been brought over.
+
+    Its writer does that when it starts; until then people look at it all the same. Raises `sqlite3.Error`.
+    """
+    if found == FORMAT:
+        return
+    db.execute("PRAGMA query_only = OFF")  # these are temporary and in memory
+    db.execute("PRAGMA temp_store = MEMORY")
+    for older in range(found, FORMAT):
+        for statement in _LOOKS_NEWEST[older]:
+            db.execute(statement)
+    db.execute("PRAGMA query_only = ON")
 
 
 def empty() -> sqlite3.Connection:
