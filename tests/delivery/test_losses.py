@@ -5,8 +5,8 @@ import asyncio
 from batched import Batched, fine
 from bench import Scripted, calm, entry, plan
 
-from postroad.delivery.accounts import open_accounts
 from postroad.delivery.engine import Engine, Service
+from postroad.delivery.giving_up import abandon
 from postroad.destinations.base import BatchLimits, Refused, Retry
 from postroad.ledger.base import Lost
 from postroad.log.base import BLOCK_SPAN, Entry
@@ -129,14 +129,15 @@ async def test_erased_events_are_not_sent(bench):
 
 
 async def test_writing_off_passes_damage(bench):
-    """A destination that is removed has what is damaged as lost, and only the rest as abandoned."""
+    """A destination that is abandoned has what is damaged as lost, and only the rest as abandoned."""
     await bench.append("a")
     await bench.append("b", "c")
     await bench.append("d")
     await bench.log.append([Entry(b"digest", b"")])
     bench.log.damage(1)
     await bench.ledger.open_account("hook", start=0, at=0)
-    await open_accounts([], bench.log, bench.ledger, bench.clock)
+    await bench.ledger.end_account(1, await bench.log.end(), at=1, by="abandoned")
+    await abandon(await bench.account(), bench.log, bench.ledger)
     assert await bench.totals() == {"ABANDONED": 3, "LOST": 2}
 
 

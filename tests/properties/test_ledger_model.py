@@ -71,6 +71,8 @@ class ModelAccount:
     attempts: dict = field(default_factory=dict)
     frozen: list = field(default_factory=list)
     lost: dict = field(default_factory=dict)
+    policy: str = "refuse"
+    ended: tuple = (0, "")
 
     def is_kept(self, offset):
         """Tell whether the record's block was not forgotten."""
@@ -208,8 +210,33 @@ class LedgerMachine(RuleBasedStateMachine):
     def end_account(self, data, end):
         """End an account."""
         number = self._any(data)
-        self.run(self._ledger.end_account(number, end))
-        self._accounts[number].end = end
+        self._time += 1
+        self.run(self._ledger.end_account(number, end, at=self._time, by="abandoned"))
+        account = self._accounts[number]
+        account.end, account.ended = end, (self._time, "abandoned")
+
+    @rule(data=st.data(), policy=st.sampled_from(["refuse", "expire"]))
+    def set_policy(self, data, policy):
+        """Keep a policy, while something is settled."""
+        number = self._any(data)
+        settled = self._settlement(data, number, data.draw(LIVELY))
+        self.run(self._together(self._ledger.settle(number, settled), self._ledger.set_policy(number, policy)))
+        self._accounts[number].settle(settled)
+        self._accounts[number].policy = policy
+
+    @rule(data=st.data(), names=st.permutations("abc"))
+    def rename(self, data, names):
+        """Give the accounts of one destination to another, which is refused while both have an open one."""
+        old, new, _ = names
+        number = self._any(data)
+        settled = self._settlement(data, number, data.draw(LIVELY))
+        is_open = {one.destination for one in self._accounts.values() if one.end is None}
+        answers = self.run(self._together(self._ledger.settle(number, settled), self._ledger.rename(old, new)))
+        self._accounts[number].settle(settled)
+        assert isinstance(answers[1], ValueError) == ({old, new} <= is_open)
+        for account in self._accounts.values():
+            if answers[1] is None and account.destination == old:
+                account.destination = new
 
     @rule(data=st.data(), outcomes=OUTCOMES | LIVELY, more=LIVELY)
     def settle(self, data, outcomes, more):
@@ -321,6 +348,7 @@ class LedgerMachine(RuleBasedStateMachine):
         ledger = self._ledger
         account = await ledger.account(number)
         assert (account.destination, account.end, account.cursor) == (model.destination, model.end, model.cursor)
+        assert (account.policy, account.ended_at, account.ended_by) == (model.policy, *model.ended)
         totals = await ledger.totals(number)
         unread = Counter({Outcome.LOST: sum(model.lost.values())}) if model.lost else Counter()
         assert totals == Counter(o for o in model.outcomes.values() if o not in UNCOUNTED) + unread

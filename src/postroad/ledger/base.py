@@ -2,9 +2,10 @@
 
 Words. An **account** is one destination's claim on a stretch of the log: every record from `start` up to
 `end` (exclusive; None while it is open). A destination has one open live account; a replay is an account of
-its own with a name. A destination that is removed has its account closed, one that comes back gets
-a new account. The **cursor** of an account is an offset: every record of the account below it has an
-outcome. An **outcome** is one byte per record and account, packed per block of the log: `Outcome`.
+its own with a name. Nothing ends an account but `end_account`, which says by what: a destination that is gone
+from the configuration keeps its open account, and what comes is owed to it; one that comes back after its
+account was ended gets a new one. The **cursor** of an account is an offset: every record of the account below
+it has an outcome. An **outcome** is one byte per record and account, packed per block of the log: `Outcome`.
 A record whose outcome is `RETRY` has a row in retry (when it is due again), one that is `DEAD` has a row in
 dead letters (with its bytes). Everything else costs its byte and no more. A **frozen batch** is a list of
 records that are sent together, in this order, as often as it takes: it is kept until one of them is settled.
@@ -59,7 +60,7 @@ class Outcome(IntEnum):
     ERASED = 6
     """Removed by a privacy request."""
     ABANDONED = 7
-    """Not delivered when its destination was removed."""
+    """Not delivered when its account was given up: the operator abandoned its destination, or stopped its replay."""
     LOST = 8
     """Its bytes were damaged or gone from the log before it was settled."""
     EVICTED = 9
@@ -83,10 +84,21 @@ class Quota(NamedTuple):
 
 DEFAULT_QUOTA = Quota(100_000, 256 << 20)
 EVICT_AT_ONCE = 1000
+ABANDONED = "abandoned"
+"""`Account.ended_by`: the operator gave the destination up; what it was owed becomes `Outcome.ABANDONED`."""
+TAKEN_OVER = "taken over"
+"""`Account.ended_by`: its destination goes on under another id, which has an account too; what is below stays owed."""
+STOPPED = "stopped"
+"""`Account.ended_by`: a replay that was ended where it had come to."""
 
 
 class Account(NamedTuple):
-    """One destination's claim on `start <= offset < end`; see the module's words."""
+    """One destination's claim on `start <= offset < end`; see the module's words.
+
+    `policy` is the destination's last `on_backlog_full`: it says what is held back for an account that nobody serves.
+    `ended_at` (microseconds, 0: not yet) and `ended_by` say when and by what `end` was set after it was opened; a
+    replay has an end from its first day, and both are empty then.
+    """
 
     number: int
     destination: str
@@ -95,6 +107,9 @@ class Account(NamedTuple):
     end: int | None
     cursor: int
     opened_at: int
+    policy: str = "refuse"
+    ended_at: int = 0
+    ended_by: str = ""
 
 
 class Retry(NamedTuple):
@@ -281,8 +296,20 @@ class Ledger(LedgerReader, Protocol):
         """Open an account with its cursor at `start`. A destination has at most one open live account."""
         ...
 
-    async def end_account(self, account: int, end: int) -> None:
-        """Set the account's end: nothing from `end` on is owed any more. What is below stays owed."""
+    async def end_account(self, account: int, end: int, *, at: int, by: str) -> None:
+        """Set the account's end, and with it `ended_at` and `ended_by`: nothing from `end` on is owed any more. What is
+        below stays owed.
+        """
+        ...
+
+    async def set_policy(self, account: int, policy: str) -> None:
+        """Keep the destination's `on_backlog_full` with its account."""
+        ...
+
+    async def rename(self, destination: str, new: str) -> None:
+        """Give all accounts of a destination, ended ones and replays too, to another id with everything in them.
+        Nothing happens where there is none. Both may have accounts, but only one of them an open live one.
+        """
         ...
 
     async def settle(self, account: int, settlement: Settlement) -> None:

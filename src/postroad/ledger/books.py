@@ -28,15 +28,31 @@ class Books:
         row = self._db.execute(
             """INSERT INTO account (destination, replay, start, end, cursor, opened_at, kept_from)
             VALUES (?, ?, ?, ?, ?, ?, 0) RETURNING number""",
-            account[1:],
+            account[1:7],
         ).fetchone()
         return account._replace(number=row[0])
 
-    def end_account(self, number: int, end: int) -> None:
+    def end_account(self, number: int, end: int, at: int, by: str) -> None:
         """Set an account's end."""
         page = self._page(number)
-        page.end_at(end)
+        page.end_at(end, at, by)
         page.write()  # at once: opening the destination's next account asks the table
+
+    def set_policy(self, number: int, policy: str) -> None:
+        """Keep a destination's policy with its account."""
+        self._page(number)  # which has to be there
+        self._db.execute("UPDATE account SET policy = ? WHERE number = ?", (policy, number))
+
+    def rename(self, destination: str, new: str) -> None:
+        """Give a destination's accounts to another id; `ValueError` where both have an open live account."""
+        both = self._db.execute(
+            "SELECT count(DISTINCT destination) FROM account WHERE destination IN (?, ?) AND replay IS NULL"
+            " AND end IS NULL",
+            (destination, new),
+        ).fetchone()
+        if both[0] > 1:
+            raise ValueError(f"both {destination} and {new} have an open account: end one first")
+        self._db.execute("UPDATE account SET destination = ? WHERE destination = ?", (new, destination))
 
     def settle(self, number: int, settlement: Settlement) -> None:
         """Apply one settlement."""

@@ -53,9 +53,22 @@ class MemoryLedger:
         self._kept_from[account.number] = 0
         return account
 
-    async def end_account(self, account: int, end: int) -> None:
-        """Set the account's end."""
-        self._accounts[account] = self._existing(account)._replace(end=end)
+    async def end_account(self, account: int, end: int, *, at: int, by: str) -> None:
+        """Set the account's end, when it was set and by what."""
+        self._accounts[account] = self._existing(account)._replace(end=end, ended_at=at, ended_by=by)
+
+    async def set_policy(self, account: int, policy: str) -> None:
+        """Keep the destination's `on_backlog_full` with its account."""
+        self._accounts[account] = self._existing(account)._replace(policy=policy)
+
+    async def rename(self, destination: str, new: str) -> None:
+        """Give all accounts of a destination to another id."""
+        live = {one.destination for one in self._accounts.values() if one.replay is None and one.end is None}
+        if destination != new and {destination, new} <= live:
+            raise ValueError(f"both {destination} and {new} have an open account: end one first")
+        for number, account in self._accounts.items():
+            if account.destination == destination:
+                self._accounts[number] = account._replace(destination=new)
 
     async def settle(self, account: int, settlement: Settlement) -> None:
         """Apply one settlement: everything is checked before anything is changed."""

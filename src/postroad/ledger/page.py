@@ -53,9 +53,10 @@ class Page:
         self._moved: Counter[int] = Counter()
         self._moved_forgotten: Counter[int] = Counter()
 
-    def end_at(self, end: int) -> None:
-        """Set the account's end."""
+    def end_at(self, end: int, at: int, by: str) -> None:
+        """Set the account's end, when it was set and by what."""
         self._end = end
+        self._db.execute("UPDATE account SET ended_at = ?, ended_by = ? WHERE number = ?", (at, by, self._number))
 
     def settle(self, settlement: Settlement) -> None:
         """Apply one settlement; raises `ValueError` where it breaks a rule, and may have changed half then."""

@@ -13,7 +13,8 @@ from postroad.errors import StoreUnavailable
 from postroad.ledger import packing, schema
 from postroad.ledger.base import Account, Attempt, DeadLetter, FrozenBatch, Lost, Outcome, Retry
 
-_ACCOUNT = "SELECT number, destination, replay, start, end, cursor, opened_at FROM account"
+_ACCOUNT = """SELECT number, destination, replay, start, end, cursor, opened_at, policy, ended_at, ended_by
+    FROM account"""
 _RETRY = "SELECT offset, due_at, tries, first_at, why, key, value FROM retry WHERE account = ?"
 _ROWS = {
     Outcome.RETRY: "SELECT offset FROM retry WHERE account = ? AND offset > ? ORDER BY offset LIMIT ?",
@@ -186,8 +187,8 @@ class SqliteLedgerReader:
             if found == 0:  # its writer has made the file and not yet its tables
                 db.close()
                 return self._nothing()
+            schema.look_newest(db, found)
             self._disconnect()
-            schema.view_as_newest(db, found)
             self._db = db
             self._older = found < schema.FORMAT
         return self._db

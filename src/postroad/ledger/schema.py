@@ -52,6 +52,12 @@ _FORMAT_1 = (
 )
 
 _FORMAT_2 = (
+    # policy: the destination's last on_backlog_full. ended_at and ended_by: when, and by what, `end` was set.
+    "ALTER TABLE account ADD COLUMN policy TEXT NOT NULL DEFAULT 'refuse'",
+    "ALTER TABLE account ADD COLUMN ended_at INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE account ADD COLUMN ended_by TEXT NOT NULL DEFAULT ''",
+    # Before ends had a reason, only a removal from the configuration set them.
+    "UPDATE account SET ended_by = 'abandoned' WHERE end IS NOT NULL AND replay IS NULL",
     # Records without a byte that the log can't read any more.
     """CREATE TABLE lost (
         account INTEGER NOT NULL, start INTEGER NOT NULL, end INTEGER NOT NULL, records INTEGER NOT NULL,
@@ -64,16 +70,20 @@ _FORMAT_2 = (
     "INSERT INTO dead_size SELECT account, sum(length(key) + length(value)) FROM dead GROUP BY account",
 )
 
-_FORMAT_1_AS_2 = (
-    "CREATE TEMP VIEW lost AS SELECT 0 AS account, 0 AS start, 0 AS end, 0 AS records WHERE 0",
-    """CREATE TEMP VIEW dead AS SELECT account, offset, key, value, label, why, died_at, first_at, tries, 0 AS packing
-        FROM main.dead""",
-)
-
 STEPS = (_FORMAT_1, _FORMAT_2)
 """See `postroad.files.store.migrate`."""
 
 FORMAT = len(STEPS)
+
+_LOOKS_NEWEST = {
+    1: (
+        """CREATE TEMP VIEW account AS SELECT *, 'refuse' AS policy, 0 AS ended_at,
+            CASE WHEN end IS NOT NULL AND replay IS NULL THEN 'abandoned' ELSE '' END AS ended_by FROM main.account""",
+        "CREATE TEMP VIEW lost AS SELECT 0 AS account, 0 AS start, 0 AS end, 0 AS records WHERE 0",
+        "CREATE TEMP VIEW dead AS SELECT *, 0 AS packing FROM main.dead",
+    ),
+}
+"""By a file's format: what makes it look like the newest one to a reader, who may not change it."""
 
 
 KNOWN_LOG: Final = "SELECT key, value FROM meta WHERE key IN ('log', 'epoch')"
@@ -85,15 +95,6 @@ def known_log(rows: Sequence[tuple[str, Any]]) -> tuple[str, int] | None:
     return (str(said["log"]), int(said["epoch"])) if "log" in said else None
 
 
-def view_as_newest(db: sqlite3.Connection, found: int) -> None:
-    """Let a reader see a file of an older format, which its writer has not been opened on yet, as one of the newest."""
-    if found < FORMAT:
-        db.execute("PRAGMA query_only = OFF")
-        for statement in _FORMAT_1_AS_2:
-            db.execute(statement)
-        db.execute("PRAGMA query_only = ON")
-
-
 def pack_offsets(offsets: Sequence[int]) -> bytes:
     """Return offsets as the column `frozen.offsets` keeps them."""
     return struct.pack(f"<{len(offsets)}q", *offsets)
@@ -102,6 +103,22 @@ def pack_offsets(offsets: Sequence[int]) -> bytes:
 def unpack_offsets(packed: bytes) -> tuple[int, ...]:
     """Read that column back."""
     return struct.unpack(f"<{len(packed) // 8}q", packed)
+
+
+def look_newest(db: sqlite3.Connection, found: int) -> None:
+    """Let a reader's connection see a file of an older format, as it was `found`, as if it had been brought over.
+
+    Its writer does that when it starts; until then people look at it all the same. Once it has, the connection has to
+    be opened anew. Raises `sqlite3.Error`.
+    """
+    if found == FORMAT:
+        return
+    db.execute("PRAGMA query_only = OFF")  # these are temporary and in memory
+    db.execute("PRAGMA temp_store = MEMORY")
+    for older in range(found, FORMAT):
+        for statement in _LOOKS_NEWEST[older]:
+            db.execute(statement)
+    db.execute("PRAGMA query_only = ON")
 
 
 def empty() -> sqlite3.Connection:

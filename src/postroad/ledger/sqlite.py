@@ -62,9 +62,17 @@ class SqliteLedger(SqliteLedgerReader):
         account = Account(0, destination, replay, start, end, start, at)
         return await self._commit(lambda books: books.open_account(account))
 
-    async def end_account(self, account: int, end: int) -> None:
-        """Set the account's end."""
-        await self._commit(lambda books: books.end_account(account, end))
+    async def end_account(self, account: int, end: int, *, at: int, by: str) -> None:
+        """Set the account's end, when it was set and by what."""
+        await self._commit(lambda books: books.end_account(account, end, at, by))
+
+    async def set_policy(self, account: int, policy: str) -> None:
+        """Keep the destination's `on_backlog_full` with its account."""
+        await self._commit(lambda books: books.set_policy(account, policy))
+
+    async def rename(self, destination: str, new: str) -> None:
+        """Give all accounts of a destination to another id."""
+        await self._commit(lambda books: books.rename(destination, new))
 
     async def settle(self, account: int, settlement: Settlement) -> None:
         """Apply one settlement, whole or not at all."""

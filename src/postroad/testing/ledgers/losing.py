@@ -94,7 +94,7 @@ class LosingConformance(LedgerCase):
             await ledger.settle(crm, settlement({offset_of(block, 0): _DELIVERED}))
         assert [await ledger.lose(late, 0, _END, 16), await ledger.lose(late, 0, _START, 4)] == [8, 0]
         assert list(await ledger.lost(late)) == [Lost(offset_of(2, 0), _END, 8)]
-        await ledger.end_account(crm, offset_of(2, 0))
+        await ledger.end_account(crm, offset_of(2, 0), at=9, by="abandoned")
         assert [await ledger.lose(crm, 0, _END, 16)] == [6]
         assert await ledger.outcomes(crm, 2) == bytes([_DELIVERED, 0, 0, 0])
         await check_books(ledger, crm)
