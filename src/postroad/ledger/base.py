@@ -203,6 +203,12 @@ class LedgerReader(Protocol):
         """Return one account as it is now."""
         ...
 
+    async def missing(self) -> Sequence[int]:
+        """Return the numbers of accounts that were opened, or have rows of any kind, and are not there: nothing ever
+        removes one, and numbers are not used again. For audit.
+        """
+        ...
+
     async def outcomes(self, account: int, block: int) -> bytes:
         """Return one byte a record of that block, `b""` when none of it has been settled or it was forgotten."""
         ...

@@ -170,6 +170,10 @@ class MemoryLedger:
         """Return one account as it is now."""
         return self._accounts.get(number)
 
+    async def missing(self) -> Sequence[int]:
+        """Return none: nobody but this object changes what it has."""
+        return []
+
     async def outcomes(self, account: int, block: int) -> bytes:
         """Return one byte a record of that block, `b""` when it has none."""
         return bytes(self._blocks.get((account, block), b""))

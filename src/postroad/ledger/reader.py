@@ -49,6 +49,15 @@ class SqliteLedgerReader:
         rows = await self._rows(f"{_ACCOUNT} WHERE number = ?", number)
         return Account(*rows[0]) if rows else None
 
+    async def missing(self) -> Sequence[int]:
+        """Return the numbers of accounts that were opened, or have rows, and are not there."""
+        there = {number for (number,) in await self._rows("SELECT number FROM account")}
+        opened = await self._rows("SELECT seq FROM sqlite_sequence WHERE name = 'account'")
+        had = set(range(1, opened[0][0] + 1)) if opened else set()
+        for table in schema.OF_ACCOUNTS:
+            had.update(number for (number,) in await self._rows(schema.OWNERS.format(table=table)))
+        return sorted(had - there)
+
     async def outcomes(self, account: int, block: int) -> bytes:
         """Return one byte a record of that block, `b""` when it has none."""
         rows = await self._rows("SELECT codes FROM outcome WHERE account = ? AND block = ?", account, block)

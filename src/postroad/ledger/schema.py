@@ -86,6 +86,14 @@ _LOOKS_NEWEST = {
 """By a file's format: what makes it look like the newest one to a reader, who may not change it."""
 
 
+OF_ACCOUNTS: Final = ("outcome", "total", "forgotten", "retry", "dead", "frozen", "attempt", "lost")
+"""The tables whose rows are an account's."""
+
+OWNERS: Final = """WITH RECURSIVE owner (number) AS (SELECT min(account) FROM {table} UNION ALL
+    SELECT (SELECT min(account) FROM {table} WHERE account > number) FROM owner WHERE number IS NOT NULL)
+    SELECT number FROM owner WHERE number IS NOT NULL"""
+"""The accounts that have rows in a table, found by its index and not by reading all of it."""
+
 KNOWN_LOG: Final = "SELECT key, value FROM meta WHERE key IN ('log', 'epoch')"
 
 
