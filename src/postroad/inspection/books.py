@@ -132,6 +132,7 @@ class AccountCheck:
         retired_lost = self._lost.retired(self._first)
         self._counts[Outcome.LOST] += retired_lost
         for row in self._lost.rest():
+            self._counts[Outcome.LOST] += row.records
             where = blocks_in_words(row.start, row.end)
             self._tell([f"{row.records} events of {where} are written off as lost, and the log does not miss them"])
         await self._compare_totals(forgotten)
