@@ -16,8 +16,6 @@ from postroad.testing.logs import (
     WINDOW_IDS,
     DurableLogConformance,
     LogConformance,
-    LosingConformance,
-    TimingConformance,
 )
 
 OPTIONS = LogOptions(window_age=WINDOW_AGE, window_ids=WINDOW_IDS, segment_bytes=1, disk_floor=0, table_slots=32)
@@ -94,7 +92,7 @@ class SqliteHarness:
             await self._open.pop().close()
 
 
-class TestMemoryLog(LogConformance, TimingConformance, LosingConformance):
+class TestMemoryLog(LogConformance):
     """The log that other tests use."""
 
     @pytest.fixture

@@ -72,6 +72,11 @@ class Record(NamedTuple):
     key: bytes
     value: bytes
 
+    @property
+    def is_erased(self) -> bool:
+        """Whether a privacy request has removed it."""
+        return not self.value
+
 
 class Block(NamedTuple):
     """All entries of one group commit, in order; the record at index i has position i.
@@ -262,7 +267,7 @@ class LogReader(Protocol):
         ...
 
     async def wait(self, end: int) -> None:
-        """Return once the log's end is beyond `end`. Bound it with `asyncio.timeout`."""
+        """Return once there is something to read at `end` or above it. Bound it with `asyncio.timeout`."""
         ...
 
     async def offset_at(self, at: int) -> int:
@@ -279,8 +284,8 @@ class LogReader(Protocol):
         ...
 
     async def offset_of_age(self, age: float) -> int:
-        """Return the start of the first block that is younger than `age` seconds in the log's own time, or `end()`
-        when there is none. What is lost is as old as the next block after it.
+        """Return the start of the first block that is younger than `age` seconds, or `end()` when there is none: in the
+        log's own time, as it was at the last append or `record_end`. What is lost is as old as the next block after it.
         """
         ...
 

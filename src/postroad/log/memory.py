@@ -186,7 +186,7 @@ class MemoryLog:
 
     async def wait(self, end: int) -> None:
         """See `LogReader.wait`."""
-        while await self.end() <= end:
+        while not any(block.end > end for block in self._readable()):
             await self._grown.wait()
 
     async def offset_at(self, at: int) -> int:

@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 
-class LogConformance(AppendingConformance, ReadingConformance):
+class LogConformance(AppendingConformance, ReadingConformance, TimingConformance, LosingConformance):
     """What `Log` and `LogReader` promise while nothing crashes."""
 
 
