@@ -6,6 +6,7 @@
     └── StoreError           a file under the data folder could not be used
         ├── StoreUnavailable   try again later: disk full, read-only, failing; heals without a restart
         ├── StoreBusy          try again later: more unwritten bytes than the queue may hold
+        ├── StoreDamaged       bytes are not what was written; what is around them can be read
         ├── StoreLocked        another process is the writer; stop that one first
         └── StoreVersion       the file was written by a newer Postroad; upgrade
 
@@ -41,6 +42,10 @@ class StoreUnavailable(StoreError):
 
 class StoreBusy(StoreUnavailable):
     """The queue of unwritten bytes is full. Nothing of the call was kept."""
+
+
+class StoreDamaged(StoreError):
+    """A part of a file is not what was written there. Trying again does not help; going around it does."""
 
 
 class StoreLocked(StoreError):

@@ -1,6 +1,7 @@
 """Every log of ours keeps the promises of the port."""
 
 import shutil
+import sqlite3
 
 import pytest
 
@@ -10,7 +11,12 @@ from postroad.log.options import LogOptions
 from postroad.log.reader import SqliteLogReader
 from postroad.log.sqlite import SqliteLog
 from postroad.testing.faults import FaultyDisk
-from postroad.testing.logs import WINDOW_AGE, WINDOW_IDS, DurableLogConformance, LogConformance
+from postroad.testing.logs import (
+    WINDOW_AGE,
+    WINDOW_IDS,
+    DurableLogConformance,
+    LogConformance,
+)
 
 OPTIONS = LogOptions(window_age=WINDOW_AGE, window_ids=WINDOW_IDS, segment_bytes=1, disk_floor=0, table_slots=32)
 
@@ -27,6 +33,12 @@ class MemoryHarness:
 
     async def reader(self):
         return self._log
+
+    async def damage(self, number):
+        self._log.damage(number)
+
+    async def forget(self):
+        pass
 
     def break_store(self):
         self._log.broken = "broken on purpose"
@@ -59,6 +71,15 @@ class SqliteHarness:
         shutil.copytree(self._folder, left)
         await self.close()
         self._folder = left
+
+    async def damage(self, number):
+        for path in self._folder.glob("*.db"):
+            with sqlite3.connect(path) as db:
+                db.execute("UPDATE block SET body = substr(body, 1, length(body) - 5) WHERE number = ?", (number,))
+            db.close()
+
+    async def forget(self):
+        await self.close()
 
     def break_store(self):
         self._disk.broken = True

@@ -9,6 +9,7 @@ import pytest
 
 from postroad import files
 from postroad.errors import StoreBusy, StoreLocked, StoreUnavailable, StoreVersion
+from postroad.ledger import schema
 from postroad.ledger.base import Attempt, Outcome, Settlement
 from postroad.ledger.reader import SqliteLedgerReader
 from postroad.ledger.sqlite import FORGET_BLOCKS, MAX_QUEUE, SqliteLedger
@@ -85,7 +86,7 @@ async def test_refuses_a_newer_file(ledger, path):
     """A file of a newer format is opened by neither side, and not held."""
     await ledger.close()
     with sqlite3.connect(path) as db:
-        db.execute("UPDATE meta SET value = 2 WHERE key = 'format'")
+        db.execute("UPDATE meta SET value = ? WHERE key = 'format'", (schema.FORMAT + 1,))
     db.close()
     for _ in range(2):
         with pytest.raises(StoreVersion):
@@ -230,7 +231,9 @@ async def test_changes_of_one_group_see_each_other(ledger, disk):
     await asyncio.gather(ledger.drop(1, [0]), ledger.forget(offset_of(1, 0)), ledger.resend(1, [2], 5))
     assert await ledger.totals(1) == {DELIVERED: 1, Outcome.DROPPED: 1, Outcome.RETRY: 1}
     assert await ledger.totals(1) == await ledger.forgotten(1)
-    _, second = await asyncio.gather(ledger.end_account(1, 9), ledger.open_account("crm", start=9, at=2))
+    _, second = await asyncio.gather(
+        ledger.end_account(1, 9, at=1, by="abandoned"), ledger.open_account("crm", start=9, at=2)
+    )
     assert [account.end for account in await ledger.accounts()] == [9, None]
     assert second.number == 2
     assert disk.count("COMMIT") == 3

@@ -4,14 +4,15 @@ import sqlite3
 
 import pytest
 
-from postroad.errors import StoreError, StoreUnavailable
 from postroad.log.base import Entry
-from postroad.log.codec import BlockCodec
+from postroad.log.codec import BlockCodec, Stamp
 from postroad.log.options import LogOptions
+from postroad.log.reader import SqliteLogReader
 from postroad.log.segments import list_segments
 from postroad.testing.logs import entries, read_all
 
 ONE_FILE = LogOptions(disk_floor=0)
+STAMP = Stamp(owner=b"somebody", number=1, appended=4, appended_at=1, ticks=1)
 
 
 async def damage(bench, number, body):
@@ -35,25 +36,29 @@ async def three_blocks(bench):
     return body
 
 
-@pytest.mark.parametrize("change", ["cut", "flipped", "replaced", "empty"])
+@pytest.mark.parametrize("change", ["cut", "flipped", "another block's", "another log's", "empty"])
 async def test_a_damaged_block_is_named(bench, change):
-    """Reading a damaged block is an error with file and block; the blocks before and after it can be read."""
+    """A damaged block is told of once, with file, block and count; the blocks before and after it can be read."""
     body = await three_blocks(bench)
     body = {
         "cut": body[:-5],
         "flipped": body[:30] + bytes([body[30] ^ 4]) + body[31:],
-        "replaced": BlockCodec().pack(entries("x")),
+        "another block's": BlockCodec().pack(STAMP._replace(number=2), entries("x")),
+        "another log's": BlockCodec().pack(STAMP, entries("x")),
         "empty": b"",
     }[change]
     path = await damage(bench, 1, body)
-    reader = bench.reader()
-    first = await reader.read(0, 1 << 20)
-    assert [record.key for block in first for record in block.records] == [b"a", b"aa"]
-    with pytest.raises(StoreError, match=f"{path}: block 1 is damaged") as caught:
-        await reader.read(first[-1].end, 1 << 20)
-    assert not isinstance(caught.value, StoreUnavailable)
-    third = await reader.read(first[-1].end + 65536, 1 << 20)
-    assert [record.key for record in third[0].records] == [b"c", b"cc"]
+    told = []
+    reader = SqliteLogReader(bench.folder, bench.clock, tell=lambda block, why: told.append((block, why)))
+    for _ in range(2):
+        first, gap, third = await reader.read(0, 1 << 20)
+        assert [record.key for record in first.records] == [b"a", b"aa"]
+        assert (gap.number, gap.lost, gap.until) == (1, 2, 2)
+        assert [record.key for record in third.records] == [b"c", b"cc"]
+    await reader.close()
+    ((block, why),) = told
+    assert block == gap
+    assert why.startswith(f"{path}: block 1 is damaged")
 
 
 async def test_what_repeats_a_damaged_block_is_stored(bench):
@@ -71,14 +76,15 @@ def test_the_codec_keeps_bytes():
     """Keys and values of any bytes and sizes come back as they were."""
     codec = BlockCodec()
     for kept in ([], [Entry(b"", b"")], [Entry(bytes(range(256)), b"\0" * 70_000), Entry(b"k", b""), Entry(b"", b"v")]):
-        records = codec.unpack(3, len(kept), codec.pack(kept))
+        stamp, records = codec.unpack(STAMP.owner, 1, codec.pack(STAMP, kept))
+        assert stamp == STAMP
         assert [(record.key, record.value) for record in records] == kept
-        assert [record.offset for record in records] == [3 * 65536 + i for i in range(len(kept))]
+        assert [record.offset for record in records] == [65536 + i for i in range(len(kept))]
 
 
 async def test_collisions_are_no_duplicates(bench):
     """Keys with one and the same hash are told apart."""
-    log = bench.open(ONE_FILE, digest=lambda _: 5)
+    log = bench.open(ONE_FILE, digest=lambda *_: 5)
     receipts = [await log.append(entries(*names)) for names in ("abc", "de", "xaey")]
     assert [list(receipt.duplicates) for receipt in receipts] == [[], [], [1, 2]]
     assert [record.key for record in await read_all(bench.reader())] == [b"a", b"b", b"c", b"d", b"e", b"x", b"y"]

@@ -6,9 +6,9 @@ import stat
 
 import pytest
 
-from postroad.errors import StoreError, StoreLocked, StoreUnavailable, StoreVersion
+from postroad.errors import StoreLocked, StoreUnavailable, StoreVersion
 from postroad.files import connect_writer
-from postroad.log.base import number_of
+from postroad.log.base import MARGIN, number_of
 from postroad.log.options import LogOptions
 from postroad.log.segments import list_segments, segment_at
 from postroad.testing.faults import FaultyDisk
@@ -34,17 +34,17 @@ async def test_a_newer_format_is_refused(bench):
     await bench.open().close()
     path = list_segments(bench.folder)[0].path
     with sqlite3.connect(path) as db:
-        db.execute("UPDATE meta SET value = 2 WHERE key = 'format'")
+        db.execute("UPDATE meta SET value = 3 WHERE key = 'format'")
     db.close()
-    with pytest.raises(StoreVersion, match=r"has format 2, this Postroad knows up to 1; upgrade Postroad"):
+    with pytest.raises(StoreVersion, match=r"has format 3, this Postroad knows up to 2; upgrade Postroad"):
         bench.open()
     with pytest.raises(StoreVersion, match=path.name):
         await bench.reader().end()
 
 
 @pytest.mark.parametrize("content", ["a table", "no database"])
-async def test_a_file_that_is_not_ours_is_refused(bench, content):
-    """A file in the folder that is no segment is an error that names it."""
+async def test_a_file_that_is_not_ours_is_set_aside(bench, content):
+    """A file in the folder that is no segment is renamed, not removed, and the log goes on far above it."""
     bench.folder.mkdir()
     path = segment_at(bench.folder, 7).path
     if content == "a table":
@@ -53,9 +53,13 @@ async def test_a_file_that_is_not_ours_is_refused(bench, content):
         db.close()
     else:
         path.write_text("no database, but long enough to be looked at " * 30)
-    with pytest.raises(StoreError, match=path.name) as caught:
-        bench.open()
-    assert not isinstance(caught.value, StoreUnavailable)
+    size = path.stat().st_size
+    log = bench.open()
+    (offset,) = (await log.append(entries("a"))).offsets
+    assert number_of(offset) >= 7 + MARGIN
+    assert not path.exists()
+    assert path.with_name(f"{path.name}.damaged").stat().st_size == size
+    assert [record.key for record in await read_all(bench.reader())] == [b"a"]
 
 
 async def test_a_refused_log_is_not_locked(bench):

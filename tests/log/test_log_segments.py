@@ -9,7 +9,8 @@ import pytest
 from postroad.errors import StoreUnavailable
 from postroad.log.base import Entry, number_of
 from postroad.log.options import LogOptions
-from postroad.log.segments import list_segments, search
+from postroad.log.segments import list_segments
+from postroad.log.tables import search
 from postroad.testing.faults import FaultyDisk
 from postroad.testing.logs import entries, read_all
 
@@ -69,7 +70,7 @@ async def test_all_that_may_go_goes(bench):
     assert await log.retire(offsets[5] + 1, 0.0) == 2
     bench.clock.advance(10.0)
     assert await log.retire(offsets[5] + 1, 0.0) == 0
-    assert {path.name.split(".")[0] for path in bench.folder.iterdir()} == {f"{5:015d}", "writer"}
+    assert {path.name.split(".")[0] for path in bench.folder.iterdir()} == {f"{5:015d}", "writer", "ends"}
     state = await reader.state()
     assert (state.appended, state.duplicates, state.kept, state.segments) == (12, 1, 2, 1)
 

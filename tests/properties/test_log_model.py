@@ -58,7 +58,7 @@ class LogMachine(RuleBasedStateMachine):
             disk_floor=0,
             table_slots=table_slots,
         )
-        self.digest = lambda key: xxh3_64_intdigest(key) % hashes
+        self.digest = lambda key, seed: xxh3_64_intdigest(key, seed) % hashes
         self.runner = asyncio.Runner()
         self.values = 0
         self.kept = []

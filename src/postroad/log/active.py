@@ -1,13 +1,12 @@
 """The segment that is written: the only place that changes a log's files."""
 
-from collections.abc import Callable
-
 from postroad.clock import MICROSECONDS
 from postroad.errors import StoreUnavailable
-from postroad.files import Connect, check_format, checkpoint, sync_folder
+from postroad.files import Connect, checkpoint, sync_folder
 from postroad.log.base import offset_of
 from postroad.log.options import LogOptions
-from postroad.log.segments import FORMAT, KIND, Segment, Tail, create_tables, read_meta, read_tail
+from postroad.log.segments import Segment
+from postroad.log.tables import Meta, Opened, Tail, create_tables, read_meta, read_tail
 
 _BUSY = 250  # milliseconds that a checkpoint waits for readers; callers wait as long
 
@@ -17,25 +16,33 @@ class ActiveSegment:
     after one that did, the segment must be opened again: its figures may be wrong.
     """
 
-    def __init__(self, segment: Segment, connect: Connect, previous: Callable[[], Tail], now: int) -> None:
-        """Open a segment, or make it: then it goes on where `previous()` ended."""
+    def __init__(self, segment: Segment, connect: Connect, previous: Tail, meta: Meta) -> None:
+        """Open a segment, or make it: then it goes on where `previous` ended, and is what `meta` says."""
         self.segment = segment
         self._db = connect(segment.path)
         try:
             self._db.execute(f"PRAGMA busy_timeout = {_BUSY}")
-            if not check_format(self._db, segment.path, KIND, FORMAT):
-                create_tables(self._db, previous(), now)
+            self._db.execute("PRAGMA cell_size_check = ON")  # a page that rotted must not be written to
+            found = read_meta(self._db, segment.path)
+            if found is None:
+                create_tables(self._db, previous, meta)
                 sync_folder(segment.path.parent)
             self._settle()
-            self.tail = read_tail(self._db, segment)
-            self._created_at = read_meta(self._db)["created_at"]
+            self.meta = found or meta
+            opened = Opened(segment, self._db, self.meta)
+            self.tail = previous._replace(following=segment.first, last=-1) if found is None else read_tail(opened)
+            (last,) = self._db.execute("SELECT max(number) FROM block").fetchone()
+            self.is_whole: bool = self.tail.following == (segment.first if last is None else last + 1)
+            """Whether the last block's row is what was written: nothing may be added behind one that is not."""
             pages, page = (self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
             self._size: int = pages * page
         except BaseException:
             self._db.close()
             raise
 
-    def store(self, number: int, at: int, *, count: int, duplicates: int, hashes: bytes, body: bytes) -> None:
+    def store(
+        self, number: int, at: int, ticks: int, *, count: int, duplicates: int, hashes: bytes, body: bytes
+    ) -> None:
         """Add a block of `count` records, and count the repeated entries of its group; durable on return."""
         tail = self.tail
         after = Tail(
@@ -44,11 +51,12 @@ class ActiveSegment:
             duplicates=tail.duplicates + duplicates,
             last=offset_of(number, count - 1),
             last_at=at,
+            ticks=ticks,
         )
         # One statement, and so one transaction, one fsync, and one turn without the interpreter's lock.
         self._db.execute(
-            "INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (number, at, count, after.appended, after.duplicates, hashes, body),
+            "INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (number, at, ticks, count, after.appended, after.duplicates, hashes, body),
         )
         self._size += len(hashes) + len(body)
         self.tail = after
@@ -59,11 +67,11 @@ class ActiveSegment:
         self._db.execute("UPDATE meta SET value = ? WHERE key = 'duplicates'", (total,))
         self.tail = self.tail._replace(duplicates=total)
 
-    def is_full(self, options: LogOptions, now: int) -> bool:
+    def is_full(self, options: LogOptions, ticks: int) -> bool:
         """Tell whether the next block belongs into a new segment."""
         if self.tail.last < 0:
             return False
-        return self._size >= options.segment_bytes or now - self._created_at >= options.segment_age * MICROSECONDS
+        return self._size >= options.segment_bytes or ticks - self.meta.ticks >= options.segment_age * MICROSECONDS
 
     def seal(self) -> None:
         """Move everything into the file itself, unless a reader is in the way, and close it."""

@@ -6,6 +6,19 @@ entry's **offset** is a 64-bit integer: the block's number times `BLOCK_SPAN` pl
 block, so offsets increase in commit order, have gaps, and are never used twice. `offset_of`, `number_of`
 and `position_of` are the only places that know this.
 
+What can't be read. Each block knows how many records the log had got before it, so whatever is missing between two
+blocks that can be read (damaged bytes, rows or files that are gone, numbers that were skipped above an end that was
+cut off) shows as a difference of totals, and so does what is missing at either end, from what `Ends` says. A reader
+gets such a **lost** stretch as one block without records that tells how many are gone. Damage stops nobody.
+
+Time. Two kinds are told apart. `appended_at` is the machine's clock, for people; it may go back. The log's own time,
+its **ticks**, never does: it goes on with the monotonic clock while the writer runs, and over a stop by the wall
+clock's difference, of at least nothing and at most a day. Retention, the age of segments and the dedup window count
+in ticks, so a machine's clock that jumps removes nothing and forgets nothing.
+
+Who is who. A log has an **identity**, made with it, and an **epoch**, which rises by one whenever the log was found
+behind what it or the ledger had been told: then it goes on above all offsets that anybody can know.
+
 Who owns what. One process owns the `Log` of a region (it holds a lock); any number of processes may hold a
 `LogReader` of the same log at the same time and see a block as soon as its append has returned.
 
@@ -23,6 +36,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 BLOCK_SPAN = 1 << 16
+
+MARGIN = 1 << 20
+"""How many block numbers a log leaves free above an end that was lost: some may have been given out meanwhile."""
 
 
 def offset_of(number: int, position: int) -> int:
@@ -48,22 +64,34 @@ class Entry(NamedTuple):
 
 
 class Record(NamedTuple):
-    """One stored entry."""
+    """One stored entry. One whose value is empty was *erased*: its key is a keyed digest of the one it had, by which
+    duplicates are still recognised.
+    """
 
     offset: int
     key: bytes
     value: bytes
 
+    @property
+    def is_erased(self) -> bool:
+        """Whether a privacy request has removed it."""
+        return not self.value
+
 
 class Block(NamedTuple):
     """All entries of one group commit, in order; the record at index i has position i.
 
-    `appended_at` is in microseconds and never lower than that of the block before.
+    `appended_at` is the wall clock's, in microseconds; it may be lower than that of the block before.
+
+    A stretch that can't be read is a block too: without records, `lost` (more than 0) says how many are gone,
+    `number` is the first missing number and `until` the number at which the stretch ends (exclusive).
     """
 
     number: int
     appended_at: int
     records: Sequence[Record]
+    lost: int = 0
+    until: int | None = None
 
     @property
     def start(self) -> int:
@@ -73,7 +101,27 @@ class Block(NamedTuple):
     @property
     def end(self) -> int:
         """The offset after the last record that this block could hold: where the next block may start."""
-        return offset_of(self.number + 1, 0)
+        return offset_of(self.number + 1 if self.until is None else self.until, 0)
+
+
+class Ends(NamedTuple):
+    """Where a log begins and ends, as its writer last wrote down outside of the blocks. Never ahead of what is durable,
+    and about a second behind it at most while the writer runs.
+
+    `first` is the number of the block from which retention keeps, `retired` how many records were stored before it.
+    `following` is the number after the last block; `appended` and `duplicates` are the totals up to it. `ticks` is
+    the log's own time, and `at` the wall clock's, of that moment, both in microseconds.
+    """
+
+    identity: str
+    epoch: int
+    first: int
+    retired: int
+    following: int
+    appended: int
+    duplicates: int
+    ticks: int
+    at: int
 
 
 class Receipt(NamedTuple):
@@ -90,7 +138,8 @@ class Receipt(NamedTuple):
 class LogState(NamedTuple):
     """Figures for people and metrics. Times are microseconds, sizes bytes; None where the log is empty.
 
-    `appended` and `duplicates` count entries since the log was made; `kept` those that are still there.
+    `appended` and `duplicates` count entries since the log was made; `kept` those that retention has not removed,
+    what can't be read included.
     """
 
     appended: int
@@ -103,7 +152,7 @@ class LogState(NamedTuple):
 
 
 class Window(NamedTuple):
-    """How far back duplicates are recognised right now: `ids` keys, the oldest appended at `since`."""
+    """How far back duplicates are recognised right now: `ids` keys, the oldest appended at `since` (wall clock)."""
 
     ids: int
     since: int | None
@@ -125,9 +174,18 @@ class Log(Protocol):
 
     async def retire(self, before: int, age: float) -> int:
         """Remove the segments whose offsets are all below `before` and whose newest entry is older than
-        `age` seconds. Returns how many entries went. The newest segment always stays.
+        `age` seconds in the log's own time. Returns how many entries went, lost ones included. The newest segment
+        always stays.
 
         Raises `StoreUnavailable` and `StoreError` as readers do; a part may have gone then, call it again.
+        """
+        ...
+
+    async def record_end(self) -> None:
+        """Write down where the log begins and ends (`Ends`), when that has changed or a minute has passed. To be
+        called about once a second.
+
+        Raises `StoreUnavailable` when it can't be written; appends go on all the same.
         """
         ...
 
@@ -165,8 +223,8 @@ class Log(Protocol):
 
 
 class LogReader(Protocol):
-    """The readers' side. Every method raises `StoreUnavailable` when the log can't be read now, and `StoreError`
-    when it is damaged.
+    """The readers' side. Every method raises `StoreUnavailable` when the log can't be read now, and `StoreVersion`
+    when a newer Postroad wrote it. Damage raises nothing: what can't be read counts as lost.
     """
 
     async def read(self, start: int, max_bytes: int) -> Sequence[Block]:
@@ -174,12 +232,14 @@ class LogReader(Protocol):
         until their values reach `max_bytes`; at least one block when there is one. Empty at the end.
 
         The first block may hold records below `start`; the caller skips them. Blocks without
-        records are left out.
+        records are left out. What can't be read is one block without records for each stretch of it (see `Block`),
+        always whole: it may begin below `start`. Its `appended_at` is that of the next block that can be read, 0 at
+        the end of the log.
         """
         ...
 
     async def get(self, offset: int) -> Record | None:
-        """Return one record, or None when it was never there or has been retired."""
+        """Return one record, or None when it was never there, has been retired or can't be read."""
         ...
 
     async def find(self, key: bytes) -> Record | None:
@@ -187,29 +247,58 @@ class LogReader(Protocol):
         ...
 
     async def end(self) -> int:
-        """Return the offset after the last block: where a reader that wants only new entries starts."""
+        """Return the offset after the last block, lost ones included: where a reader that wants only new entries
+        starts.
+        """
         ...
 
     async def first(self) -> int:
-        """Return the offset of the first kept block, or `end()` when there is none."""
+        """Return the offset of the first kept block or lost stretch, or `end()` when there is none."""
+        ...
+
+    async def ends(self) -> Ends | None:
+        """Return what the writer last wrote down; None when that is not there or can't be read."""
+        ...
+
+    async def identity(self) -> tuple[str, int] | None:
+        """Return identity and epoch as the newest segment that can be read has them; None for an empty log, and for
+        one that an earlier version wrote.
+        """
         ...
 
     async def wait(self, end: int) -> None:
-        """Return once the log's end is beyond `end`. Bound it with `asyncio.timeout`."""
+        """Return once there is something to read at `end` or above it. Bound it with `asyncio.timeout`."""
         ...
 
     async def offset_at(self, at: int) -> int:
-        """Return the start of the first block appended at or after the time `at` (microseconds), or
-        `end()` when there is none.
+        """Return the start of the FIRST block appended at or after the time `at` (microseconds, wall clock), or
+        `end()` when there is none. Whatever was appended since `at` is at this offset or above it.
+        """
+        ...
+
+    async def offset_before(self, at: int) -> int:
+        """Return the end of the LAST block appended before the time `at` (microseconds, wall clock), or `first()`
+        when there is none. Whatever was appended before `at` is below this offset. Where the clock never stepped, no
+        block lies between it and `offset_at(at)`.
+        """
+        ...
+
+    async def offset_of_age(self, age: float) -> int:
+        """Return the start of the first block that is younger than `age` seconds, or `end()` when there is none: in the
+        log's own time, as it was at the last append or `record_end`. What is lost is as old as the next block after it.
         """
         ...
 
     async def appended_at(self, offset: int) -> int | None:
-        """Return when the first kept block that ends after `offset` was appended; None at the end."""
+        """Return when the first kept block that can be read and ends after `offset` was appended (wall clock); None
+        when there is none.
+        """
         ...
 
     async def count_from(self, offset: int) -> int:
-        """Return how many kept records are in the block of `offset` and after it."""
+        """Return how many kept records are in the block of `offset` and after it, lost ones included: of a stretch
+        that `offset` is inside of, all those that may lie above it.
+        """
         ...
 
     async def state(self) -> LogState:

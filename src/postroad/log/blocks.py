@@ -1,31 +1,38 @@
 """Reads blocks from the files of a log; shared by the readers and by the writer's look at what it repeats."""
 
-import sqlite3
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from postroad.errors import StoreError, StoreUnavailable
-from postroad.files import check_format, connect_reader, is_writable
-from postroad.log.base import Block
+from postroad.errors import StoreDamaged, StoreUnavailable
+from postroad.files import connect_reader, is_writable
+from postroad.log.base import Block, Ends
 from postroad.log.codec import BlockCodec
-from postroad.log.segments import FORMAT, KIND, Segment, failures_of, list_segments
+from postroad.log.ends import EndsFile
+from postroad.log.segments import Segment, failures_of, list_segments
+from postroad.log.tables import Meta, Opened, guess_meta, numbers_backwards, read_meta, rows
 
 _OPEN_FILES = 8
 _RECORD_COST = 250  # bytes of a record's key and of the Python objects around it
-_AT_ONCE = 64
+_NAMED = 10_000  # damaged blocks whose damage is remembered
 
 
 class StoredBlock(NamedTuple):
-    """A block as it is stored; `before` is how many records the log had got when it came, `size` the bytes
-    of its values.
+    """A block as it is stored; `before` is how many records the log had got when it came, `ticks` the log's own time of
+    that, `size` the bytes of its values.
     """
 
     block: Block
     before: int
+    ticks: int
     size: int
+
+    @property
+    def appended(self) -> int:
+        """How many records the log had got with it."""
+        return self.before + len(self.block.records)
 
     @property
     def cost(self) -> int:
@@ -37,17 +44,24 @@ class BlockFiles:
     """The segments of one folder, opened when needed, and the blocks that were read last.
 
     For one thread at a time. `refresh` looks at the folder; nothing else does. A segment that vanishes
-    is as if it had never been. Every method raises `StoreUnavailable` when a file can't be read now and
-    `StoreError` when it is damaged.
+    is as if it had never been; one that can't be read, and a block that can't, are passed over and remembered in
+    `broken` and `damaged`. Every method raises `StoreUnavailable` when a file can't be read now and `StoreVersion`
+    when a newer Postroad wrote it.
     """
 
     def __init__(self, folder: Path, cache_bytes: int) -> None:
         self.folder = folder
         self.segments: list[Segment] = []
+        self.broken: dict[Segment, str] = {}
+        """What is wrong with segments that can't be read."""
+        self.damaged: dict[int, str] = {}
+        """What is wrong with blocks, by their number."""
+        self._ends = EndsFile(folder)
+        self._near: Meta | None = None
         self._cache_bytes = cache_bytes
         self._cached: OrderedDict[int, StoredBlock] = OrderedDict()
         self._cost = 0
-        self._open: OrderedDict[Segment, sqlite3.Connection] = OrderedDict()
+        self._open: OrderedDict[Segment, Opened] = OrderedDict()
         self._codec = BlockCodec()
         self._passing = False
 
@@ -57,38 +71,43 @@ class BlockFiles:
         if segments == self.segments:
             return
         for gone in self._open.keys() - set(segments):
-            self._open.pop(gone).close()
+            self._open.pop(gone).db.close()
+        self.broken = {segment: why for segment, why in self.broken.items() if segment in segments}
         if segments[:1] != self.segments[:1]:
             self._cached.clear()
             self._cost = 0
         self.segments = segments
 
-    def database(self, segment: Segment) -> sqlite3.Connection | None:
-        """Return a connection to a segment; None when it is gone or not made yet."""
-        db = self._open.get(segment)
-        if db is not None:
+    def ends(self) -> Ends | None:
+        """Return what is written down of the log's ends, unless it is another log's."""
+        ends, newest = self._ends.read(), self.newest()
+        is_ours = ends is not None and (newest is None or newest.meta.identity in {"", ends.identity})
+        return ends if is_ours else None
+
+    def newest(self) -> Opened | None:
+        """Return the newest segment that can be read."""
+        return next(self.opened_backwards(), None)
+
+    def open(self, segment: Segment) -> Opened | None:
+        """Return a segment with a connection to it; None when it is gone, not made yet, or can't be read."""
+        opened = self._open.get(segment)
+        if opened is not None:
             self._open.move_to_end(segment)
-            return db
-        try:
-            db = connect_reader(segment.path)
-        except StoreUnavailable:
-            if segment.path.exists():
-                raise
+            return opened
+        if segment in self.broken:
             return None
         try:
-            with failures_of(segment.path):
-                made = check_format(db, segment.path, KIND, FORMAT)
-        except StoreError:
-            db.close()
-            raise
-        if not made:
-            db.close()
+            opened = self._connected(segment)
+        except StoreDamaged as error:
+            self.broken[segment] = str(error)
+            return None
+        if opened is None:
             return None
         self._passing = self._passing or not is_writable(segment.path)
-        self._open[segment] = db
+        self._open[segment] = opened
         if len(self._open) > _OPEN_FILES:
-            self._open.popitem(last=False)[1].close()
-        return db
+            self._open.popitem(last=False)[1].db.close()
+        return opened
 
     def holding(self, start: int, end: int | None = None) -> list[Segment]:
         """Return the segments that may hold blocks `start <= number < end`, oldest first."""
@@ -96,44 +115,55 @@ class BlockFiles:
         last = None if end is None else bisect_left(self.segments, end, key=lambda segment: segment.first)
         return self.segments[max(0, first) : last]
 
-    def databases(self, start: int = 0) -> Iterator[tuple[Segment, sqlite3.Connection]]:
+    def opened(self, start: int = 0) -> Iterator[Opened]:
         """Yield the segments that may hold block `start` or a later one, oldest first. A connection is good
         until the next one is asked for.
         """
         for segment in self.holding(start):
-            db = self.database(segment)
-            if db is not None:
-                yield segment, db
+            opened = self.open(segment)
+            if opened is not None:
+                yield opened
+
+    def opened_backwards(self, end: int | None = None) -> Iterator[Opened]:
+        """Yield the segments that may hold blocks below number `end`, the newest first."""
+        for segment in reversed(self.holding(0, end)):
+            opened = self.open(segment)
+            if opened is not None:
+                yield opened
 
     def blocks(self, start: int) -> Iterator[StoredBlock]:
-        """Yield the blocks from number `start` on."""
-        for segment, db in self.databases(start):
-            while True:
-                with failures_of(segment.path):
-                    numbers = db.execute(
-                        "SELECT number FROM block WHERE number >= ? ORDER BY number LIMIT ?", (start, _AT_ONCE)
-                    ).fetchall()
-                for (number,) in numbers:
-                    stored = self._read(segment, db, number)
-                    if stored is not None:
-                        yield stored
-                    start = number + 1
-                if len(numbers) < _AT_ONCE:
-                    break
+        """Yield the blocks from number `start` on that can be read."""
+        for opened in self.opened(start):
+            for number, *_ in rows(opened, "NULL", start):
+                stored = self._read(opened, number)
+                if stored is not None:
+                    yield stored
 
     def block(self, number: int) -> StoredBlock | None:
-        """Return one block, None when it isn't there."""
-        for segment, db in self.databases(number):
-            return self._read(segment, db, number)
+        """Return one block, None when it isn't there or can't be read."""
+        for opened in self.opened(number):
+            return self._read(opened, number)
+        return None
+
+    def block_before(self, number: int) -> StoredBlock | None:
+        """Return the last block below `number` that can be read."""
+        for opened in self.opened_backwards(number):
+            for place in numbers_backwards(opened, number):
+                stored = self._read(opened, place)
+                if stored is not None:
+                    return stored
         return None
 
     def close(self) -> None:
         """Close every file and forget every block."""
         self.segments = []
+        self.broken.clear()
+        self.damaged.clear()
+        self._near = None
         self._cached.clear()
         self._cost = 0
         while self._open:
-            self._open.popitem()[1].close()
+            self._open.popitem()[1].db.close()
         self._passing = False
 
     def let_go(self) -> None:
@@ -141,26 +171,67 @@ class BlockFiles:
         if self._passing:
             self.close()
 
-    def _read(self, segment: Segment, db: sqlite3.Connection, number: int) -> StoredBlock | None:
+    def _connected(self, segment: Segment) -> Opened | None:
+        try:
+            db = connect_reader(segment.path)
+        except StoreUnavailable:
+            if segment.path.exists():
+                raise
+            return None
+        try:
+            db.text_factory = _text
+            try:
+                meta = read_meta(db, segment.path)
+            except StoreDamaged:
+                meta = guess_meta(db, segment.path, self._near)
+            if meta is None:
+                db.close()
+                return None
+            if meta.identity:
+                self._near = meta
+        except BaseException:
+            db.close()
+            raise
+        return Opened(segment, db, meta)
+
+    def _read(self, opened: Opened, number: int) -> StoredBlock | None:
         stored = self._cached.get(number)
         if stored is not None:
             self._cached.move_to_end(number)
             return stored
-        with failures_of(segment.path):
-            row = db.execute(
-                "SELECT appended_at, count, appended, body FROM block WHERE number = ?", (number,)
-            ).fetchone()
-        if row is None:
+        if number in self.damaged:
             return None
-        appended_at, count, appended, body = row
         try:
-            records = self._codec.unpack(number, count, body)
-        except StoreError as error:
-            raise StoreError(f"{segment.path}: {error}") from error
-        size = sum([len(record[2]) for record in records])
-        stored = StoredBlock(Block(number, appended_at, records), appended - count, size)
+            with failures_of(opened.segment.path):
+                row = opened.db.execute(
+                    "SELECT appended_at, count, appended, body FROM block WHERE number = ?", (number,)
+                ).fetchone()
+            if row is None:
+                return None
+            stored = self._unpacked(opened, number, row)
+        except StoreDamaged as error:
+            if len(self.damaged) < _NAMED:
+                self.damaged[number] = str(error)
+            return None
         self._cached[number] = stored
         self._cost += stored.cost
         while self._cost > self._cache_bytes:
             self._cost -= self._cached.popitem(last=False)[1].cost
         return stored
+
+    def _unpacked(self, opened: Opened, number: int, row: Sequence[Any]) -> StoredBlock:
+        appended_at, count, appended, body = row
+        try:
+            if opened.meta.format == 1:
+                records, ticks = self._codec.unpack_format_1(number, count, body), appended_at
+            else:
+                stamp, records = self._codec.unpack(opened.meta.owner, number, body)
+                _, _, appended, appended_at, ticks = stamp
+        except StoreDamaged as error:
+            raise StoreDamaged(f"{opened.segment.path}: {error}") from error
+        size = sum([len(record[2]) for record in records])
+        return StoredBlock(Block(number, appended_at, records), appended - len(records), ticks, size)
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode(errors="replace")

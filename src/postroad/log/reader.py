@@ -8,13 +8,15 @@ from typing import ParamSpec, TypeVar
 
 from xxhash import xxh3_64_intdigest
 
-from postroad.clock import Clock
-from postroad.errors import StoreError, StoreUnavailable
-from postroad.log.base import Block, LogState, Record, number_of, offset_of, position_of
+from postroad.clock import MICROSECONDS, Clock
+from postroad.errors import StoreUnavailable
+from postroad.log.base import Block, Ends, LogState, Record, number_of, offset_of, position_of
 from postroad.log.blocks import BlockFiles
+from postroad.log.digests import Digest, seed_of
 from postroad.log.options import MIB
-from postroad.log.segments import NOTHING, Head, failures_of, read_head, read_tail, search, size_of
-from postroad.log.writer import Digest
+from postroad.log.segments import size_of
+from postroad.log.stretches import Stretches, Tell, tell_nobody
+from postroad.log.tables import find_hash, first_of_ticks, first_since, last_before, read_head, read_tail, rows
 
 _CACHE = 32 * MIB
 _POLL = 0.02  # seconds between two looks at a log that has nothing new
@@ -27,14 +29,17 @@ Answer = TypeVar("Answer")
 class SqliteLogReader:
     """Reads the log in `folder`, which need not be there yet; see `postroad.log.base.LogReader`.
 
-    Its callers share one thread for the files and one cache of blocks. Every method raises
-    `StoreUnavailable` when a file can't be read now, and `StoreError` with file and block when it is damaged.
+    Its callers share one thread for the files and one cache of blocks. `tell` is told of each stretch that can't be
+    read, once.
     """
 
-    def __init__(self, folder: Path, clock: Clock, *, digest: Digest = xxh3_64_intdigest) -> None:
+    def __init__(
+        self, folder: Path, clock: Clock, *, digest: Digest = xxh3_64_intdigest, tell: Tell = tell_nobody
+    ) -> None:
         self._clock = clock
         self._digest = digest
         self._files = BlockFiles(folder, _CACHE)
+        self._stretches = Stretches(self._files, tell)
         self._thread = ThreadPoolExecutor(1, "log-reader")
         self._look: asyncio.Task[int] | None = None
         self._closed = False
@@ -66,9 +71,17 @@ class SqliteLogReader:
         """See `LogReader.first`."""
         return await self._run(self._first)
 
+    async def ends(self) -> Ends | None:
+        """See `LogReader.ends`."""
+        return await self._run(self._ends)
+
+    async def identity(self) -> tuple[str, int] | None:
+        """See `LogReader.identity`."""
+        return await self._run(self._identity)
+
     async def wait(self, end: int) -> None:
         """See `LogReader.wait`. All who wait share one look at the files every 20 ms."""
-        last = await self.end()
+        last = await self._run(self._reach)
         while last <= end:
             if self._look is None or self._look.done():
                 self._look = asyncio.create_task(self._look_soon())
@@ -77,6 +90,14 @@ class SqliteLogReader:
     async def offset_at(self, at: int) -> int:
         """See `LogReader.offset_at`."""
         return await self._run(self._offset_at, at)
+
+    async def offset_before(self, at: int) -> int:
+        """See `LogReader.offset_before`."""
+        return await self._run(self._offset_before, at)
+
+    async def offset_of_age(self, age: float) -> int:
+        """See `LogReader.offset_of_age`."""
+        return await self._run(self._offset_of_age, age)
 
     async def appended_at(self, offset: int) -> int | None:
         """See `LogReader.appended_at`."""
@@ -115,21 +136,16 @@ class SqliteLogReader:
 
     async def _look_soon(self) -> int:
         await self._clock.sleep(_POLL)
-        return await self.end()
+        return await self._run(self._reach)
 
     def _read(self, start: int, max_bytes: int) -> list[Block]:
-        self._files.refresh()
         blocks: list[Block] = []
         size = 0
-        try:
-            for stored in self._files.blocks(number_of(start)):
-                blocks.append(stored.block)
-                size += stored.size
-                if size >= max_bytes:
-                    break
-        except StoreError:
-            if not blocks:
-                raise  # otherwise the next read, which begins there, tells
+        for stored in self._stretches.read(number_of(start)):
+            blocks.append(stored.block)
+            size += stored.size
+            if size >= max_bytes:
+                break
         return blocks
 
     def _get(self, offset: int) -> Record | None:
@@ -142,49 +158,65 @@ class SqliteLogReader:
     def _find(self, key: bytes, low: int, high: int) -> Record | None:
         """Look for a key in the blocks `low <= number < high`, the newest first."""
         self._files.refresh()
-        needle = self._digest(key).to_bytes(8, "little")
-        for segment in reversed(self._files.holding(low, high)):
-            db = self._files.database(segment)
-            if db is None:
-                continue
-            with failures_of(segment.path):
-                numbers = db.execute(
-                    "SELECT number FROM block WHERE number >= ? AND number < ? AND instr(hashes, ?)"
-                    " ORDER BY number DESC",
-                    (low, high, needle),
-                ).fetchall()
-            for (number,) in numbers:
+        for opened in self._files.opened_backwards(high):
+            if opened.segment not in self._files.holding(low, high):
+                break
+            needle = self._digest(key, seed_of(opened.meta.secret)).to_bytes(8, "little")
+            for number in reversed(find_hash(opened, low, high, needle)):
                 stored = self._files.block(number)
                 for record in reversed(stored.block.records) if stored else ():
                     if record.key == key:
                         return record
         return None
 
+    def _reach(self) -> int:
+        return offset_of(self._stretches.reach(), 0)
+
     def _end(self) -> int:
+        ends = self._files.ends()
         self._files.refresh()
-        for segment in reversed(self._files.segments):
-            db = self._files.database(segment)
-            if db is None:
-                continue
-            with failures_of(segment.path):
-                (last,) = db.execute("SELECT max(number) FROM block").fetchone()
-            return offset_of(segment.first if last is None else last + 1, 0)
-        return 0
+        return offset_of(self._stretches.end(ends).following, 0)
 
     def _first(self) -> int:
+        end = number_of(self._end())
+        return offset_of(self._stretches.first(end), 0)
+
+    def _ends(self) -> Ends | None:
         self._files.refresh()
-        for segment, db in self._files.databases():
-            with failures_of(segment.path):
-                head = read_head(db)
-            if head is not None:
-                return offset_of(head.number, 0)
-        return self._end()
+        return self._files.ends()
+
+    def _identity(self) -> tuple[str, int] | None:
+        self._files.refresh()
+        newest = self._files.newest()
+        return (newest.meta.identity, newest.meta.epoch) if newest is not None and newest.meta.identity else None
 
     def _offset_at(self, at: int) -> int:
         self._files.refresh()
-        for segment, db in self._files.databases():
-            with failures_of(segment.path):
-                number = search(db, "appended_at", at)
+        for opened in self._files.opened():
+            number = first_since(opened, at)
+            if number is not None:
+                return offset_of(number, 0)
+        return self._end()
+
+    def _offset_before(self, at: int) -> int:
+        self._files.refresh()
+        for opened in self._files.opened_backwards():
+            number = last_before(opened, at)
+            if number is not None:
+                return offset_of(number + 1, 0)
+        return self._first()
+
+    def _offset_of_age(self, age: float) -> int:
+        ends = self._files.ends()
+        self._files.refresh()
+        newest = self._files.newest()
+        if newest is None:
+            return self._end()
+        # As it was last written down: nobody but the writer can tell a time that passed from a clock that was set.
+        now = max(read_tail(newest).ticks, 0 if ends is None else ends.ticks)
+        oldest = now - round(age * MICROSECONDS)
+        for opened in self._files.opened():
+            number = first_of_ticks(opened, oldest)
             if number is not None:
                 return offset_of(number, 0)
         return self._end()
@@ -192,43 +224,30 @@ class SqliteLogReader:
     def _appended_at(self, offset: int) -> int | None:
         self._files.refresh()
         number = number_of(offset)
-        query = "SELECT appended_at FROM block WHERE number >= ? ORDER BY number LIMIT 1"
-        for segment, db in self._files.databases(number):
-            with failures_of(segment.path):
-                row: tuple[int] | None = db.execute(query, (number,)).fetchone()
+        for opened in self._files.opened(number):
+            row = next(rows(opened, "appended_at", number, at_once=1), None)
             if row is not None:
-                return row[0]
+                return int(row[1])
         return None
 
     def _count_from(self, offset: int) -> int:
+        ends = self._files.ends()
         self._files.refresh()
-        number = number_of(offset)
-        before: int | None = None
-        total = 0
-        for segment, db in self._files.databases(number):
-            with failures_of(segment.path):
-                if before is None:
-                    row = db.execute(
-                        "SELECT appended - count FROM block WHERE number >= ? ORDER BY number LIMIT 1", (number,)
-                    ).fetchone()
-                    before = row and row[0]
-                total = read_tail(db, segment).appended
-        return 0 if before is None else total - before
+        end, number = self._stretches.end(ends), number_of(offset)
+        return 0 if number >= end.following else max(0, end.appended - self._stretches.appended_before(number))
 
     def _state(self) -> LogState:
+        ends = self._files.ends()
         self._files.refresh()
-        head: Head | None = None
-        tail = NOTHING
-        for segment, db in self._files.databases():
-            with failures_of(segment.path):
-                head = head or read_head(db)
-                tail = read_tail(db, segment)
+        end = self._stretches.end(ends)
+        heads = (read_head(opened) for opened in self._files.opened())
+        head = next((head for head in heads if head is not None), None)
         return LogState(
-            appended=tail.appended,
-            duplicates=tail.duplicates,
-            kept=tail.appended - head.before if head else 0,
+            appended=end.appended,
+            duplicates=end.duplicates,
+            kept=max(0, end.appended - self._stretches.begin().appended),
             first_at=head and head.at,
-            last_at=head and tail.last_at,
+            last_at=end.last_at if head else None,
             size=sum(map(size_of, self._files.segments)),
             segments=len(self._files.segments),
         )

@@ -1,40 +1,27 @@
 """The files of a log: one SQLite file a segment, named by the first block number that it may hold.
 
-    REGION/log/writer.lock
-    REGION/log/000000000000000.db      a sealed segment
-    REGION/log/000000000004821.db      the newest, which is written
-
-Table `block` has a row a group commit. Its counters are totals of the whole log up to and with that block,
-and `meta` has what they were when the segment was begun, so older segments can go without a trace.
+REGION/log/writer.lock
+REGION/log/ends.json                     where the log begins and ends; see ends.py
+REGION/log/000000000000000.db            a sealed segment
+REGION/log/000000000004821.db            the newest, which is written
+REGION/log/000000000000711.db.damaged    one that was the newest and could not be read; nobody looks at it again
 """
 
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Final, NamedTuple
 
-from postroad.errors import StoreError, StoreUnavailable
-from postroad.log.base import offset_of
-
-KIND = "log"
-FORMAT = 1
+from postroad.errors import StoreDamaged, StoreUnavailable
+from postroad.files import sync_folder
 
 _SUFFIX = ".db"
 _COMPANIONS = ("-wal", "-shm")
+_DAMAGED = ".damaged"
 
-_SCHEMA = (
-    "CREATE TABLE meta (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID",
-    """CREATE TABLE block (
-        number INTEGER PRIMARY KEY,
-        appended_at INTEGER NOT NULL, -- microseconds; never lower than the block before
-        count INTEGER NOT NULL,       -- records of this block
-        appended INTEGER NOT NULL,    -- records of the log up to and with this block
-        duplicates INTEGER NOT NULL,  -- repeated entries that were answered, up to and with this block
-        hashes BLOB NOT NULL,         -- 8 bytes a record, little-endian: the hash of its key
-        body BLOB NOT NULL            -- see codec.py
-    )""",
-)
+# What SQLite calls an operational error and does not heal: a table or column that is gone, a file cut short.
+_BROKEN: Final = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR_SHORT_READ}
 
 
 class Segment(NamedTuple):
@@ -42,31 +29,6 @@ class Segment(NamedTuple):
 
     first: int
     path: Path
-
-
-class Tail(NamedTuple):
-    """Where the log ended when this was the newest segment.
-
-    `following` is the number after the last block's. `last` is the offset of the last record, -1 when the
-    segment has none; `last_at` is when it was appended, or the same of the segment before.
-    """
-
-    following: int
-    appended: int
-    duplicates: int
-    last: int
-    last_at: int
-
-
-NOTHING = Tail(following=0, appended=0, duplicates=0, last=-1, last_at=0)
-
-
-class Head(NamedTuple):
-    """The first block of a segment: its number, how many records the log had got before it, and when it came."""
-
-    number: int
-    before: int
-    at: int
 
 
 def list_segments(folder: Path) -> list[Segment]:
@@ -91,6 +53,17 @@ def remove_segment(segment: Segment) -> None:
         path.unlink(missing_ok=True)
 
 
+def set_aside(segment: Segment) -> Path:
+    """Rename a segment and its companions so that it is none any more, durably; returns its new path."""
+    aside = segment.path.with_name(segment.path.name + _DAMAGED)
+    for ending in (*_COMPANIONS, ""):  # the file itself last: until it has gone this can be done again
+        path = segment.path.with_name(segment.path.name + ending)
+        if path.exists():
+            path.rename(aside.with_name(aside.name + ending))
+    sync_folder(segment.path.parent)
+    return aside
+
+
 def size_of(segment: Segment) -> int:
     """Return the bytes of a segment on disk, its write-ahead log included."""
     size = 0
@@ -110,81 +83,22 @@ def wal_size(segment: Segment) -> int:
         return 0
 
 
-def create_tables(db: sqlite3.Connection, tail: Tail, at: int) -> None:
-    """Make an empty file a segment that goes on where `tail` ended; whole or not at all."""
-    meta = {
-        "kind": KIND,
-        "format": FORMAT,
-        "appended": tail.appended,
-        "duplicates": tail.duplicates,
-        "last_at": tail.last_at,
-        "created_at": at,
-    }
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        for statement in _SCHEMA:
-            db.execute(statement)
-        db.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
-        db.execute("COMMIT")
-    except sqlite3.Error:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
-
-
-def read_meta(db: sqlite3.Connection) -> dict[str, int]:
-    """Return the figures of a segment's `meta` table."""
-    return dict(db.execute("SELECT key, value FROM meta WHERE key <> 'kind'"))
-
-
-def read_tail(db: sqlite3.Connection, segment: Segment) -> Tail:
-    """Return where the log ended with this segment."""
-    meta = read_meta(db)
-    row = db.execute(
-        "SELECT number, count, appended, duplicates, appended_at FROM block ORDER BY number DESC LIMIT 1"
-    ).fetchone()
-    if row is None:
-        return Tail(segment.first, meta["appended"], meta["duplicates"], -1, meta["last_at"])
-    number, count, appended, duplicates, last_at = row
-    # `meta` is ahead when the last groups had nothing but duplicates.
-    return Tail(number + 1, appended, max(duplicates, meta["duplicates"]), offset_of(number, count - 1), last_at)
-
-
-def read_head(db: sqlite3.Connection) -> Head | None:
-    """Return the first block of a segment, None when it has none."""
-    row = db.execute("SELECT number, appended - count, appended_at FROM block ORDER BY number LIMIT 1").fetchone()
-    return None if row is None else Head(*row)
-
-
-def search(db: sqlite3.Connection, column: Literal["appended", "appended_at"], least: int) -> int | None:
-    """Return the number of the first block whose `column` is at least `least`, None when there is none.
-
-    Both columns only grow, so this looks at a few blocks and not at all of them.
-    """
-    low, high = db.execute("SELECT min(number), max(number) FROM block").fetchone()
-    if low is None:
-        return None
-    found: int | None = None
-    query = f"SELECT number, {column} FROM block WHERE number >= ? ORDER BY number LIMIT 1"  # noqa: S608 - a Literal
-    while low <= high:
-        number, value = db.execute(query, ((low + high) // 2,)).fetchone()
-        if value >= least:
-            found = number
-            high = (low + high) // 2 - 1
-        else:
-            low = number + 1
-    return found
+def is_damage(error: Exception) -> bool:
+    """Tell whether an error is SQLite's for what is wrong in the file, and will be."""
+    if isinstance(error, sqlite3.OperationalError):
+        return getattr(error, "sqlite_errorcode", None) in _BROKEN
+    return isinstance(error, (sqlite3.Error, StoreDamaged))
 
 
 @contextmanager
 def failures_of(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into ours, with the file they come from."""
+    """Turn SQLite's errors into ours, with the file they come from: `StoreDamaged` for what SQLite finds wrong in the
+    file, `StoreUnavailable` for the rest.
+    """
     try:
         yield
-    except sqlite3.OperationalError as error:
-        raise StoreUnavailable(f"{path}: {error}") from error
     except sqlite3.Error as error:
-        raise StoreError(f"{path}: {error}") from error
+        raise (StoreDamaged if is_damage(error) else StoreUnavailable)(f"{path}: {error}") from error
     except OSError as error:
         raise StoreUnavailable(f"{path}: {error.strerror}") from error
 

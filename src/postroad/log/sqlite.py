@@ -11,8 +11,9 @@ from postroad.errors import StoreUnavailable
 from postroad.files import Connect, Lock, connect_writer, free_bytes
 from postroad.group_commit import GroupCommit
 from postroad.log.base import BLOCK_SPAN, Entry, Receipt, Window
+from postroad.log.digests import Digest
 from postroad.log.options import MIB, LogOptions
-from postroad.log.writer import Digest, LogWriter
+from postroad.log.writer import LogWriter
 
 _MAX_GROUP = 4 * MIB
 # Entries of no size still cost: with this a group of _MAX_GROUP has at most BLOCK_SPAN entries.
@@ -41,19 +42,22 @@ class SqliteLog:
         connect: Connect = connect_writer,
         digest: Digest = xxh3_64_intdigest,
         free: Callable[[Path], int] = free_bytes,
+        known_end: int = 0,
     ) -> "SqliteLog":
         """Open the log in `folder`, or make it. Blocks for about 0.2 s a million ids in the window.
 
-        Raises `StoreLocked`, `StoreVersion`, or `StoreError` when a file is not ours or damaged, and
-        `StoreUnavailable` when the folder can't be used at all. A disk that is full is no error
-        here: the log is not `healthy` then and heals by itself.
+        `known_end` is an offset above all that is known of the log elsewhere: when it ends below, or below what it has
+        written down itself, it goes on above both, in a new epoch. Damage stops nothing, see `opening`.
+
+        Raises `StoreLocked`, `StoreVersion`, and `StoreUnavailable` when the folder can't be used at all. A disk that
+        is full is no error here: the log is not `healthy` then and heals by itself.
         """
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = Lock(folder / "writer.lock")
         except OSError as error:
             raise StoreUnavailable(f"{folder}: {error.strerror}") from error
-        writer = LogWriter(folder, clock, options, connect=connect, digest=digest, free=free)
+        writer = LogWriter(folder, clock, options, connect=connect, digest=digest, free=free, known_end=known_end)
         try:
             writer.open()
         except BaseException:
@@ -85,6 +89,10 @@ class SqliteLog:
     async def retire(self, before: int, age: float) -> int:
         """See `Log.retire`."""
         return await asyncio.to_thread(self._writer.retire, before, age)
+
+    async def record_end(self) -> None:
+        """See `Log.record_end`."""
+        await asyncio.to_thread(self._writer.record_end)
 
     @property
     def queued(self) -> int:

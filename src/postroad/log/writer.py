@@ -8,37 +8,29 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from itertools import chain, pairwise
+from itertools import chain, repeat
 from pathlib import Path
 
 import numpy as np
 
 from postroad.clock import MICROSECONDS, Clock
 from postroad.errors import StoreError, StoreUnavailable
-from postroad.files import Connect, checkpoint, sync_folder
+from postroad.files import Connect, checkpoint
 from postroad.log.active import ActiveSegment
 from postroad.log.base import Entry, Receipt, Window, offset_of
 from postroad.log.blocks import BlockFiles
-from postroad.log.codec import BlockCodec
+from postroad.log.codec import BlockCodec, Stamp
+from postroad.log.digests import Digest, seed_of
 from postroad.log.floor import DiskFloor
+from postroad.log.opening import open_active
 from postroad.log.options import MIB, LogOptions
+from postroad.log.own_time import OwnTime
 from postroad.log.receipts import all_new, sort_out
-from postroad.log.segments import (
-    NOTHING,
-    Head,
-    Segment,
-    Tail,
-    failures_of,
-    list_segments,
-    read_head,
-    read_tail,
-    remove_segment,
-    segment_at,
-    wal_size,
-)
+from postroad.log.recorder import EndsRecorder
+from postroad.log.retention import retire_segments
+from postroad.log.segments import Segment, is_damage, list_segments, segment_at, wal_size
+from postroad.log.stretches import Stretches
 from postroad.log.window import DedupWindow
-
-Digest = Callable[[bytes], int]
 
 _CACHE = 16 * MIB  # decoded blocks kept for duplicates, which come in clusters
 
@@ -46,8 +38,8 @@ _CACHE = 16 * MIB  # decoded blocks kept for duplicates, which come in clusters
 class LogWriter:
     """Writes groups of appends, each as one block. Blocking; `write`, `retire` and `close` exclude each other.
 
-    `digest` maps a key to 64 bits, `free` tells the free bytes of a folder's disk, `connect` opens a
-    segment for writing.
+    `digest` maps a key and a seed to 64 bits, `free` tells the free bytes of a folder's disk, `connect` opens a
+    segment for writing. `known_end` is an offset above all that the log's users know of it.
     """
 
     def __init__(
@@ -59,6 +51,7 @@ class LogWriter:
         connect: Connect,
         digest: Digest,
         free: Callable[[Path], int],
+        known_end: int = 0,
     ) -> None:
         self._folder = folder
         self._clock = clock
@@ -69,7 +62,13 @@ class LogWriter:
         self._lock = threading.Lock()
         self._codec = BlockCodec()
         self._files = BlockFiles(folder, _CACHE)
+        self._known_end = known_end
+        self._time = OwnTime(clock)
+        self._recorder = EndsRecorder(folder, clock, self._time)
+        self._distrusted: Segment | None = None
         self._active: ActiveSegment | None = None
+        self._seed = 0
+        self._owner = b""
         self._next = 0
         self._forget()
 
@@ -80,7 +79,7 @@ class LogWriter:
 
     def window(self) -> Window:
         """Return the dedup window as it is now; may be called from any thread."""
-        return self._window.extent(self._clock.now())
+        return self._window.extent(self._time.now())
 
     def open(self) -> None:
         """Open the files, make the first, and rebuild the dedup window.
@@ -106,27 +105,28 @@ class LogWriter:
 
     def retire(self, before: int, age: float) -> int:
         """Remove segments as `Log.retire` says, from the oldest on. Returns how many records went."""
-        oldest = self._clock.now() - round(age * MICROSECONDS)
-        gone = 0
         with self._lock:
             self._files.refresh()
-            for segment, following in pairwise(self._files.segments):
-                tail, head = self._ends_of(segment)
-                if tail.last >= before or tail.last_at >= oldest:
-                    break
-                with failures_of(segment.path):
-                    remove_segment(segment)
-                    sync_folder(self._folder)
-                gone += tail.appended - head.before if head else 0
-                _, head = self._ends_of(following)
-                if head is not None:
-                    self._window.forget_before(head)
-            self._files.refresh()
+            oldest = self._time.now() - round(age * MICROSECONDS)
+            going = retire_segments(self._files, before, oldest)
+            gone = self._recorder.begin_at(going.first, going.retired) if going is not None else 0
+            if going is not None:
+                self._recorder.write()  # first: readers must not miss what went
+                going.remove(self._folder)
+                self._files.refresh()
+                if going.head is not None:
+                    self._window.forget_before(going.head)
         return gone
+
+    def record_end(self) -> None:
+        """Write down where the log begins and ends, as `Log.record_end` says. Waits for no append."""
+        self._recorder.write(only_news=True)
 
     def close(self) -> None:
         """Close all files, with everything in the segments themselves unless a reader is in the way."""
         with self._lock:
+            with suppress(StoreUnavailable):  # the next start finds the end by itself
+                self.record_end()
             self._files.close()
             self._abandon()
             with suppress(StoreError):
@@ -135,14 +135,14 @@ class LogWriter:
                         with suppress(sqlite3.Error, OSError), closing(self._connect(segment.path)) as db:
                             checkpoint(db)
 
-    def _room(self, active: ActiveSegment) -> ActiveSegment:
+    def _room(self, active: ActiveSegment, ticks: int) -> ActiveSegment:
         """Return the segment that the next block belongs into, which is a new one when the last is full."""
-        now = self._clock.now()
-        if not active.is_full(self._options, now):
+        if not active.is_full(self._options, ticks):
             return active
-        ended = active.tail
-        segment = segment_at(self._folder, ended.following)
-        self._active = ActiveSegment(segment, self._connect, lambda: ended, now)
+        segment = segment_at(self._folder, active.tail.following)
+        meta = active.meta._replace(created_at=self._clock.now(), ticks=ticks)
+        self._active = ActiveSegment(segment, self._connect, active.tail, meta)
+        self._recorder.follow(self._active)
         active.seal()
         self._files.refresh()
         return self._active
@@ -150,10 +150,10 @@ class LogWriter:
     def _append(self, active: ActiveSegment, appends: Sequence[Sequence[Entry]]) -> Sequence[Receipt]:
         entries = list(chain.from_iterable(appends))
         keys = [entry[0] for entry in entries]
-        hashes = np.fromiter(map(self._digest, keys), np.uint64, len(keys))
-        now = max(self._clock.now(), active.tail.last_at)
+        hashes = np.fromiter(map(self._digest, keys, repeat(self._seed)), np.uint64, len(keys))
+        at, ticks = self._clock.now(), max(self._time.now(), active.tail.ticks)
         number = max(self._next, active.tail.following)
-        stored = self._window.find(keys, hashes, now)
+        stored = self._window.find(keys, hashes, active.meta.secret, ticks)
         if not stored and len(set(keys)) == len(keys):
             fresh, receipts = all_new(appends, offset_of(number, 0))
         else:
@@ -163,11 +163,13 @@ class LogWriter:
         duplicates = len(keys) - len(fresh)
         if fresh:
             self._next = number + 1  # before the commit: should it fail, its offsets are not used again
-            body = self._codec.pack(entries)
+            body = self._codec.pack(Stamp(self._owner, number, active.tail.appended + len(fresh), at, ticks), entries)
             packed = hashes.astype("<u8", copy=False).tobytes()
-            self._room(active).store(number, now, count=len(fresh), duplicates=duplicates, hashes=packed, body=body)
+            self._room(active, ticks).store(
+                number, at, ticks, count=len(fresh), duplicates=duplicates, hashes=packed, body=body
+            )
             self._floor.wrote(len(body))
-            self._window.add(number, hashes, now)
+            self._window.add(number, hashes, at=at, now=ticks)
             self._loaded = number + 1
         elif duplicates:
             active.count_duplicates(duplicates)
@@ -177,34 +179,33 @@ class LogWriter:
         """Open the newest segment and bring the dedup window up to what is really stored."""
         self._files.close()
         self._files.refresh()
-        segments = self._files.segments or [segment_at(self._folder, 0)]
-        now = self._clock.now()
-        with failures_of(segments[-1].path):
-            active = ActiveSegment(segments[-1], self._connect, lambda: self._tail_of(segments[:-1]), now)
+        distrusted, self._distrusted = self._distrusted, None
+        active = open_active(
+            self._files,
+            self._connect,
+            self._clock.now(),
+            self._time.go_on,
+            known_end=self._known_end,
+            distrusted=distrusted,
+        )
         try:
             self._files.refresh()
-            self._window.load(self._loaded, active.tail, max(now, active.tail.last_at))
+            self._window.load(self._loaded, active.tail, self._time.now())
+            self._recorder.begin_at(*Stretches(self._files).begin())
+            self._recorder.follow(active)
+            self._recorder.write()
         except BaseException:
             active.close()
             self._forget()
             raise
+        self._seed, self._owner = seed_of(active.meta.secret), active.meta.owner
         self._loaded = active.tail.following
         self._active = active
         return active
 
-    def _tail_of(self, segments: Sequence[Segment]) -> Tail:
-        return self._ends_of(segments[-1])[0] if segments else NOTHING
-
-    def _ends_of(self, segment: Segment) -> tuple[Tail, Head | None]:
-        db = self._files.database(segment)
-        if db is None:
-            raise StoreUnavailable(f"{segment.path}: is gone or empty")
-        with failures_of(segment.path):
-            return read_tail(db, segment), read_head(db)
-
     def _forget(self) -> None:
         """Begin with an empty dedup window, which the next `_reopen` fills."""
-        self._window = DedupWindow(self._files, self._options)
+        self._window = DedupWindow(self._files, self._options, self._digest)
         self._loaded = 0
 
     def _abandon(self) -> None:
@@ -218,6 +219,8 @@ class LogWriter:
         try:
             yield
         except (sqlite3.Error, OSError, StoreError) as error:
+            if self._active is not None and is_damage(error):
+                self._distrusted = self._active.segment
             self._abandon()
             raise StoreUnavailable(
                 str(error) if isinstance(error, StoreError) else f"{self._folder}: {error}"

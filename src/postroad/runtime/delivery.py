@@ -25,6 +25,7 @@ from postroad.destinations.base import BatchLimits, Surroundings
 from postroad.destinations.email_events import without_place
 from postroad.errors import StoreError
 from postroad.layout import delivery_pulse, ingest_pulse, region_files
+from postroad.ledger.base import Quota
 from postroad.ledger.sqlite import SqliteLedger
 from postroad.log.reader import SqliteLogReader
 from postroad.pulse import Pulse, beat, read_pulse
@@ -94,7 +95,8 @@ async def _open_region(
 ) -> AsyncIterator[tuple[Engine, SqliteLedger, SqliteLogReader]]:
     files = region_files(config.server.data_dir, name)
     is_new = not (files.ledger.exists() and files.ledger.stat().st_size)
-    ledger = SqliteLedger.open(files.ledger)
+    quota = config.regions[name].dead_letters
+    ledger = SqliteLedger.open(files.ledger, quota=Quota(quota.rows, quota.bytes))
     log = SqliteLogReader(files.log, clock)
     if is_new:
         await _tell_of_loss(name, log)

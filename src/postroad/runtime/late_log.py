@@ -60,6 +60,11 @@ class LateLog:
             raise StoreUnavailable(self._trouble)
         return await self._log.retire(before, age)
 
+    async def record_end(self) -> None:
+        """See `Log.record_end`. Nothing is written down while the log isn't open."""
+        if self._log is not None:
+            await self._log.record_end()
+
     @property
     def trouble(self) -> str:
         """Why nothing can be appended now; empty when it can."""

@@ -14,12 +14,24 @@ import asyncio
 from postroad.errors import StoreLocked
 from postroad.testing.logs.appending import AppendingConformance
 from postroad.testing.logs.cases import WINDOW_AGE, WINDOW_IDS, LogHarness, entries, read_all
+from postroad.testing.logs.losing import LosingConformance
 from postroad.testing.logs.reading import ReadingConformance
+from postroad.testing.logs.timing import TimingConformance
 
-__all__ = ["WINDOW_AGE", "WINDOW_IDS", "DurableLogConformance", "LogConformance", "LogHarness", "entries", "read_all"]
+__all__ = [
+    "WINDOW_AGE",
+    "WINDOW_IDS",
+    "DurableLogConformance",
+    "LogConformance",
+    "LogHarness",
+    "LosingConformance",
+    "TimingConformance",
+    "entries",
+    "read_all",
+]
 
 
-class LogConformance(AppendingConformance, ReadingConformance):
+class LogConformance(AppendingConformance, ReadingConformance, TimingConformance, LosingConformance):
     """What `Log` and `LogReader` promise while nothing crashes."""
 
 

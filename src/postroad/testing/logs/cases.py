@@ -37,6 +37,14 @@ class LogHarness(Protocol):
         """Let writes succeed again."""
         ...
 
+    async def damage(self, number: int) -> None:
+        """Make a block one that can't be read, for those who have not read it yet."""
+        ...
+
+    async def forget(self) -> None:
+        """Close what is open, as an orderly stop does; `open` and `reader` go on with what is stored."""
+        ...
+
     async def close(self) -> None:
         """Close what is still open."""
         ...

@@ -73,15 +73,6 @@ class ReadingConformance:
         assert [await reader.appended_at(start + 1) for start in starts] == times
         assert await reader.appended_at(end) is None
 
-    async def test_time_never_goes_back(self, harness: LogHarness) -> None:
-        """A machine's clock that is set back does not make a later block an earlier one."""
-        log, reader = await harness.open(), await harness.reader()
-        started = harness.clock.now()
-        await log.append(entries("a"))
-        harness.clock.advance(-1000.0)
-        await log.append(entries("b"))
-        assert [block.appended_at for block in await reader.read(0, 1 << 20)] == [started, started]
-
     async def test_retention(self, harness: LogHarness) -> None:
         """Retiring keeps what is at or beyond the offset, what is young, and the newest; the rest may go."""
         log, reader = await harness.open(), await harness.reader()
