@@ -52,7 +52,7 @@ class AccountCheck:
     `first` is the offset of the log's first kept block: what is below was retired. `lost` are the account's.
     """
 
-    def __init__(self, account: Account, ledger: LedgerReader, first: int, lost: Sequence[Lost]) -> None:
+    def __init__(self, account: Account, ledger: LedgerReader, first: int, lost: Sequence[Lost] = ()) -> None:
         self.account = account
         """Whose books these are."""
         self._ledger = ledger
