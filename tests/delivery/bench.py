@@ -26,7 +26,13 @@ POLICY = RetryPolicy(first=5, factor=3, max_interval=3600, max_age=86400)
 EVERYTHING = Route(names=("hook",), events=None, enabled=True)
 
 
-def entry(message_id: str, *, name: str = "Order Placed", integrations: Mapping[str, bool] | None = None) -> Entry:
+def entry(
+    message_id: str,
+    *,
+    name: str = "Order Placed",
+    kind: Kind | None = None,
+    integrations: Mapping[str, bool] | None = None,
+) -> Entry:
     """Return a track call as the log stores it."""
     members: dict[str, object] = {"type": "track", "event": name, "userId": "ada", "messageId": message_id}
     if integrations is not None:
@@ -34,7 +40,7 @@ def entry(message_id: str, *, name: str = "Order Placed", integrations: Mapping[
     call = Call(
         type=Type.TRACK,
         name=name,
-        kind=None,
+        kind=kind,
         message_id=message_id,
         violations=(),
         notes=(),
