@@ -6,7 +6,8 @@ from typing import Any, Final
 from postroad.contract.calls import Type
 from postroad.contract.email import Kind
 from postroad.contract.limits import BATCH_BYTES, DEPTH, EVENT_BYTES, ITEMS
-from postroad.reference import words
+from postroad.contract.refusals import Error
+from postroad.contract.violations import Code
 from postroad.reference.cards import answer_list, code_card, request_card
 from postroad.reference.fields import field_list, parameter_list
 from postroad.reference.highlight import Chosen
@@ -70,8 +71,8 @@ class Sections:
             unauthorized=self._answer_card("Unauthorized", "401"),
             invalid=self._answer_card("Invalid", "400"),
             unavailable=self._answer_card("Unavailable", "503"),
-            errors=_terms((code, f"{status}. {text}") for code, (status, text) in words.ERRORS.items()),
-            codes=_terms((str(code), text) for code, text in words.CODES.items()),
+            errors=_terms((error.code, f"{error.status}. {error.means}") for error in Error),
+            codes=_terms((code.value, code.means) for code in Code),
             event=f"{EVENT_BYTES // _KIB} KiB",
             batch=f"{BATCH_BYTES // _KIB} KiB",
             items=f"{ITEMS:,}",

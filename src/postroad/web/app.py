@@ -9,8 +9,9 @@ import structlog
 from postroad.clock import Clock
 from postroad.contract.calls import Type
 from postroad.contract.members import excerpt
+from postroad.contract.refusals import Error
 from postroad.errors import StoreUnavailable
-from postroad.web.answers import OK, Answer, Error, Receive, Scope, Send, new_request_id, refuse, respond, unavailable
+from postroad.web.answers import OK, Answer, Receive, Scope, Send, new_request_id, refuse, respond, unavailable
 from postroad.web.browser import CORS, PREFLIGHT, BrowserSettings, project_of
 from postroad.web.ingest import Ingest
 from postroad.web.request import Disconnected, Oversized

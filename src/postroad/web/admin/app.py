@@ -9,13 +9,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from postroad.contract.refusals import Error
 from postroad.errors import StoreError, UsageError
 from postroad.web.admin.asking import as_response
 from postroad.web.admin.dead import DeadApi
 from postroad.web.admin.pages import Pages
 from postroad.web.admin.rejections import RejectionsApi
 from postroad.web.admin.replays import ReplaysApi
-from postroad.web.answers import Answer, Error, refuse, unavailable
+from postroad.web.answers import Answer, refuse, unavailable
 from postroad.web.retry import PATH as RETRY
 from postroad.web.token import AdminToken
 
