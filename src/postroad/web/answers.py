@@ -9,6 +9,7 @@ import itertools
 import os
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import msgspec
@@ -68,11 +69,8 @@ def new_request_id() -> bytes:
 
 async def respond(send: Send, answer: Answer, request_id: bytes) -> None:
     """Send an answer."""
-    headers = [
-        (b"content-type", answer.media),
-        (b"content-length", str(len(answer.body)).encode()),
-        (b"x-request-id", request_id),
-        *answer.headers,
-    ]
+    headers = [(b"x-request-id", request_id), *answer.headers]
+    if answer.status != HTTPStatus.NOT_MODIFIED:  # of which the length would have to be that of what the client has
+        headers[:0] = [(b"content-type", answer.media), (b"content-length", str(len(answer.body)).encode())]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})

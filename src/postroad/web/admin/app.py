@@ -16,7 +16,8 @@ from postroad.web.admin.dead import DeadApi
 from postroad.web.admin.pages import Pages
 from postroad.web.admin.rejections import RejectionsApi
 from postroad.web.admin.replays import ReplaysApi
-from postroad.web.answers import Answer, refuse, unavailable
+from postroad.web.answers import refuse, unavailable
+from postroad.web.reference import Document
 from postroad.web.retry import PATH as RETRY
 from postroad.web.token import AdminToken
 
@@ -29,7 +30,7 @@ def admin_app(
     rejections: RejectionsApi,
     replays: ReplaysApi,
     *,
-    reference: Mapping[str, Answer],
+    reference: Mapping[str, Document],
     token: AdminToken,
 ) -> Starlette:
     """Return the ASGI app: all but `/livez`, `/readyz` and the reference needs `Authorization: Bearer TOKEN`."""
@@ -45,7 +46,7 @@ def admin_app(
         routes=[
             Route("/livez", pages.livez),
             Route("/readyz", pages.readyz),
-            *(Route(path, _always(page)) for path, page in reference.items()),
+            *(Route(path, _read(document)) for path, document in reference.items()),
             closed("/metrics", pages.metrics),
             closed("/api/status", pages.status),
             closed("/api/dead", dead.list),
@@ -63,9 +64,9 @@ def admin_app(
     )
 
 
-def _always(page: Answer) -> Endpoint:
-    async def answer(_request: Request) -> Response:
-        return as_response(page)
+def _read(document: Document) -> Endpoint:
+    async def answer(request: Request) -> Response:
+        return as_response(document.answer(dict(request.headers.raw)))
 
     return answer
 
