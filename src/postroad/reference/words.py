@@ -1,11 +1,10 @@
-"""What each member and code means, in a sentence: the types say the rest, and `contract/email.py` what events mean."""
+"""What each member means, in a sentence: the types say the rest, and `contract/email.py` what events mean."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
 from postroad.contract.calls import Type
-from postroad.contract.violations import Code
 
 MEMBERS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -56,38 +55,3 @@ CALLS: Final[Mapping[Type, tuple[str, str]]] = MappingProxyType(
     }
 )
 """Title and first sentence of each call."""
-
-CODES: Final[Mapping[Code, str]] = MappingProxyType(
-    {
-        Code.REQUIRED: "A member that the call needs is missing, null or empty.",
-        Code.WRONG_TYPE: "A member has another JSON type than it should.",
-        Code.BAD_TIMESTAMP: "`timestamp` is neither ISO 8601 nor whole milliseconds.",
-        Code.TYPE_MISMATCH: "The body's `type` says another call than the path.",
-        Code.KEY_MISMATCH: "A `writeKey` in the body is no key of the source that the call was taken for.",
-        Code.NOT_JSON: "The body is not JSON in UTF-8.",
-        Code.NOT_AN_OBJECT: "The body is JSON, but not an object.",
-        Code.TOO_DEEP: "Objects and lists are nested too deeply.",
-        Code.TOO_LARGE: "The event or the body is over the limit.",
-        Code.NO_IDENTITY: "The call names nobody.",
-        Code.NO_EVENT_NAME: "A track call without the name of its event.",
-        Code.NOT_A_BATCH: "`batch` is missing, empty, too long or not a list.",
-        Code.UNKNOWN_TYPE: "A call in a batch doesn't say which of the six it is.",
-        Code.BAD_ENCODING: "`Content-Encoding` is unknown, or the body is not what it says.",
-        Code.KEY_MISSING: "No write key came with the request.",
-        Code.KEY_UNKNOWN: "The write key belongs to no source here.",
-        Code.KEY_OF_OTHER_REGION: "The write key belongs to another region than this server's.",
-    }
-)
-"""What `code` in `meta.details` means."""
-
-ERRORS: Final[Mapping[str, tuple[int, str]]] = MappingProxyType(
-    {
-        "invalid": (400, "The request breaks the contract. Sending it again unchanged can't help."),
-        "unauthorized": (401, "The write key is missing, unknown, or of another region."),
-        "not_found": (404, "There is nothing at this path."),
-        "method_not_allowed": (405, "The path exists, but not for this method; `Allow` names those it has."),
-        "unavailable": (503, "Nothing could be stored just now. Send it again after `Retry-After` seconds."),
-        "internal": (500, "A bug of ours. Tell us the `X-Request-Id`."),
-    }
-)
-"""What `code` at the top of an error body means, with the status it comes with."""

@@ -84,7 +84,7 @@ def _admin(
         DeadApi(dead, clock),
         RejectionsApi(rejections, IngestDoor(config.server, token).retry),
         ReplaysApi(replays),
-        reference=reference_pages(servers_of(config)),
+        reference=reference_pages(servers_of(config), takes_calls=False),
         token=token,
     )
 

@@ -6,8 +6,9 @@ from typing import Final
 
 from postroad.contract.batch import Batch, Item, decode_items, open_batch
 from postroad.contract.decode import Call, Unusable
+from postroad.contract.refusals import Error
 from postroad.contract.violations import Problem
-from postroad.web.answers import OK, Answer, Error, counted, refuse
+from postroad.web.answers import OK, Answer, counted, refuse
 from postroad.web.keeping import Keeper, Refusable, Taken
 
 _AT_ONCE: Final = 250

@@ -10,9 +10,10 @@ from postroad.clock import Clock
 from postroad.contract.calls import Type
 from postroad.contract.decode import Unusable, decode
 from postroad.contract.limits import EVENT_BYTES, LENIENT_BATCH_BYTES
+from postroad.contract.refusals import Error
 from postroad.contract.violations import Code, Problem
 from postroad.errors import StoreUnavailable
-from postroad.web.answers import OK, Answer, Error, Receive, Scope, counted, refuse, unavailable
+from postroad.web.answers import OK, Answer, Receive, Scope, counted, refuse, unavailable
 from postroad.web.batches import Batches
 from postroad.web.inflate import inflate
 from postroad.web.keeping import Keeper, Refusable, RegionStores, Taken, size_of

@@ -14,10 +14,11 @@ from postroad.clock import Clock
 from postroad.contract.batch import decode_items, open_batch
 from postroad.contract.calls import PATHS
 from postroad.contract.decode import Call, Unusable, decode
+from postroad.contract.refusals import Error
 from postroad.contract.violations import Code, Problem
 from postroad.errors import StoreUnavailable
 from postroad.rejections import Rejection, Rejections, RejectionsReader
-from postroad.web.answers import Answer, Error, refuse, unavailable
+from postroad.web.answers import Answer, refuse, unavailable
 from postroad.web.keeping import Keeper, Taken
 from postroad.web.keyring import ApiSource
 from postroad.web.request import Oversized

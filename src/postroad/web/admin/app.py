@@ -9,13 +9,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from postroad.contract.refusals import Error
 from postroad.errors import StoreError, UsageError
 from postroad.web.admin.asking import as_response
 from postroad.web.admin.dead import DeadApi
 from postroad.web.admin.pages import Pages
 from postroad.web.admin.rejections import RejectionsApi
 from postroad.web.admin.replays import ReplaysApi
-from postroad.web.answers import Answer, Error, refuse, unavailable
+from postroad.web.answers import refuse, unavailable
+from postroad.web.reference import Document
 from postroad.web.retry import PATH as RETRY
 from postroad.web.token import AdminToken
 
@@ -28,7 +30,7 @@ def admin_app(
     rejections: RejectionsApi,
     replays: ReplaysApi,
     *,
-    reference: Mapping[str, Answer],
+    reference: Mapping[str, Document],
     token: AdminToken,
 ) -> Starlette:
     """Return the ASGI app: all but `/livez`, `/readyz` and the reference needs `Authorization: Bearer TOKEN`."""
@@ -44,7 +46,7 @@ def admin_app(
         routes=[
             Route("/livez", pages.livez),
             Route("/readyz", pages.readyz),
-            *(Route(path, _always(page)) for path, page in reference.items()),
+            *(Route(path, _read(document)) for path, document in reference.items()),
             closed("/metrics", pages.metrics),
             closed("/api/status", pages.status),
             closed("/api/dead", dead.list),
@@ -62,9 +64,9 @@ def admin_app(
     )
 
 
-def _always(page: Answer) -> Endpoint:
-    async def answer(_request: Request) -> Response:
-        return as_response(page)
+def _read(document: Document) -> Endpoint:
+    async def answer(request: Request) -> Response:
+        return as_response(document.answer(dict(request.headers.raw)))
 
     return answer
 

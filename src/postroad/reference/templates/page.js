@@ -5,12 +5,12 @@
   root.classList.add("js");
 
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
-  const chosen = { server: "", key: "", strict: true };
+  const chosen = { server: "", host: "", key: "", strict: true };
   let language = "curl";
 
   // What stands in quotes in a snippet has to stay a string of that language.
   const quoted = (text, panel) => {
-    if (panel === "curl") return text.replaceAll("'", "'\\''");
+    if (panel === "curl" || panel === "sh") return text.replaceAll("'", "'\\''");
     return panel ? JSON.stringify(text).slice(1, -1) : text;
   };
 
@@ -24,9 +24,24 @@
 
   const readSetup = (form) => {
     chosen.server = form.elements.server.value;
+    chosen.host = chosen.server.replace(/^.*?:\/\//, "");
     chosen.key = form.elements.key.value.trim();
     chosen.strict = form.elements.strict.checked;
     fill();
+  };
+
+  // The address that the reader has opened goes first, if it takes calls, whether it is configured or not. The browser
+  // knows it; the server is not asked, so that the page is the same for everybody.
+  const putOwnFirst = (select) => {
+    const places = document.querySelector("#servers .places");
+    const rows = all("li", places);
+    const known = [...select.options].findIndex((option) => option.value === location.origin);
+    const option = select.options[known] ?? new Option("This address", location.origin);
+    const row = rows[known] ?? element("li", "");
+    if (known < 0) row.append(element("span", "This address, for any region's keys"), element("code", location.origin));
+    select.prepend(option);
+    places.prepend(row);
+    select.value = location.origin;
   };
 
   const show = (card, name) => {
@@ -68,7 +83,7 @@
 
   // `innerText` leaves out the strict mode line while it is hidden.
   const copy = async (button) => {
-    const code = button.closest(".card").querySelector(".panel.shown code");
+    const code = button.closest(".card").querySelector(".panel.shown code, :scope > pre code");
     try {
       await navigator.clipboard.writeText(code.innerText);
       button.textContent = "Copied";
@@ -167,15 +182,16 @@
     const setup = document.querySelector(".setup");
     const menu = document.querySelector(".menu");
     const open = (wanted) => menu.setAttribute("aria-expanded", String(wanted));
+    if (setup.elements.server.hasAttribute("data-own")) putOwnFirst(setup.elements.server);
     readSetup(setup);
     setup.addEventListener("input", () => readSetup(setup));
     setup.addEventListener("submit", (event) => event.preventDefault());
     document.querySelector(".theme").addEventListener("click", theme);
     menu.addEventListener("click", () => open(menu.getAttribute("aria-expanded") !== "true"));
     document.querySelector("#contents").addEventListener("click", (event) => { if (event.target.closest("a")) open(false); });
+    for (const button of all(".copy")) button.addEventListener("click", () => copy(button));
     for (const card of all(".request")) {
       show(card, language);
-      card.querySelector(".copy").addEventListener("click", (event) => copy(event.currentTarget));
       const tabs = card.querySelector(".tabs");
       tabs.addEventListener("keydown", step);
       tabs.addEventListener("click", (event) => {
