@@ -12,6 +12,7 @@ from postroad.cli.client import Unreachable, get
 from postroad.clock import Clock
 from postroad.config import FirstStart
 from postroad.config.defaults import KEY_FILE, TOKEN_FILE
+from postroad.config.loading import FILE_HERE
 from postroad.config.model import Config
 from postroad.web.local import ingest_url, url_of
 
@@ -34,11 +35,17 @@ def banner(start: FirstStart, file: Path | None) -> str:
         f"  ingest       {ingest_url(server)}",
         f"  admin        {url_of(server.admin_bind)} (the token is in {server.data_dir / TOKEN_FILE})",
         f"  data         {server.data_dir.absolute()}",
-        f"  settings     {file or 'the defaults; --config FILE to set your own'}",
+        f"  settings     {_settings(file)}",
     ]
     if start.created:
         lines.append(f"  write key    {start.key} (shown this once; kept in {server.data_dir / KEY_FILE})")
     return "\n".join([*lines, "", "Try it:", "", _curl(start), ""])
+
+
+def _settings(file: Path | None) -> str:
+    if file is None:
+        return "the defaults; --config FILE to set your own"
+    return f"./{file} (found in this folder)" if file == FILE_HERE else str(file)
 
 
 async def tell_ready(config: Config, clock: Clock) -> None:

@@ -9,6 +9,7 @@ from postroad.cli.stores import open_stores
 from postroad.clock import MICROSECONDS, Clock, SystemClock
 from postroad.config import Config
 from postroad.config.units import write_duration
+from postroad.inspection.destinations import WHY_HELD
 from postroad.inspection.status import DestinationStatus, RegionStatus, RegionView
 from postroad.rejections import Count
 
@@ -33,6 +34,7 @@ async def _look(config: Config, clock: Clock) -> Sequence[_Looked]:
                     stores.region,
                     config.server.data_dir,
                     config.regions[stores.region].disk_floor,
+                    configured=config.destinations_in(stores.region),
                     log=stores.log,
                     ledger=stores.ledger,
                     clock=clock,
@@ -74,7 +76,8 @@ def _tell(region: RegionStatus, rejections: Mapping[str, Count], clock: Clock) -
     say("")
     explained = [place for place in region.destinations if place.state != _in_a_word(place)]
     for place in explained:
-        say(f"{place.id}: {place.state}")
+        back = f"; about {size(place.log_bytes)} of the log are kept for it" if place.state == WHY_HELD else ""
+        say(f"{place.id}: {place.state}{back}")
     if explained:
         say("")
 

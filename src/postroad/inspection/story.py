@@ -19,7 +19,7 @@ MEANINGS: Final = {
     Outcome.DROPPED: "given up for good by the operator",
     Outcome.EXPIRED: "not delivered before retention removed it",
     Outcome.ERASED: "removed by a privacy request",
-    Outcome.ABANDONED: "not delivered when the destination was removed",
+    Outcome.ABANDONED: "not delivered when the destination was abandoned",
     Outcome.FILTERED_INTEGRATIONS: "filtered: its `integrations` keep it from here",
     Outcome.FILTERED_EVENTS: "filtered: its name is not in the destination's `events`",
     Outcome.FILTERED_DISABLED: "filtered: the destination was not enabled",

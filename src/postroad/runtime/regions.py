@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Final, NamedTuple
 
 import structlog
@@ -53,7 +53,7 @@ async def open_regions(config: Config, clock: Clock) -> AsyncIterator[dict[str, 
             ledger = SqliteLedgerReader(files.ledger)
             stack.push_async_callback(ledger.close)
             destinations = config.destinations_in(name)
-            await _announce(files, destinations, clock)
+            await _announce(files, destinations, config.former_ids_in(name), clock)
             regions[name] = OpenRegion(files, settings, bool(destinations), log, rejections, rejected, ledger)
         yield regions
 
@@ -77,11 +77,13 @@ def _quotas(region: Region) -> Quotas:
     )
 
 
-async def _announce(files: RegionFiles, destinations: Iterable[str], clock: Clock) -> None:
+async def _announce(
+    files: RegionFiles, destinations: Iterable[str], former_ids: Mapping[str, str], clock: Clock
+) -> None:
     """Say, before anything comes, which destinations are owed what comes from now on."""
     reader = SqliteLogReader(files.log, clock)
     try:
-        announce(files.announced, destinations, await reader.end())
+        announce(files.announced, destinations, await reader.end(), former_ids)
     except OSError as error:  # a disk that is full: an event that is refused is owed to nobody
         logger = structlog.get_logger("postroad.log")
         logger.warning("new destinations can't be written down", file=str(files.announced), reason=str(error.strerror))
