@@ -54,6 +54,9 @@ class GivingUp:
             except StoreError as error:
                 self._logger.warning("what is given up can't be written down now", reason=str(error))
                 await self._clock.sleep(_AGAIN_AFTER)
+            except Exception:  # it delivers nothing: no bug in it may stop who does
+                self._logger.exception("what is given up could not be written down; it is tried again")
+                await self._clock.sleep(EXPIRE_EVERY)
             else:
                 await self._alarm.wait(EXPIRE_EVERY)
 

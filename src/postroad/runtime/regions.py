@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -56,7 +56,8 @@ async def open_regions(config: Config, clock: Clock) -> AsyncIterator[dict[str, 
         for name, settings in config.regions.items():
             files = region_files(config.server.data_dir, name)
             destinations = config.destinations_in(name)
-            log = LateLog(partial(_open_log, files, settings, clock), partial(_announce, files, destinations, clock))
+            announcing = partial(_announce, files, destinations, config.former_ids_in(name), clock)
+            log = LateLog(partial(_open_log, files, settings, clock), announcing)
             await log.open()
             stack.push_async_callback(log.close)
             rejections = Rejections.open(files.rejections, _quotas(settings))
@@ -101,11 +102,13 @@ def _quotas(region: Region) -> Quotas:
     )
 
 
-async def _announce(files: RegionFiles, destinations: Iterable[str], clock: Clock) -> None:
+async def _announce(
+    files: RegionFiles, destinations: Iterable[str], former_ids: Mapping[str, str], clock: Clock
+) -> None:
     """Say, before anything comes, which destinations are owed what comes from now on."""
     reader = SqliteLogReader(files.log, clock)
     try:
-        announce(files.announced, destinations, await reader.end())
+        announce(files.announced, destinations, await reader.end(), former_ids)
     finally:
         await reader.close()
 

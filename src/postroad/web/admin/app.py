@@ -1,6 +1,6 @@
 """The admin address: its routes, who may use them, and what an error looks like."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
 from starlette.applications import Starlette
@@ -13,6 +13,7 @@ from postroad.contract.refusals import Error
 from postroad.errors import StoreError, UsageError
 from postroad.web.admin.asking import as_response
 from postroad.web.admin.dead import DeadApi
+from postroad.web.admin.destinations import DestinationsApi
 from postroad.web.admin.pages import Pages
 from postroad.web.admin.rejections import RejectionsApi
 from postroad.web.admin.replays import ReplaysApi
@@ -29,6 +30,7 @@ def admin_app(
     dead: DeadApi,
     rejections: RejectionsApi,
     replays: ReplaysApi,
+    destinations: DestinationsApi,
     *,
     reference: Mapping[str, Document],
     token: AdminToken,
@@ -44,9 +46,7 @@ def admin_app(
 
     return Starlette(
         routes=[
-            Route("/livez", pages.livez),
-            Route("/readyz", pages.readyz),
-            *(Route(path, _read(document)) for path, document in reference.items()),
+            *_open(pages, reference),
             closed("/metrics", pages.metrics),
             closed("/api/status", pages.status),
             closed("/api/dead", dead.list),
@@ -56,12 +56,20 @@ def admin_app(
             closed("/api/replays", replays.list),
             closed("/api/replays", replays.open, "POST"),
             closed("/api/replays/{region}/{number:int}/stop", replays.stop, "POST"),
+            closed("/api/destinations", destinations.list),
+            closed("/api/destinations/{region}/{name}/abandon", destinations.abandon, "POST"),
             closed("/api/rejections", rejections.list),
             closed("/api/rejections/{region}/{id:int}", rejections.show),
             closed(RETRY, rejections.retry, "POST"),
         ],
         exception_handlers=_ANSWERS,
     )
+
+
+def _open(pages: Pages, reference: Mapping[str, Document]) -> Sequence[Route]:
+    """What anybody may ask."""
+    health = [Route("/livez", pages.livez), Route("/readyz", pages.readyz)]
+    return [*health, *(Route(path, _read(document)) for path, document in reference.items())]
 
 
 def _read(document: Document) -> Endpoint:
