@@ -133,7 +133,7 @@ def _read_timestamp(name: str, value: Raw, reading: Reading) -> None:
         return
     text = from_milliseconds(int(raw)) if _INTEGER.fullmatch(raw) else None
     if text is None:
-        message = f"is neither ISO 8601 nor integer milliseconds: {excerpt(value)}"
+        message = f"is neither a date-time of RFC 3339 nor integer milliseconds: {excerpt(value)}"
         reading.problems.append(Problem(name, Code.BAD_TIMESTAMP, message))
     else:
         reading.members.timestamp = text

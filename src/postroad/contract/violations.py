@@ -17,7 +17,7 @@ class Code(StrEnum):
     WRONG_TYPE = "wrong_type"
     """A member has another JSON type than the contract gives it."""
     BAD_TIMESTAMP = "bad_timestamp"
-    """`timestamp` is not ISO 8601 and not integer milliseconds; the time of receipt is used."""
+    """A time is neither RFC 3339 nor one of the forms beside it; for a bad `timestamp` the time of receipt is used."""
     TYPE_MISMATCH = "type_mismatch"
     """The body's `type` contradicts the path; the path wins."""
     KEY_MISMATCH = "key_mismatch"
