@@ -6,11 +6,10 @@ import msgspec
 from msgspec import Raw
 
 from postroad.contract.limits import DEPTH
+from postroad.contract.split import depth_of
 from postroad.contract.violations import Code, Problem
 
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
-# Possessive, and an open string takes the rest: never a second look at the same byte.
-_TOKENS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 # As far as a surrogate that is not the first of a pair, over pairs and all other escapes.
 _HALF = re.compile(
     rb"(?:[^\\]++|\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\(?!u[dD][89a-fA-F]).)*+\\(u[dD][89a-fA-F][0-9a-fA-F]{2})",
@@ -34,7 +33,7 @@ def check_encoding(body: bytes, what: str = "the body") -> Problem | None:
 
 def check_depth(body: bytes, most: int = DEPTH) -> Problem | None:
     """Return what is wrong with a body that is nested more than `most` deep."""
-    if body.count(b"{") + body.count(b"[") > most and _depth(body) > most:
+    if body.count(b"{") + body.count(b"[") > most and depth_of(body) > most:
         return _too_deep()
     return None
 
@@ -66,15 +65,3 @@ def _reason(body: bytes, error: msgspec.DecodeError) -> str:
     if half is not None:
         return f"a text holds half a character, {half[1].decode()}; it was cut in the middle of a surrogate pair"
     return str(error).removeprefix("JSON is malformed: ")
-
-
-def _depth(body: bytes) -> int:
-    depth = deepest = 0
-    for token in _TOKENS.finditer(body):
-        first = body[token.start()]
-        if first in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif first in b"]}":
-            depth -= 1
-    return deepest

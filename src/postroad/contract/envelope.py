@@ -50,6 +50,10 @@ _SHARED: Final = ("context", "integrations")
 _ALL: Final = ("All", "all")
 _NOBODY: Final = Raw(b"false")
 _TEXTS: Final = ("sentAt", "writeKey")
+_CROWDED: Final = 8
+"""Bytes for each comma in a large body below which its items are counted while they are split: the decoder would first
+make an object of each, and there may be millions.
+"""
 _MOST: Final = ITEMS
 _AT_ONCE: Final = 250
 
@@ -95,7 +99,11 @@ def _open(body: bytes) -> Steps:
         body.decode()
         envelope = _ENVELOPE.decode(body)
         _demand_list(envelope)
-        items: Sequence[Raw | bytes] = _LIST.decode(envelope.batch)
+        items: Sequence[Raw | bytes]
+        if len(body) > BATCH_BYTES and body.count(b",") > len(body) // _CROWDED:
+            items = yield from _items(bytes(envelope.batch))
+        else:
+            items = _LIST.decode(envelope.batch)
     except _UNREADABLE:
         envelope = yield from _take_apart(body, problems)
         _demand_list(envelope)

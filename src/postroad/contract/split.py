@@ -65,6 +65,16 @@ def pieces(text: bytes, brackets: bytes) -> Iterator[bytes | None]:
     raise Unbalanced
 
 
+def depth_of(text: bytes) -> int:
+    """Return how deep the brackets of a text are nested, balanced or not. Takes time linear in the bytes."""
+    values = np.frombuffer(text, np.uint8)
+    deepest, before = 0, _Before()
+    for start in range(0, len(text), _STRETCH):
+        _, levels, before = _measure(values[start : start + _STRETCH], before)
+        deepest = max(deepest, int(levels.max()))
+    return deepest
+
+
 def member_of(piece: bytes) -> tuple[str | None, bytes]:
     """Return the name and the value of a piece of an object, the value unread; no name if it can't be read."""
     found = _MEMBER.fullmatch(piece)
@@ -76,16 +86,29 @@ def member_of(piece: bytes) -> tuple[str | None, bytes]:
         return None, piece
 
 
+class _Stretch(NamedTuple):
+    """A part of a text: which bytes are in no string, the level after each, and what it leaves behind."""
+
+    outside: NDArray[np.bool_]
+    levels: NDArray[np.int32]
+    after: _Before
+
+
 def _cuts(values: NDArray[np.uint8], before: _Before) -> tuple[NDArray[np.intp], _Before]:
     """Return where the commas on the first level are and where it ends, and what this stretch leaves behind."""
+    outside, levels, after = _measure(values, before)
+    commas = (values == _COMMA) & (levels == 1)
+    ends = (_LEVELS[values] < 0) & (levels == 0)
+    return np.flatnonzero((commas | ends) & outside), after
+
+
+def _measure(values: NDArray[np.uint8], before: _Before) -> _Stretch:
     escaped, leaves_escaped = _escaped(values, before.escaped)
     quotes = (values == _QUOTE) & ~escaped
     quoted = (np.add.accumulate(quotes, dtype=np.uint8) ^ before.quoted) & 1
-    steps = _LEVELS[values] * (quoted == 0)
-    levels = np.add.accumulate(steps, dtype=np.int32) + before.level
-    commas = (values == _COMMA) & (quoted == 0) & (levels == 1)
-    cuts = np.flatnonzero(commas | ((steps < 0) & (levels == 0)))
-    return cuts, _Before(int(levels[-1]), int(quoted[-1]), leaves_escaped)
+    outside = quoted == 0
+    levels = np.add.accumulate(_LEVELS[values] * outside, dtype=np.int32) + before.level
+    return _Stretch(outside, levels, _Before(int(levels[-1]), int(quoted[-1]), leaves_escaped))
 
 
 def _escaped(values: NDArray[np.uint8], first: bool) -> tuple[NDArray[np.bool_], bool]:  # noqa: FBT001  # a value, no switch
