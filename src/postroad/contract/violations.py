@@ -24,7 +24,7 @@ class Code(StrEnum):
     """The body's `writeKey` is no key of the source that the call is taken for, by its header or its first key."""
 
     NOT_JSON = "not_json"
-    """The body is not JSON text in UTF-8."""
+    """The body, an item of a batch, or a member beside the items is not JSON text in UTF-8."""
     NOT_AN_OBJECT = "not_an_object"
     """The body is JSON, but not an object."""
     TOO_DEEP = "too_deep"

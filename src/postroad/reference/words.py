@@ -94,7 +94,7 @@ CODES: Final[Mapping[Code, str]] = MappingProxyType(
         Code.BAD_TIMESTAMP: "A time is not RFC 3339; `timestamp` may also have no zone, or be whole milliseconds.",
         Code.TYPE_MISMATCH: "The body's `type` says another call than the path.",
         Code.KEY_MISMATCH: "A `writeKey` in the body is no key of the source that the call was taken for.",
-        Code.NOT_JSON: "The body is not JSON in UTF-8.",
+        Code.NOT_JSON: "The body, a call in a batch, or a member beside the calls is not JSON in UTF-8.",
         Code.NOT_AN_OBJECT: "The body is JSON, but not an object.",
         Code.TOO_DEEP: "Objects and lists are nested too deeply.",
         Code.TOO_LARGE: "The event or the body is over the limit.",
