@@ -25,11 +25,14 @@ class Code(StrEnum):
 
     REQUIRED = "required", "A member that the call needs is missing, null or empty."
     WRONG_TYPE = "wrong_type", "A member has another JSON type than it should."
-    BAD_TIMESTAMP = "bad_timestamp", "`timestamp` is neither ISO 8601 nor whole milliseconds."
+    BAD_TIMESTAMP = (
+        "bad_timestamp",
+        "A time is not RFC 3339; `timestamp` may also have no zone, or be whole milliseconds.",
+    )
     TYPE_MISMATCH = "type_mismatch", "The body's `type` says another call than the path."
     KEY_MISMATCH = "key_mismatch", "A `writeKey` in the body is no key of the source that the call was taken for."
 
-    NOT_JSON = "not_json", "The body is not JSON in UTF-8."
+    NOT_JSON = "not_json", "The body, a call in a batch, or a member beside the calls is not JSON in UTF-8."
     NOT_AN_OBJECT = "not_an_object", "The body is JSON, but not an object."
     TOO_DEEP = "too_deep", "Objects and lists are nested too deeply."
     TOO_LARGE = "too_large", "The event or the body is over the limit."

@@ -17,14 +17,15 @@ MEMBERS: Final[Mapping[str, str]] = MappingProxyType(
         "name": "What the page or screen is called.",
         "properties": "What there is to say about the event. Members of your own are kept and passed on.",
         "traits": "What is known about the person or group. Members of your own are kept and passed on.",
-        "timestamp": "When it happened: ISO 8601 (no zone means UTC), or milliseconds since 1970. Without one, the "
-        "time of receipt counts.",
+        "timestamp": "When it happened: a date-time of RFC 3339 such as `2024-01-15T10:30:00Z` (no zone means UTC), or "
+        "whole milliseconds since 1970 as a number. Without one, the time of receipt counts.",
         "messageId": "Your id of this very event. Send it again with the same id and it is still stored once. Without "
         "one we make one, and a resend is another event.",
         "context": "Where the event comes from. Members of your own are kept and passed on.",
         "integrations": "Which destinations get the event. Left out, or empty: every one.",
-        "sentAt": "When your app sent the request, ISO 8601. It is kept; no clock is corrected with it.",
-        "originalTimestamp": "The time as a client library first noted it. It is kept; `timestamp` is what counts.",
+        "sentAt": "When your app sent the request, RFC 3339. It is kept; no clock is corrected with it.",
+        "originalTimestamp": "The time as a client library first noted it, RFC 3339. It is kept; `timestamp` is what "
+        "counts.",
         "writeKey": "The write key, for clients that can't set a header. A key in the header goes first, and "
         "both have to be of one source.",
         "batch": "The calls, each with its own `type`. They are taken together: in strict mode all or none.",
