@@ -10,7 +10,7 @@ help:           ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
 serve: .venv/run  ## Set up and start Postroad with no configuration file
-	$(BIN)/postroad serve
+	@$(BIN)/postroad serve
 
 test: .venv/dev  ## The quick tests: minutes, no root, no browser, no Node
 	$(BIN)/pytest -m "not full" -n auto --dist worksteal
@@ -47,18 +47,30 @@ clean:          ## Remove the environment and the caches
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Postroad needs Python 3.11 or newer; \
 	this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 ...")'
-	$(PYTHON) -m venv .venv
+	@echo "Making an environment in .venv with $$($(PYTHON) --version) ..."
+	@$(PYTHON) -m venv .venv
+
+# $(call install,LOCK) installs what a lock file names; a minute or two where pip's cache has nothing.
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+define install
+	@echo "Installing what $(1) names into .venv; the first time that takes a minute or two ..."
+	@$(PIP) -r $(1)
+endef
+define install-itself
+	@echo "Installing Postroad itself ..."
+	@$(PIP) --no-deps --no-build-isolation -e .
+endef
 
 .venv/run: requirements.lock pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(call install,requirements.lock)
+	$(install-itself)
 	@touch $@
 
 .venv/dev: requirements-dev.lock pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(call install,requirements-dev.lock)
+	$(install-itself)
 	@touch $@ .venv/run
 
 .venv/full: requirements-full.lock .venv/dev | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-full.lock
+	$(call install,requirements-full.lock)
 	@touch $@

@@ -1,6 +1,6 @@
 """From where on each destination is owed events is written down before the first of them comes."""
 
-from postroad.announced import announce, read_announced
+from postroad.announced import announce, read_announced, withdraw
 
 
 def test_what_is_known_stays(tmp_path):
@@ -11,12 +11,25 @@ def test_what_is_known_stays(tmp_path):
     assert read_announced(file) == {"hook": 7, "lake": 99}
 
 
-def test_what_was_removed_begins_anew(tmp_path):
-    """A destination that was not configured for a while is owed nothing of that while."""
+def test_what_was_removed_stays_announced(tmp_path):
+    """A destination that is gone from the configuration is owed what comes meanwhile, until that is withdrawn."""
     file = tmp_path / "destinations.json"
     announce(file, ["hook", "lake"], 7)
-    announce(file, ["lake"], 50)
+    assert announce(file, ["lake"], 50) == {"hook": 7, "lake": 7}
+    withdraw(file, "hook")
+    withdraw(file, "hook")
+    assert read_announced(file) == {"lake": 7}
     assert announce(file, ["hook", "lake"], 99) == {"hook": 99, "lake": 7}
+
+
+def test_a_former_id(tmp_path):
+    """One that takes another over is owed all that either is, and the former id is announced no more."""
+    file = tmp_path / "destinations.json"
+    announce(file, ["hook"], 7)
+    assert announce(file, ["crm"], 50, {"crm": "hook"}) == {"crm": 7}
+    announce(file, ["lake"], 60)
+    assert announce(file, ["crm"], 70, {"crm": "lake"}) == {"crm": 7}
+    assert announce(file, ["new"], 80, {"new": "nobody"}) == {"crm": 7, "new": 80}
 
 
 def test_a_file_that_is_damaged_or_not_there(tmp_path):

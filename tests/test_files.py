@@ -23,7 +23,7 @@ def test_a_small_file_is_written_whole(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_folder_that_cannot_be_synced_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store whose file may vanish with the next power cut is not opened, and not held."""
+    """A store whose file may vanish with the next power cut is not used until its folder can be synced."""
 
     def fails(_: int) -> None:
         raise OSError(5, "Input/output error")
@@ -31,9 +31,13 @@ def test_a_folder_that_cannot_be_synced_is_unavailable(tmp_path: Path, monkeypat
     path = tmp_path / "test.db"
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", fails)
+        store = StoreFile(path, "test", STEPS, connect_writer)
+        assert "Input/output error" in store.trouble
         with pytest.raises(StoreUnavailable, match="Input/output error"):
-            StoreFile(path, "test", STEPS, connect_writer)
-    StoreFile(path, "test", STEPS, connect_writer).close()
+            store.transact(lambda db: db.execute("INSERT INTO meta VALUES ('a', 1)"))
+    store.transact(lambda db: db.execute("INSERT INTO meta VALUES ('a', 1)"))
+    assert store.trouble == ""
+    store.close()
 
 
 def test_a_connection_that_cannot_be_used_is_closed(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ class RegionPulse(msgspec.Struct, frozen=True):
 
 class Pulse(msgspec.Struct, frozen=True):
     """One process at one moment, `at` (microseconds). `metrics` is Prometheus text; `states` says of each
-    destination, by region, what its loop is doing.
+    destination, by region, what its loop is doing, `troubles` by region why a store can't be used.
     """
 
     at: int
@@ -45,17 +45,19 @@ class Pulse(msgspec.Struct, frozen=True):
     metrics: str
     regions: dict[str, RegionPulse] = {}
     states: dict[str, dict[str, str]] = {}
+    troubles: dict[str, str] = {}
 
 
 async def beat(path: Path, clock: Clock, take: Callable[[], Pulse]) -> None:
     """Write a pulse every second, for ever. A disk that is full or read-only only makes it stale."""
     while True:
         with contextlib.suppress(OSError):
-            _write(path, take())
+            write_pulse(path, take())
         await clock.sleep(_EVERY)
 
 
-def _write(path: Path, pulse: Pulse) -> None:
+def write_pulse(path: Path, pulse: Pulse) -> None:
+    """Write one pulse. Raises `OSError`."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
     draft = path.with_suffix(".new")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:

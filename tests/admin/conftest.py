@@ -58,7 +58,9 @@ class World:
         dead = DeadApi({"us": DeadRegion(self.ledger, self.engine.poke)}, self.clock)
         rejections = RejectionsApi({"us": RejectionsReader(folder / "rejections.db")}, self._retry)
         replays = ReplaysApi({"us": ReplayRegion(self.log, self.ledger, self.engine)})
-        self.app = admin_app(Pages(self._look, list), dead, rejections, replays, reference={}, token=AdminToken(TOKEN))
+        self.app = admin_app(
+            Pages(self._look, list), dead, rejections, replays, reference={}, token=AdminToken(lambda: TOKEN)
+        )
 
     async def _retry(self, body):
         self.asked.append(body)
@@ -79,7 +81,7 @@ class World:
             self.clock.advance(1)
         await self.ledger.open_account("crm", start=0, at=1)
         await self.die(1, offsets[:2])
-        await self.ledger.end_account(1, offsets[2])
+        await self.ledger.end_account(1, offsets[2], at=1, by="abandoned")
         await self.ledger.open_account("crm", start=offsets[2], at=1)
         await self.die(2, offsets[2:])
         await self.rejections.record([Rejection(n, "app", "not_json", (), "/v1/track", 2, "", b"no") for n in (1, 2)])

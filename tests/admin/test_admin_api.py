@@ -89,7 +89,7 @@ async def test_dead_of_a_replay(world):
     ]
     question = {"region": "us", "account": 3, "offsets": world.offsets[:1]}
     assert await world.ask("POST", "/api/dead/resend", question) == (200, {"resent": 1})
-    await world.ledger.end_account(2, world.offsets[-1])
+    await world.ledger.end_account(2, world.offsets[-1], at=1, by="abandoned")
     _, told = await world.ask("GET", "/api/dead")
     assert not any(letter["served"] for letter in told["dead"])
 

@@ -113,6 +113,8 @@ async def test_from_the_first_start_to_a_later_one(program, here):
     key = (program.data / "write-key").read_text().strip()
     assert (url, user) == (f"http://127.0.0.1:{program.port}/v1/track", f"{key}:")
     assert str(program.data) in printed
+    assert "postroad status\n" in printed
+    assert f"Settings go into postroad.toml in this folder ({program.folder})" in printed
     assert "admin-token" in printed
     assert (program.data / "admin-token").read_text().strip() not in printed
     assert await post(url, user, body) == (200, "{}")

@@ -1,4 +1,4 @@
-"""The official clients as programs: what they are called, how each is run, and the six events they send."""
+"""The official clients as programs: what they are called, how each is run, and the events they send."""
 
 import asyncio
 import fcntl
@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+
+from postroad.contract.email import Kind
 
 HERE: Final = Path(__file__).parent
 NODE_FOLDER: Final = HERE / "node"
@@ -29,35 +31,23 @@ NODE: Final = (
 )
 SERVER_SIDE: Final = (*PYTHON, *NODE)
 
-PROPERTIES: Final = {
-    "Email Bounced": {},
-    "Email Delivered": {},
-    "Email Link Clicked": {"link_id": "link_1", "link_url": "https://example.com/pay?invoice=7&lang=en"},
-    "Email Marked as Spam": {},
-    "Email Opened": {},
-    "Email Unsubscribed": {"list_id": "list_1", "list_name": "Weekly, with ü and 🎉"},
-}
-"""The six semantic events, and what each may have beyond what all have."""
+TEXTS: Final = {"link_url": "https://example.com/pay?invoice=7&lang=en", "list_name": "Weekly, with ü and 🎉"}
+"""Values of properties that are harder to carry than others."""
 
 
-def six_events(run: str) -> list[dict[str, Any]]:
-    """Return one of each, with every property and a back-dated time; `email_id` tells them apart."""
+def email_events(run: str) -> list[dict[str, Any]]:
+    """Return each email event, with every property and a back-dated time; `email_id` tells them apart."""
     return [
         {
             "userId": f"user_{run}",
-            "event": name,
-            "timestamp": f"2024-01-15T10:30:0{number}.000Z",
-            "properties": {
-                "email_id": f"{run}-{number}",
-                "email_subject": "Your weekly newsletter",
-                "campaign_id": "camp_456",
-                "campaign_name": "Spring",
-                **extra,
-            },
+            "event": kind.event,
+            "timestamp": f"2024-01-15T10:30:{kind:02}.000Z",
+            "properties": {name: TEXTS.get(name, f"some {name}") for name in kind.properties.__struct_fields__}
+            | {"email_id": f"{run}-{kind}"},
             "context": {"traits": {"email": "user@example.com"}},
             "integrations": {"All": False, "Archive": True},
         }
-        for number, (name, extra) in enumerate(PROPERTIES.items())
+        for kind in Kind
     ]
 
 

@@ -8,9 +8,11 @@ import pytest
 import pytest_asyncio
 from counting import Proxy, proxying
 from modes import Full, Postroad
-from official import new_run, six_events
+from official import email_events, new_run
 from pages import TITLE, Visit, visiting
 from server import KEY, until
+
+from postroad.contract.email import Kind
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
@@ -50,31 +52,32 @@ def the_same(sent: Sequence[dict[str, Any]], stored: Sequence[dict[str, Any]]) -
         assert there["messageId"].startswith("ajs-next-")
 
 
-async def test_the_six_events_arrive_once_as_they_were_sent(visit: Visit, strict: Postroad) -> None:
+async def test_email_events_arrive_once_as_they_were_sent(visit: Visit, strict: Postroad) -> None:
     """The client starts with our settings and sends each event by itself; nothing is lost, doubled or changed."""
     run = new_run()
     async with proxying(strict.port) as proxy:
         assert await visit.load(proxy.url, KEY) == ""
-        for event in six_events(run):
+        for event in email_events(run):
             await visit.track(event)
-        assert await answered(proxy, "/v1/t", 6) == [200] * 6
+        assert await answered(proxy, "/v1/t", len(Kind)) == [200] * len(Kind)
         settings, *calls = proxy.exchanges
         assert (settings.method, settings.path, settings.status) == ("GET", f"/v1/projects/{KEY}/settings", 200)
         assert {call.headers["content-type"] for call in calls} == {"text/plain"}
         assert not any("authorization" in call.headers for call in calls)
-        assert len(calls) == 6
-    the_same(six_events(run), await strict.archived(run))
+        assert len(calls) == len(Kind)
+    the_same(email_events(run), await strict.archived(run))
 
 
 async def test_a_batch_of_the_page_arrives(visit: Visit, strict: Postroad) -> None:
-    """With the batching strategy six events are one request to `/v1/b`, and six events at the destination."""
+    """With the batching strategy several events are one request to `/v1/b`, and as many events at the destination."""
     run = new_run()
+    together = {"strategy": "batching", "config": {"size": len(Kind)}}
     async with proxying(strict.port) as proxy:
-        assert await visit.load(proxy.url, KEY, deliveryStrategy={"strategy": "batching", "config": {"size": 6}}) == ""
-        for event in six_events(run):
+        assert await visit.load(proxy.url, KEY, deliveryStrategy=together) == ""
+        for event in email_events(run):
             await visit.track(event)
         assert await answered(proxy, "/v1/b", 1) == [200]
-    the_same(six_events(run), await strict.archived(run))
+    the_same(email_events(run), await strict.archived(run))
 
 
 async def test_a_lost_answer_loses_and_doubles_nothing(visit: Visit, strict: Postroad) -> None:
@@ -84,20 +87,20 @@ async def test_a_lost_answer_loses_and_doubles_nothing(visit: Visit, strict: Pos
     async with proxying(strict.port) as proxy:
         assert await visit.load(proxy.url, KEY) == ""
         proxy.losing = 1
-        await visit.track(six_events(run)[0])
+        await visit.track(email_events(run)[0])
         assert await answered(proxy, "/v1/t", 2) == [200, 200]
-    the_same(six_events(run)[:1], await strict.archived(run))
+    the_same(email_events(run)[:1], await strict.archived(run))
     assert (await strict.status())["duplicates"] == before["duplicates"] + 1
 
 
 async def test_a_violation_in_strict_mode_is_sent_once(visit: Visit, strict: Postroad) -> None:
     """A 400 is the end of it: the client doesn't send the event again, and a page may read why."""
-    event = six_events(new_run())[0]
+    event = email_events(new_run())[0]
     event["properties"] = {}
     async with proxying(strict.port) as proxy:
         assert await visit.load(proxy.url, KEY) == ""
         await visit.track(event)
-        await visit.track(six_events(new_run())[0])
+        await visit.track(email_events(new_run())[0])
         assert await answered(proxy, "/v1/t", 2) == [400, 200]
         refused = proxy.calls()[0]
         assert json.loads(refused.answer)["meta"]["errors"] == ["properties.email_id: is required"]
@@ -108,8 +111,8 @@ async def test_a_full_server_is_asked_once(visit: Visit, full: Full) -> None:
     """This client takes 503 for an answer and drops the event: what a page sends is only as safe as that."""
     async with proxying(full.port) as proxy:
         assert await visit.load(proxy.url, KEY) == ""
-        await visit.track(six_events(new_run())[0])
-        await visit.track(six_events(new_run())[1])
+        await visit.track(email_events(new_run())[0])
+        await visit.track(email_events(new_run())[1])
         assert await answered(proxy, "/v1/t", 2) == [503, 503]
         assert not any("CORS" in complaint for complaint in visit.complaints)
 
@@ -128,7 +131,7 @@ async def test_a_page_talks_to_us_only(visit: Visit, strict: Postroad) -> None:
     """What our settings tell the client makes it neither load code from anywhere nor call anybody else."""
     async with proxying(strict.port) as proxy:
         assert await visit.load(proxy.url, KEY) == ""
-        await visit.track(six_events(new_run())[0])
+        await visit.track(email_events(new_run())[0])
         await answered(proxy, "/v1/t", 1)
         assert visit.elsewhere(proxy.url) == []
         assert [(exchange.method, exchange.path) for exchange in proxy.exchanges] == [

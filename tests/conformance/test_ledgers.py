@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from postroad.ledger.base import DEFAULT_QUOTA
 from postroad.ledger.memory import MemoryLedger
 from postroad.ledger.reader import SqliteLedgerReader
 from postroad.ledger.sqlite import SqliteLedger
@@ -16,8 +17,9 @@ class MemoryHarness:
     def __init__(self):
         self._ledger = MemoryLedger()
 
-    async def open(self):
+    async def open(self, quota=DEFAULT_QUOTA):
         """Return the ledger."""
+        self._ledger.quota = quota
         return self._ledger
 
     async def reader(self):
@@ -38,9 +40,9 @@ class SqliteHarness:
         self._folder = folder / "0"
         self._opened = []
 
-    async def open(self):
+    async def open(self, quota=DEFAULT_QUOTA):
         """Open the writer."""
-        self._opened.append(SqliteLedger.open(self._folder / "ledger.db"))
+        self._opened.append(SqliteLedger.open(self._folder / "ledger.db", quota=quota))
         return self._opened[-1]
 
     async def reader(self):

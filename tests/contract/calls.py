@@ -1,6 +1,6 @@
-"""The calls whose golden files say what becomes of them, for each of the six semantic events."""
+"""The calls whose golden files say what becomes of them, for each semantic email event."""
 
-from postroad.contract.email import ALIASES, PROPERTIES, Kind
+from postroad.contract.email import Kind
 
 AT = 1_705_314_605_000_000
 TEXTS = {"email_id": "msg_abc123", "link_url": "https://example.com/pay?invoice=7&lang=en"}
@@ -9,7 +9,7 @@ WRONG = (7, True, ["x"], {"y": 1}, 1.5, False)
 
 def table(kind):
     """Return the names of the properties an event of this kind may have."""
-    return PROPERTIES[kind].__struct_fields__
+    return kind.properties.__struct_fields__
 
 
 def minimal(kind):
@@ -70,7 +70,7 @@ def cases(kind):
         "no_identity": nobody,
         "no_identity_and_more": {"event": kind.event, "timestamp": "?", "properties": {"email_id": 7}},
     }
-    for name in [alias for alias, meant in ALIASES.items() if meant is kind][:1]:
+    for name in kind.aliases[:1]:
         about = {"context": {"traits": {"email": "user@example.com"}}}
         cases["alias"] = {**least, "event": name}
         cases["alias_with_notes"] = {"anonymousId": "anon-1", "event": name, "properties": {"campaign_id": 7}, **about}

@@ -166,7 +166,7 @@ def test_no_shape_of_event_lets_an_address_through(body: dict[str, Any]) -> None
         assert "ada@example.com" not in json.dumps(left).lower()
 
 
-async def test_the_six_events_lose_nothing_but_the_recipient(tmp_path: Path) -> None:
+async def test_email_events_lose_nothing_but_the_recipient(tmp_path: Path) -> None:
     """A semantic event with its address dropped is the same event otherwise."""
     shape = make_shape("", Modes(email="drop"), tmp_path, SystemClock())
     assert shape is not None

@@ -7,7 +7,6 @@ import pytest
 from batched import Batched, fine
 from bench import calm, entry, plan
 
-from postroad.delivery.accounts import open_accounts
 from postroad.delivery.engine import Engine, Service
 from postroad.destinations.base import Refused, Retry
 from postroad.errors import UsageError
@@ -198,8 +197,8 @@ async def test_a_replay_of_what_is_gone_ends(bench):
     assert (await bench.ledger.account(account.number)).cursor >= BLOCK_SPAN
 
 
-async def test_the_replays_of_a_removed_destination_are_written_off(bench):
-    """What a replay was owed is abandoned with its destination."""
+async def test_the_replays_of_a_held_destination(bench):
+    """They are kept and not served while it is gone, and none can be begun; when it is abandoned, so are they."""
     await bench.append("a", "b")
     destination = Batched()
     engine = await run(bench, destination)
@@ -208,7 +207,15 @@ async def test_the_replays_of_a_removed_destination_are_written_off(bench):
     await calm()
     await bench.stop()
     unread = await bench.ledger.open_account("hook", start=0, at=0, end=BLOCK_SPAN, replay='{"events":["Other"]}')
-    await open_accounts([], bench.log, bench.ledger, bench.clock)
+    engine = Engine([], bench.log, bench.ledger, bench.clock)
+    bench.task = asyncio.create_task(engine.run())
+    await bench.pass_time(2000)
+    assert engine.replay_states() == {}
+    assert await bench.totals(account.number) == {"RETRY": 2}
+    with pytest.raises(UsageError, match="'hook' is held"):
+        await engine.open_replay("hook", start=0, end=BLOCK_SPAN)
+    await engine.abandon("hook")
+    await calm()
     assert await bench.totals(account.number) == {"ABANDONED": 2}
     assert await bench.totals(unread.number) == {}
     await check(bench, account.number)

@@ -1,4 +1,4 @@
-"""The tables that say what becomes of the six events are true."""
+"""The tables that say what becomes of the email events are true."""
 
 import gzip
 import json

@@ -61,7 +61,7 @@ async def sent(file: File, *events: Event) -> Outcome:
 
 @pytest.mark.parametrize("kind", Kind)
 def test_the_line_of_each_event_is_golden(kind: Kind, golden: Callable[[str, bytes], None]) -> None:
-    """Each of the six events becomes exactly the recorded line."""
+    """Each email event becomes exactly the recorded line."""
     golden(f"file/{kind.name.lower()}.ndjson", line(email_event(kind)))
 
 
@@ -116,6 +116,40 @@ async def test_a_torn_last_line_is_cut(make: Make, tmp_path: Path, whole: int, t
     path.write_bytes(kept + torn)
     await sent(make(), opened(7))
     assert offsets(path) == [*range(whole), 7]
+
+
+HOLE = b"\x00" * 5000
+
+
+def three_lines() -> bytes:
+    """Return the lines of events 3 to 5."""
+    return b"".join(line(opened(offset)) for offset in (3, 4, 5))
+
+
+@pytest.mark.parametrize(
+    ("left", "kept"),
+    [
+        (HOLE + b"\n", []),
+        (HOLE + three_lines()[-50:], []),
+        (three_lines()[:100] + HOLE + three_lines()[-50:], []),
+        (HOLE + three_lines()[-50:] + three_lines()[:100], []),
+        (line(opened(3)) + HOLE + b"rest}\n" + line(opened(5)), [3, 5]),
+        (line(opened(3)) + HOLE + b"rest}\n" + HOLE + b"\n" + line(opened(5)) + HOLE, [3, 5]),
+    ],
+)
+async def test_what_a_power_cut_left_is_cut(
+    make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str], left: bytes, kept: list[int]
+) -> None:
+    """Lines with bytes that were never written are cut, also with whole lines behind them, which stay; it is said."""
+    path = tmp_path / "crm.ndjson"
+    path.write_bytes(line(opened(1)) + line(opened(2)) + left)
+    file = make()
+    assert isinstance(await sent(file, opened(7)), Delivered)
+    assert isinstance(await sent(file, opened(8)), Delivered)
+    assert offsets(path) == [1, 2, *kept, 7, 8]
+    assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0 or not kept
+    assert f"bytes={len(left) - sum(len(line(opened(offset))) for offset in kept)}" in capsys.readouterr().out
+    assert [found.name for found in tmp_path.iterdir()] == ["crm.ndjson"]
 
 
 @pytest.mark.parametrize("call", ["write", "fsync"])

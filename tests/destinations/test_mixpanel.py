@@ -52,7 +52,7 @@ def properties(event: Event) -> dict[str, Any]:
 async def test_the_request_of_each_event_is_golden(
     kind: Kind, surroundings: Surroundings, service: MixpanelService, golden: Callable[[str, bytes], None]
 ) -> None:
-    """Each of the six events goes out as exactly the recorded bytes, once inflated, and Mixpanel imports it."""
+    """Each email event goes out as exactly the recorded bytes, once inflated, and Mixpanel imports it."""
     destination = make(surroundings, url=service.url)
     assert await destination.send([email_event(kind)]) == [Delivered()]
     await destination.close()
@@ -140,7 +140,7 @@ async def test_each_behaviour_has_its_outcome(
     receiver.behaviour = behaviour
     destination = make(surroundings._replace(timeout=0.3), url=receiver.url)
     assert [type(one) for one in await destination.send([email_event(Kind.OPENED)])] == [alone]
-    assert [type(one) for one in await destination.send(every_email_event())] == [together] * 6
+    assert [type(one) for one in await destination.send(every_email_event())] == [together] * len(Kind)
     await destination.close()
 
 

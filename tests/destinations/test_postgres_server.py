@@ -15,7 +15,7 @@ from postgres_server import PostgresServer
 from postroad.contract.email import Kind
 from postroad.destinations.base import Delivered, Event, Pause, Refused, Retry, Surroundings
 from postroad.destinations.postgres import Dsn, Postgres
-from postroad.destinations.postgres import versions as module
+from postroad.destinations.postgres.tables import migrations
 from postroad.testing.events import call, email_event, every_email_event
 
 pytestmark = pytest.mark.full
@@ -199,8 +199,8 @@ async def test_a_table_of_somebody_else_is_left_alone(make: Make, database: Data
 async def test_older_tables_are_migrated(make: Make, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """A newer Postroad brings the tables up to date once, keeps what is in them, and notes its version."""
     await make().send(opened(1))
-    ours, more = module.migrations("postroad"), ["ALTER TABLE postroad.events ADD COLUMN IF NOT EXISTS later text"]
-    monkeypatch.setattr(module, "migrations", lambda _: (*ours, more))
+    ours, more = migrations("postroad"), ["ALTER TABLE postroad.events ADD COLUMN IF NOT EXISTS later text"]
+    monkeypatch.setattr("postroad.destinations.postgres.versions.migrations", lambda _: (*ours, more))
     assert await make().send(opened(1, start=1)) == [Delivered()]
     assert database.execute("SELECT message_id, later FROM postroad.events") == [("m0", None), ("m1", None)]
     assert database.execute("SELECT version FROM postroad.postroad_version ORDER BY 1") == [(1,), (2,)]

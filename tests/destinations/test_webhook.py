@@ -42,7 +42,7 @@ async def deliver(surroundings: Surroundings, receiver: Receiver, **raw: object)
 async def test_the_request_of_each_event_is_golden(
     kind: Kind, surroundings: Surroundings, receiver: Receiver, golden: Callable[[str, bytes], None]
 ) -> None:
-    """Each of the six events goes out as exactly the recorded bytes."""
+    """Each email event goes out as exactly the recorded bytes."""
     webhook = make(surroundings, receiver, secret=[NEW, OLD], headers={"Authorization": "Bearer t"})
     await webhook.send([email_event(kind)])
     await webhook.close()

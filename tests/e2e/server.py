@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -52,20 +53,28 @@ class Server:
 
     async def start(self) -> None:
         """Start it and wait until it accepts and delivers."""
+        await self.launch()
+        await until(self.is_ready, f"{self.url} is ready; see {self.folder}/serve.log")
+
+    async def launch(self) -> None:
+        """Start it."""
         with (self.folder / "serve.log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "postroad", "serve", "--config", str(self.config), stdout=log, stderr=log
             )
-        await until(self.is_ready, f"{self.url} is ready; see {self.folder}/serve.log")
 
     async def is_ready(self) -> bool:
         """Tell whether the server accepts and delivers."""
+        told = await self.readiness()
+        return bool(told.get("accepting") and told.get("delivering"))
+
+    async def readiness(self) -> dict[str, Any]:
+        """Return what `/readyz` says, nothing while nobody answers."""
         try:
             async with aiohttp.ClientSession() as session, session.get(f"{self.url}/readyz") as answer:
-                told = await answer.json()
+                return dict(await answer.json())
         except (aiohttp.ClientError, OSError):
-            return False
-        return bool(told.get("accepting") and told.get("delivering"))
+            return {}
 
     def children(self) -> list[int]:
         """Return the process ids of the two roles that are alive."""

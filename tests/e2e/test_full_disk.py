@@ -12,12 +12,13 @@ from postroad.layout import region_files
 BODY = {"userId": "u", "event": "Email Opened", "properties": {"email_id": "e"}}
 
 
-async def post(server: Server, message_id: str, *, strict: bool) -> aiohttp.ClientResponse:
-    """Send one event; the answer with its body read."""
+async def post(server: Server, message_id: str, *, strict: bool, body: object = None) -> aiohttp.ClientResponse:
+    """Send one event, or a body that is none; the answer with its own body read."""
+    sent = {**BODY, "messageId": message_id} if body is None else body
     headers = {"Authorization": aiohttp.encode_basic_auth(KEY)} | ({"X-Strict-Mode": "1"} if strict else {})
     async with (
         aiohttp.ClientSession() as session,
-        session.post(f"{server.url}/v1/track", json={**BODY, "messageId": message_id}, headers=headers) as answer,
+        session.post(f"{server.url}/v1/track", json=sent, headers=headers) as answer,
     ):
         await answer.read()
         return answer

@@ -6,6 +6,7 @@ import pytest
 
 from postroad.clock import SystemClock
 from postroad.inspection.audit import audit
+from postroad.inspection.evidence import Expected
 from postroad.ledger.base import DeadLetter, Outcome, Retry, Settlement
 from postroad.ledger.memory import MemoryLedger
 from postroad.log.base import Entry, number_of, position_of
@@ -55,7 +56,7 @@ class Books:
         async def snapshot():
             yield self.ledger
 
-        return await audit("us", self.log, snapshot, self.rejections, destinations=destinations)
+        return await audit("us", self.log, snapshot, self.rejections, expected=Expected(destinations, {"hook": 0}))
 
     async def look(self):
         """Audit, and return the region's books and the only account's."""

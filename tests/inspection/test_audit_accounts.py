@@ -6,7 +6,8 @@ import pytest
 
 from postroad.cli.stores import frozen_ledger
 from postroad.clock import ManualClock
-from postroad.delivery.accounts import open_accounts
+from postroad.delivery.accounts import Wanted, end_accounts, open_accounts
+from postroad.delivery.giving_up import abandon
 from postroad.inspection.audit import audit
 from postroad.inspection.needs import needed_from
 from postroad.layout import RegionFiles
@@ -41,9 +42,17 @@ class Region:
 
     async def configure(self, *names):
         """Start with these destinations; returns their accounts' numbers."""
-        wanted = [(name, True) for name in names]
+        wanted = [Wanted(name, from_beginning=True) for name in names]
         opened = await open_accounts(wanted, self.reader, self.ledger, self.clock)
         return [opened[name].number for name in names]
+
+    async def abandon(self, destination):
+        """Give a destination up, and write off what it was owed, half of it after a look."""
+        await end_accounts(destination, self.reader, self.ledger, self.clock)
+        await self.check()
+        for account in await self.ledger.accounts():
+            if account.destination == destination and account.ended_by == "abandoned":
+                await abandon(account, self.reader, self.ledger)
 
     async def settle(self, account, upto, *outcomes):
         """Settle every block from the cursor up to an offset, the three events of each with these outcomes."""
@@ -94,14 +103,18 @@ MIXED = (Outcome.DELIVERED, Outcome.DEAD, Outcome.RETRY)
 
 
 async def test_removed_and_back(region):
-    """What a removed destination was owed is abandoned, what died there stays, and one that is back owes no more
-    than what came since.
+    """What a removed destination is owed stays pending; what an abandoned one was owed is abandoned, what died there
+    stays, and one that is back owes no more than what came since.
     """
     (crm, _) = await region.configure("crm", "file")
     await region.settle(crm, await region.accept(2), *MIXED)
     await region.accept()
     await region.check()
     await region.configure("file")
+    books = await region.check()
+    assert (books[crm].open, books[crm].pending) == (True, 3)
+    assert books[crm].outcomes == {"delivered": 2, "dead": 2, "retry": 2}
+    await region.abandon("crm")
     books = await region.check()
     assert books[crm].outcomes == {"delivered": 2, "dead": 2, "abandoned": 5}
     end = await region.accept(2)
@@ -145,7 +158,9 @@ async def test_replays_and_retention(region, before_retention):
     assert await region.ledger.resend(replay, await region.ledger.rows(replay, Outcome.DEAD, limit=99), 5) == 10
     books = await region.check()
     assert books[replay].outcomes == {"delivered": 70, "retry": 10}
-    await region.configure()  # nobody is left: the replay's retries are abandoned with its destination
+    await region.configure()  # nobody is left, and nothing is lost by that
+    assert (await region.check())[replay].outcomes == {"delivered": 70, "retry": 10}
+    await region.abandon("crm")  # the replay's retries are abandoned with its destination
     books = await region.check()
     assert books[replay].outcomes == {"delivered": 70, "abandoned": 10}
 
@@ -157,7 +172,7 @@ async def test_stopped_replay(region):
     await region.settle(crm, end, *DELIVERED)
     replay = (await region.ledger.open_account("crm", start=0, end=end, at=1, replay="{}")).number
     await region.settle(replay, 2 << 16, *DELIVERED)
-    await region.ledger.end_account(replay, 2 << 16)
+    await region.ledger.end_account(replay, 2 << 16, at=1, by="stopped")
     books = await region.check()
     assert (books[replay].owed, books[replay].outcomes, books[replay].open) == (6, {"delivered": 6}, False)
 

@@ -245,7 +245,7 @@ async def test_accounts_that_came_and_went(region):
     """A destination that was removed is owed what came before, one that came later what came after."""
     first = await region.accept()
     await region.settle(1, first)
-    await region.ledger.end_account(1, 1 << 16)
+    await region.ledger.end_account(1, 1 << 16, at=1, by="abandoned")
     later = await region.ledger.open_account("hook", start=1 << 16, at=1)
     second = await region.accept()
     await region.settle(later.number, second, Outcome.ABANDONED)

@@ -1,6 +1,6 @@
 """What of the log is still needed, by whom."""
 
-from postroad.inspection.needs import needed_from
+from postroad.inspection.needs import needed_from, without_account
 from postroad.ledger.base import Outcome, Retry, Settlement
 from postroad.ledger.memory import MemoryLedger
 
@@ -23,3 +23,15 @@ async def test_who_still_needs_the_log():
     await ledger.settle(3, delivered)
     assert list(await needed_from(ledger)) == [END, 1 << 16]
     assert list(await needed_from(ledger, {"open": 5, "new": 7})) == [END, 1 << 16, 7]
+
+
+async def test_who_waits_for_an_account():
+    """An announced destination waits unless it has an account, or had one that ended beyond what it is owed."""
+    ledger = MemoryLedger()
+    await ledger.open_account("open", start=0, at=1)
+    await ledger.open_account("ended", start=0, end=END, at=1)
+    await ledger.open_account("replayed", start=0, end=END, at=1, replay="{}")
+    announced = {"open": 0, "ended": 0, "replayed": 0, "new": 7}
+    accounts = await ledger.accounts()
+    assert without_account(announced, accounts) == {"replayed": 0, "new": 7}
+    assert without_account({"ended": END}, accounts) == {"ended": END}

@@ -7,13 +7,17 @@ import pytest
 
 from postroad.clock import ManualClock
 from postroad.errors import StoreUnavailable
+from postroad.files import Lock
 from postroad.inspection import status as status_module
 from postroad.inspection.status import RegionView
+from postroad.layout import delivery_pulse
 from postroad.ledger.base import Outcome, Retry, Settlement
 from postroad.ledger.memory import MemoryLedger
 from postroad.ledger.reader import SqliteLedgerReader
 from postroad.log.base import Entry, offset_of
 from postroad.log.memory import MemoryLog
+from postroad.log.reader import SqliteLogReader
+from postroad.pulse import Pulse, write_pulse
 from postroad.web.health import readyz
 from postroad.web.metrics import metrics
 
@@ -33,6 +37,41 @@ async def test_a_ledger_that_cant_be_read(tmp_path):
     # All of it: anybody may ask, so it names no destination.
     assert json.loads(answer.body)["regions"] == [{"region": "us", "accepting": False, "delivering": False}]
     await ledger.close()
+
+
+async def test_a_log_of_one_region_that_cant_be_read(tmp_path):
+    """Its region is told without the log's figures, which are no zeros in the metrics, and with what is wrong."""
+    (tmp_path / "us" / "log").mkdir(parents=True)
+    (tmp_path / "us" / "log" / f"{0:015d}.db").write_bytes(b"garbage" * 1000)
+    clock = ManualClock()
+    log = SqliteLogReader(tmp_path / "us" / "log", clock)
+    status = await RegionView("us", tmp_path, 0, log=log, ledger=MemoryLedger(), clock=clock).status()
+    assert (status.accepting, status.appended, status.log_size) == (False, None, None)
+    assert f"{0:015d}.db" in status.trouble
+    assert "postroad_log_appended{" not in metrics([status], []).body.decode()
+    await log.close()
+
+
+@pytest.mark.parametrize(
+    ("states", "trouble", "delivering"),
+    [
+        ({}, "", True),
+        ({"crm": "running"}, "", True),
+        ({"crm": "waiting: ledger.db is malformed", "file": "running"}, "", True),
+        ({"crm": "paused: HTTP 401"}, "", True),
+        ({"crm": "waiting: ledger.db is malformed", "file": "waiting: ledger.db is malformed"}, "", False),
+        ({"crm": "running"}, "ledger.db: is gone", False),
+    ],
+)
+async def test_whether_a_region_delivers(tmp_path, states, trouble, delivering):
+    """A region does not deliver when its ledger can't be used or every loop of it waits for a store."""
+    (tmp_path / "us").mkdir()
+    clock, ledger = ManualClock(), MemoryLedger()
+    lock = Lock(tmp_path / "us" / "ledger.lock")
+    write_pulse(delivery_pulse(tmp_path), Pulse(clock.now(), 1, "", states={"us": states}, troubles={"us": trouble}))
+    status = await RegionView("us", tmp_path, 0, log=MemoryLog(clock), ledger=ledger, clock=clock).status()
+    assert (status.delivering, status.trouble) == (delivering, trouble)
+    lock.release()
 
 
 async def test_a_log_that_cant_be_read():

@@ -91,7 +91,7 @@ async def test_destinations_that_were_not_there(world):
     await world.ledger.open_account("crm", start=0, end=1, at=1, replay="left-out")
     await world.settle(4, Outcome.OUT_OF_ACCOUNT)
     await world.ledger.open_account("ended", start=0, at=1)
-    await world.ledger.end_account(5, 0)
+    await world.ledger.end_account(5, 0, at=1, by="abandoned")
     (story,) = await world.tell()
     assert [place.destination for place in story.deliveries] == ["crm", "file"]
 

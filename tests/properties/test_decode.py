@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from postroad.contract.calls import Type
 from postroad.contract.decode import Call, Unusable, decode
 from postroad.contract.document import parse_object
-from postroad.contract.email import ALIASES, KINDS
+from postroad.contract.email import ALIASES, KINDS, Kind
 from postroad.contract.members import Members, Reading, _walk, read_members
-from postroad.contract.semantics import PROPERTIES
 from postroad.contract.stored import make_key, pack, unpack
 
 AT = 1_705_314_605_000_000
@@ -23,7 +22,7 @@ values = st.recursive(
 )
 strings = st.text() | st.sampled_from(["", " ", "u", "track", "2024-01-15T10:30:00Z", "20240115"])
 names = st.sampled_from(sorted({*KINDS, *ALIASES, "Order Placed", " Email Opened "}))
-property_names = st.sampled_from(sorted({name for table in PROPERTIES.values() for name in table.__struct_fields__}))
+property_names = st.sampled_from(sorted({name for kind in Kind for name in kind.properties.__struct_fields__}))
 properties = st.dictionaries(property_names, st.text() | values, max_size=4)
 context = st.fixed_dictionaries({}, optional={"traits": properties | st.just({"email": "a@b"}) | values, "ip": values})
 switches = st.dictionaries(st.sampled_from(["All", "all", "Mixpanel"]), st.booleans() | values)

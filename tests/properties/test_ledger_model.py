@@ -5,21 +5,20 @@ import shutil
 import sqlite3
 import tempfile
 from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from model_account import BLOCKS, QUOTA, SIZE, ModelAccount
 
 from postroad import files
 from postroad.errors import StoreUnavailable
-from postroad.ledger.base import Attempt, DeadLetter, FrozenBatch, Outcome, Retry, Settlement
+from postroad.ledger.base import Attempt, DeadLetter, FrozenBatch, Lost, Outcome, Retry, Settlement
 from postroad.ledger.sqlite import SqliteLedger
 from postroad.log.base import BLOCK_SPAN, offset_of
 
-BLOCKS, SIZE = 4, 3
 UNCOUNTED = {Outcome.PENDING, Outcome.OUT_OF_ACCOUNT}
 OFFSETS = st.builds(offset_of, st.integers(0, BLOCKS - 1), st.integers(0, SIZE - 1))
 OUTCOMES = st.dictionaries(OFFSETS, st.sampled_from(sorted(set(Outcome) - {Outcome.PENDING})), max_size=8)
@@ -56,67 +55,6 @@ def connect(path):
     return db
 
 
-@dataclass
-class ModelAccount:
-    """All that an account was ever told; `kept_from` is the first block that was not forgotten."""
-
-    destination: str
-    end: int | None = None
-    cursor: int = 0
-    kept_from: int = 0
-    outcomes: dict = field(default_factory=dict)
-    retries: dict = field(default_factory=dict)
-    dead: dict = field(default_factory=dict)
-    attempts: dict = field(default_factory=dict)
-    frozen: list = field(default_factory=list)
-
-    def is_kept(self, offset):
-        """Tell whether the record's block was not forgotten."""
-        return offset // BLOCK_SPAN >= self.kept_from
-
-    def settle(self, settlement):
-        """Take over what a settlement says, record by record."""
-        self.cursor = self.cursor if settlement.cursor is None else settlement.cursor
-        self.thaw(settlement.outcomes)
-        retries = {one.offset: one for one in settlement.retries}
-        dead = {one.offset: one for one in settlement.dead}
-        for offset, outcome in settlement.outcomes.items():
-            if not self.is_kept(offset) and offset not in self.retries and offset not in self.dead:
-                continue
-            had = self.retries.pop(offset, None)
-            self.dead.pop(offset, None)
-            self.outcomes[offset] = outcome
-            self.attempts.setdefault(offset, []).extend(a for a in settlement.attempts if a.offset == offset)
-            if outcome == Outcome.RETRY:
-                self.retries[offset] = self._keep_what_was_known(retries[offset], had)
-            if outcome == Outcome.DEAD:
-                self.dead[offset] = dead[offset]
-        self.clean()
-
-    def thaw(self, offsets):
-        """Let the batches go that hold any of these."""
-        self.frozen = [batch for batch in self.frozen if set(batch.offsets).isdisjoint(offsets)]
-
-    @staticmethod
-    def _keep_what_was_known(retry, had):
-        if had is None:
-            return retry
-        key = had.key if retry.key is None else retry.key
-        return retry._replace(key=key, value=had.value if retry.value is None else retry.value)
-
-    def forget(self, before):
-        """Forget the blocks below `before` that the cursor has passed."""
-        done = self.end is not None and self.cursor >= self.end
-        passed = before if done else min(before, self.cursor)
-        self.kept_from = max(self.kept_from, passed // BLOCK_SPAN)
-        self.clean()
-
-    def clean(self):
-        """Let attempts go that no kept block, retry or dead letter holds."""
-        held = {*self.retries, *self.dead}
-        self.attempts = {o: tries for o, tries in self.attempts.items() if self.is_kept(o) or o in held}
-
-
 class LedgerMachine(RuleBasedStateMachine):
     """Does to the real ledger and to the model the same, and compares all of both after each step."""
 
@@ -144,7 +82,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def start(self):
         """Begin with a ledger of one account."""
         (self._root / "0").mkdir()
-        self._ledger = SqliteLedger.open(self._root / "0" / "ledger.db", connect)
+        self._ledger = SqliteLedger.open(self._root / "0" / "ledger.db", connect, quota=QUOTA)
         self.open_account("a")
 
     @rule(destination=st.sampled_from("ab"))
@@ -162,8 +100,33 @@ class LedgerMachine(RuleBasedStateMachine):
     def end_account(self, data, end):
         """End an account."""
         number = self._any(data)
-        self.run(self._ledger.end_account(number, end))
-        self._accounts[number].end = end
+        self._time += 1
+        self.run(self._ledger.end_account(number, end, at=self._time, by="abandoned"))
+        account = self._accounts[number]
+        account.end, account.ended = end, (self._time, "abandoned")
+
+    @rule(data=st.data(), policy=st.sampled_from(["refuse", "expire"]))
+    def set_policy(self, data, policy):
+        """Keep a policy, while something is settled."""
+        number = self._any(data)
+        settled = self._settlement(data, number, data.draw(LIVELY))
+        self.run(self._together(self._ledger.settle(number, settled), self._ledger.set_policy(number, policy)))
+        self._accounts[number].settle(settled)
+        self._accounts[number].policy = policy
+
+    @rule(data=st.data(), names=st.permutations("abc"))
+    def rename(self, data, names):
+        """Give the accounts of one destination to another, which is refused while both have an open one."""
+        old, new, _ = names
+        number = self._any(data)
+        settled = self._settlement(data, number, data.draw(LIVELY))
+        is_open = {one.destination for one in self._accounts.values() if one.end is None}
+        answers = self.run(self._together(self._ledger.settle(number, settled), self._ledger.rename(old, new)))
+        self._accounts[number].settle(settled)
+        assert isinstance(answers[1], ValueError) == ({old, new} <= is_open)
+        for account in self._accounts.values():
+            if answers[1] is None and account.destination == old:
+                account.destination = new
 
     @rule(data=st.data(), outcomes=OUTCOMES | LIVELY, more=LIVELY)
     def settle(self, data, outcomes, more):
@@ -239,6 +202,16 @@ class LedgerMachine(RuleBasedStateMachine):
         for account in self._accounts.values():
             account.forget(before)
 
+    @rule(data=st.data(), start=OFFSETS, length=st.integers(1, 2 * BLOCK_SPAN), records=st.integers(0, 8))
+    def lose(self, data, start, length, records):
+        """Lose a stretch of the log, and again."""
+        number = self._any(data)
+        account = self._accounts[number]
+        known = [block for block in range(BLOCKS) if any(one.has_byte(block) for one in self._accounts.values())]
+        wanted = account.lose(start, start + length, records, known)
+        assert self.run(self._ledger.lose(number, start, start + length, records)) == wanted
+        assert self.run(self._ledger.lose(number, start, start + length, records)) == 0
+
     @rule()
     def crash(self):
         """Go on with the files as they are, as after kill -9."""
@@ -246,13 +219,13 @@ class LedgerMachine(RuleBasedStateMachine):
         shutil.copytree(now, after, ignore=shutil.ignore_patterns("*-shm"))
         self._runs += 1
         self.run(self._ledger.close())
-        self._ledger = SqliteLedger.open(after / "ledger.db", connect)
+        self._ledger = SqliteLedger.open(after / "ledger.db", connect, quota=QUOTA)
 
     @rule()
     def reopen(self):
         """Close and open again."""
         self.run(self._ledger.close())
-        self._ledger = SqliteLedger.open(self._root / f"{self._runs}" / "ledger.db", connect)
+        self._ledger = SqliteLedger.open(self._root / f"{self._runs}" / "ledger.db", connect, quota=QUOTA)
 
     @precondition(lambda self: self._accounts)
     @invariant()
@@ -265,8 +238,11 @@ class LedgerMachine(RuleBasedStateMachine):
         ledger = self._ledger
         account = await ledger.account(number)
         assert (account.destination, account.end, account.cursor) == (model.destination, model.end, model.cursor)
+        assert (account.policy, account.ended_at, account.ended_by) == (model.policy, *model.ended)
         totals = await ledger.totals(number)
-        assert totals == Counter(o for o in model.outcomes.values() if o not in UNCOUNTED)
+        unread = Counter({Outcome.LOST: sum(model.lost.values())}) if model.lost else Counter()
+        assert totals == Counter(o for o in model.outcomes.values() if o not in UNCOUNTED) + unread
+        assert list(await ledger.lost(number)) == sorted(Lost(*place, count) for place, count in model.lost.items())
         blocks = {}
         for offset, outcome in model.outcomes.items():
             if model.is_kept(offset):
@@ -274,7 +250,7 @@ class LedgerMachine(RuleBasedStateMachine):
         kept = [(block, bytes(codes)) for block, codes in await ledger.blocks(number, limit=99) if any(codes)]
         assert kept == sorted(blocks.items())
         counted = Counter(code for _, codes in kept for code in codes if code not in UNCOUNTED)
-        assert totals == counted + Counter(await ledger.forgotten(number))
+        assert totals == counted + unread + Counter(await ledger.forgotten(number))
         due = sorted(model.retries.values(), key=lambda one: (one.due_at, one.offset))
         assert list(await ledger.retries(number, due_at=None, limit=99)) == due
         assert await ledger.next_due(number) == (due[0].due_at if due else None)

@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 import golden_files
-from postroad.contract.calls import IDENTITY, REQUIRED, Type
+from postroad.contract.calls import Type
 from postroad.contract.decode import Unusable, decode
-from postroad.contract.email import EVENTS, PROPERTIES, Kind
+from postroad.contract.email import EmailEvent, Kind
 from postroad.contract.members import Members
 from postroad.contract.violations import Code, Problem
 from postroad.reference import words
@@ -114,11 +114,11 @@ def test_what_an_event_requires_is_what_strict_mode_requires(kind):
 
 @pytest.mark.parametrize("kind", Kind)
 def test_an_event_has_the_members_of_its_type(kind):
-    """Every field of the event's type and of its properties' type is in the schema, and no other property."""
+    """Every member that an event has and every property of its kind is in the schema, and no other property."""
     schema = SCHEMAS[component(kind)]
-    assert set(EVENTS[kind].__struct_fields__) <= set(schema["properties"])
+    assert set(EmailEvent.__struct_fields__) <= set(schema["properties"])
     properties = resolved(schema["properties"]["properties"])
-    assert tuple(properties["properties"]) == PROPERTIES[kind].__struct_fields__
+    assert tuple(properties["properties"]) == kind.properties.__struct_fields__
 
 
 @pytest.mark.parametrize("call", Type)
@@ -129,12 +129,12 @@ def test_whom_a_call_names_is_what_strict_mode_demands(call):
     for name in schema.get("required", ()):
         assert wrong_with(without(body, (name,)), call) != []
     choices = schema.get("anyOf", [])
-    assert bool(choices) == (not set(IDENTITY[call]) & set(REQUIRED.get(call, ())))
+    assert bool(choices) == (not set(call.identity) & set(call.required))
     nobody = {name: body[name] for name in ("event", "type") if name in body}
     if choices:
         assert wrong_with(nobody, call) == [""]
-        assert len(choices) == len(IDENTITY[call])
-        for path in IDENTITY[call]:
+        assert len(choices) == len(call.identity)
+        for path in call.identity:
             name, _, inner = path.partition(".")
             assert wrong_with({**nobody, name: {inner: "x"} if inner else "x"}, call) == []
 

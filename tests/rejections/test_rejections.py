@@ -1,6 +1,7 @@
 """Rejections are on disk when `record` returns, inside their quotas, and all of them are counted."""
 
 import asyncio
+import contextlib
 import shutil
 import sqlite3
 import stat
@@ -264,15 +265,43 @@ async def test_files_are_private_and_locked(store, path):
         Rejections.open(path)
 
 
-@pytest.mark.parametrize(("fact", "error"), [(("format", 2), StoreVersion), (("kind", "log"), StoreError)])
-async def test_refuses_a_file_it_does_not_know(store, reader, path, fact, error):
-    """A file of a newer format or of another kind is opened by neither side, and not held."""
+async def test_refuses_a_newer_file(store, reader, path):
+    """A file of a newer format is opened by neither side, and not held."""
     await store.close()
     with sqlite3.connect(path) as db:
-        db.execute("UPDATE meta SET value = ?2 WHERE key = ?1", fact)
+        db.execute("UPDATE meta SET value = 2 WHERE key = 'format'")
     db.close()
     for _ in range(2):
-        with pytest.raises(error):
+        with pytest.raises(StoreVersion):
             Rejections.open(path)
-    with pytest.raises(error):
+    with pytest.raises(StoreVersion):
         await reader.newest()
+
+
+@pytest.mark.parametrize("damage", [b"garbage" * 1000, None])
+async def test_a_damaged_file_is_refused_until_it_is_put_back(store, reader, path, damage):
+    """A file of another kind, or none of a database, is an error in words at every call, and heals when the right one
+    is put back, with what was in it.
+    """
+    (kept,) = await store.record([KNOWN])
+    await store.close()
+    good = path.read_bytes()
+    if damage is None:
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+            db.execute("UPDATE meta SET value = 'log' WHERE key = 'kind'")
+    else:
+        path.write_bytes(damage)
+    opened = Rejections.open(path)
+    for _ in range(2):
+        assert "rejections.db" in opened.trouble
+        assert not await opened.check()
+        with pytest.raises(StoreUnavailable, match=r"rejections\.db"):
+            await opened.record([KNOWN])
+        with pytest.raises(StoreError, match=r"rejections\.db"):
+            await reader.newest()
+    path.with_name("good").write_bytes(good)
+    path.with_name("good").replace(path)
+    assert await opened.check()
+    (another,) = await opened.record([KNOWN])
+    assert {rejection.id for rejection in await reader.newest()} == {kept, another}
+    await opened.close()

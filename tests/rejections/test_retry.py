@@ -4,7 +4,6 @@ import msgspec
 import pytest
 
 from postroad.clock import ManualClock
-from postroad.contract.calls import Type
 from postroad.contract.stored import make_key, read_key, unpack
 from postroad.errors import StoreUnavailable
 from postroad.log.memory import MemoryLog
@@ -32,7 +31,6 @@ class World:
             {"us": RetryRegion(self.rejections, self.reader)},
             sources,
             Keeper({"us": RegionStores(self.log, self.rejections)}, self.tally),
-            calls={"/v1/track": Type.TRACK},
             clock=self.clock,
         )
 

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from postroad.errors import StoreUnavailable
 from postroad.web.answers import OK
 from postroad.web.app import IngestApp, Operators
 from postroad.web.browser import BrowserSettings
@@ -28,7 +29,24 @@ from postroad.web.token import AdminToken
 )
 def test_who_is_admitted(given, admitted):
     """Only who has the admin token is admitted; a write key is not enough."""
-    assert AdminToken("tok").admits(given) is admitted
+    assert AdminToken(lambda: "tok").admits(given) is admitted
+
+
+def test_nobody_is_admitted_before_there_is_a_token():
+    """Until the token could be made, nobody is admitted, also who shows none; then it is read without a restart."""
+    kept = []
+
+    def read():
+        if not kept:
+            raise StoreUnavailable("no room")
+        return kept[0]
+
+    token = AdminToken(read)
+    assert not any(token.admits(given) for given in (b"Bearer ", b"Bearer", b"", b"Bearer tok"))
+    kept.append(None)
+    assert not token.admits(b"Bearer ")
+    kept[0] = "tok"
+    assert token.admits(b"Bearer tok")
 
 
 @pytest.mark.parametrize(("given", "status"), [(b"Bearer tok", 200), (b"Bearer tik", 404), (b"", 404)])
@@ -40,7 +58,7 @@ async def test_the_ingest_address_hides_what_is_not_for_everybody(clock, given, 
 
     senders, tally = Senders(KeyRing({})), IngestTally()
     ingest = Ingest(senders, {"us": None}, clock, tally, str)
-    operators = Operators(AdminToken("tok"), {("GET", "/metrics"): answer})
+    operators = Operators(AdminToken(lambda: "tok"), {("GET", "/metrics"): answer})
     app = IngestApp(ingest, BrowserSettings(senders), {}, tally, clock, operators=operators)
     sent: asyncio.Queue[dict[str, object]] = asyncio.Queue()
 

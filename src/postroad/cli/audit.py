@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from postroad.announced import read_announced
 from postroad.cli.options import AsJson, ConfigFile, read_config, verb
 from postroad.cli.output import progress, say, say_json, table
 from postroad.cli.statuses import NOT_SO
@@ -16,11 +17,12 @@ from postroad.config import Config
 from postroad.inspection.audit import RegionBooks
 from postroad.inspection.audit import audit as audit_region
 from postroad.inspection.books import AccountBooks
+from postroad.inspection.evidence import Expected
 
 _Region = Annotated[str | None, typer.Option(metavar="NAME", help="Only this region.")]
 
 _ALWAYS = ("delivered", "retry", "dead")
-_SOMETIMES = ("dropped", "expired", "erased", "abandoned")
+_SOMETIMES = ("dropped", "evicted", "expired", "erased", "abandoned", "lost")
 _FILTERED = "filtered_"
 
 
@@ -54,7 +56,9 @@ async def _audit(config: Config, wanted: str | None) -> Sequence[RegionBooks]:
                     snapshot,
                     stores.rejections,
                     tell,
-                    destinations=config.destinations_in(stores.region),
+                    expected=Expected(
+                        config.destinations_in(stores.region).keys(), read_announced(stores.files.announced)
+                    ),
                 )
                 found.append(books)
         return found
@@ -75,6 +79,8 @@ def _tell(books: RegionBooks) -> None:
             [_row(account, columns) for account in books.accounts],
         )
         say("")
+    for one in books.lost:
+        say(f"{books.region}: {one.events} events of {one.blocks} are lost: the log can't read them any more")
     for problem in books.problems:
         say(f"{books.region}: {problem}")
     for account in books.accounts:

@@ -2,6 +2,8 @@
 
 import asyncio
 import shlex
+import shutil
+import sys
 from http import HTTPStatus
 from pathlib import Path
 
@@ -38,7 +40,22 @@ def banner(start: FirstStart, file: Path | None) -> str:
     ]
     if start.created:
         lines.append(f"  write key    {start.key} (shown this once; kept in {server.data_dir / KEY_FILE})")
-    return "\n".join([*lines, "", "Try it:", "", _curl(start), ""])
+    return "\n".join([*lines, "", "Try it:", "", _curl(start), "", *_next_steps(file), ""])
+
+
+def _next_steps(file: Path | None) -> list[str]:
+    """Say how the other verbs are called from another shell, and where settings go."""
+    program = Path(sys.executable).with_name("postroad")
+    if program.is_relative_to(Path.cwd()):
+        program = program.relative_to(Path.cwd())
+    name = "postroad" if shutil.which("postroad") else shlex.quote(str(program))
+    lines = ["Next, in another shell:", "", f"  {name} status", f"  {name} tail"]
+    activate = program.with_name("activate")
+    if name != "postroad" and activate.exists():
+        lines.append(f"  source {shlex.quote(str(activate))}     then it is just `postroad`")
+    if file is None:
+        lines += ["", f"Settings go into postroad.toml in this folder ({Path.cwd()}), which the next start reads."]
+    return lines
 
 
 async def tell_ready(config: Config, clock: Clock) -> None:

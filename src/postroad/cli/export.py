@@ -137,8 +137,8 @@ def _write(block: Block, wanted: _Wanted, goal: BinaryIO, place: _Place) -> None
     """Write what is wanted of a block in one go, so that an interruption leaves whole lines and a true place."""
     lines = []
     for record in block.records:
-        if wanted.after is not None and record.offset <= wanted.after:
-            continue
+        if (wanted.after is not None and record.offset <= wanted.after) or not record.value:
+            continue  # before what is wanted, or erased
         stored = unpack(record.value)
         if wanted.events and wanted.events.isdisjoint({stored.name, stored.kind.event if stored.kind else ""}):
             continue
@@ -147,7 +147,9 @@ def _write(block: Block, wanted: _Wanted, goal: BinaryIO, place: _Place) -> None
     if lines:
         _put(goal, b"".join(lines))
     place.count += len(lines)
-    place.offset = block.records[-1].offset
+    place.offset = block.records[-1].offset if block.records else block.end - 1
+    if block.lost:
+        typer.echo(f"postroad: {block.lost} events before offset {block.end} can't be read any more", err=True)
 
 
 def _put(goal: BinaryIO, lines: bytes) -> None:

@@ -8,12 +8,15 @@ from pathlib import Path
 from string import Template
 from typing import Annotated, Final
 
+import msgspec
 import typer
 
 from postroad.cli.options import AsJson, group
 from postroad.cli.output import say, say_json
+from postroad.contract.email import Kind
 from postroad.errors import UsageError
 from postroad.registry import DESTINATIONS, ENTRY_POINTS
+from postroad.testing.events import email_event
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _REGISTRY: Final = Path("src/postroad/registry.py")
@@ -101,10 +104,16 @@ def _filled(template: str, words: Mapping[str, str]) -> str:
 
 
 def _golden(folder: Path) -> Mapping[Path, str]:
-    recorded = (files(__package__) / "templates" / "golden").iterdir()
-    return {
-        folder / file.name: file.read_text(encoding="utf-8") for file in sorted(recorded, key=lambda file: file.name)
-    }
+    return {folder / f"{kind.name.lower()}.json": _filled("golden.json.txt", _request(kind)) for kind in Kind}
+
+
+def _request(kind: Kind) -> Mapping[str, str]:
+    """Return what the first version sends for the event that its tests send."""
+    event = email_event(kind)
+    said = msgspec.json.decode(event.body)
+    properties = msgspec.json.encode(said["properties"]).decode()
+    names = {"id": event.message_id, "event": event.name, "time": said["timestamp"], "user": said["userId"]}
+    return {**names, "properties": properties}
 
 
 def _write(written: Mapping[Path, str]) -> None:

@@ -14,10 +14,10 @@ from postroad.cli import banner
 from postroad.cli.locks import check_unlocked
 from postroad.cli.options import ConfigFile, verb
 from postroad.cli.ports import check_free
-from postroad.clock import SystemClock
+from postroad.clock import Clock, SystemClock
 from postroad.config import Config, FirstStart, config_file, ensure_admin_token, ensure_defaults, load_file
 from postroad.config.problems import did_you_mean
-from postroad.errors import UsageError
+from postroad.errors import StoreUnavailable, UsageError
 from postroad.files import prepare_folder
 from postroad.runtime.logs import configure_logs
 from postroad.runtime.process import ROLES, SUPERVISED, run_role
@@ -25,6 +25,7 @@ from postroad.runtime.supervisor import Supervisor
 from postroad.runtime.surroundings import check_surroundings
 
 _ALL = ",".join(ROLES)
+_AGAIN_AFTER = 1.0
 _Roles = Annotated[str, typer.Option(metavar="LIST", help="Which parts to run, with commas between.")]
 
 
@@ -41,7 +42,8 @@ def serve(*, config: ConfigFile = None, roles: _Roles = _ALL) -> None:
         check_surroundings(start.config)
         check_unlocked(start.config, wanted, SystemClock())
         check_free(start.config.server, wanted, SystemClock())
-        typer.echo(banner.banner(start, config_file(config, os.environ)))
+        with contextlib.suppress(OSError):  # where it goes may be the disk that is full
+            typer.echo(banner.banner(start, config_file(config, os.environ)))
     if len(wanted) == 1:
         run_role(wanted[0], start.config)
         return
@@ -66,18 +68,34 @@ def _prepare(file: Path | None) -> FirstStart:
     else:
         start = FirstStart(load_file(found, os.environ, registry.settings_of), None, created=False)
     prepare_folder(start.config.server.data_dir)
-    ensure_admin_token(start.config.server.data_dir)
+    with contextlib.suppress(StoreUnavailable):  # a full disk: see `_make_token`
+        ensure_admin_token(start.config.server.data_dir)
     return start
 
 
 async def _supervise(roles: list[str], config: Config, arguments: list[str]) -> int:
-    telling = asyncio.create_task(banner.tell_ready(config, SystemClock()))
+    clock = SystemClock()
+    beside = [
+        asyncio.create_task(banner.tell_ready(config, clock)),
+        asyncio.create_task(_make_token(config.server.data_dir, clock)),
+    ]
     try:
         return await Supervisor(roles, arguments, config.server.shutdown_grace).run()
     finally:
-        telling.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await telling
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
+
+
+async def _make_token(data_dir: Path, clock: Clock) -> None:
+    """Make the admin token as soon as there is room for it, if it isn't there."""
+    while True:
+        try:
+            ensure_admin_token(data_dir)
+        except StoreUnavailable:
+            await clock.sleep(_AGAIN_AFTER)
+        else:
+            return
 
 
 app = verb(serve)

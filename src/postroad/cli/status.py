@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from msgspec.structs import replace
+
 from postroad.cli.options import AsJson, ConfigFile, read_config, verb
 from postroad.cli.output import say, say_json, size, table, when
-from postroad.cli.stores import open_stores
+from postroad.cli.stores import Stores, open_stores
 from postroad.clock import MICROSECONDS, Clock, SystemClock
 from postroad.config import Config
 from postroad.config.units import write_duration
+from postroad.errors import StoreError
 from postroad.inspection.status import DestinationStatus, RegionStatus, RegionView
 from postroad.rejections import Count
 
@@ -27,34 +30,33 @@ def status(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
 
 async def _look(config: Config, clock: Clock) -> Sequence[_Looked]:
     async with open_stores(config, None, clock) as opened:
-        return [
-            (
-                await RegionView(
-                    stores.region,
-                    config.server.data_dir,
-                    config.regions[stores.region].disk_floor,
-                    log=stores.log,
-                    ledger=stores.ledger,
-                    clock=clock,
-                ).status(),
-                (await stores.rejections.counts())._asdict(),
-            )
-            for stores in opened
-        ]
+        return [await _look_at(stores, config, clock) for stores in opened]
+
+
+async def _look_at(stores: Stores, config: Config, clock: Clock) -> _Looked:
+    floor = config.regions[stores.region].disk_floor
+    view = RegionView(stores.region, config.server.data_dir, floor, log=stores.log, ledger=stores.ledger, clock=clock)
+    region = await view.status()
+    try:
+        return region, (await stores.rejections.counts())._asdict()
+    except StoreError as error:
+        told = [] if str(error) in region.trouble else [str(error)]
+        return replace(region, trouble="; ".join(filter(None, [region.trouble, *told]))), {}
 
 
 def _tell(region: RegionStatus, rejections: Mapping[str, Count], clock: Clock) -> None:
     accepting = "accepting" if region.accepting else "NOT ACCEPTING"
     say(f"region {region.region}: {accepting}, {'delivering' if region.delivering else 'NOT DELIVERING'}")
-    say(f"  events      {region.appended} accepted, {region.duplicates} duplicates, {region.kept} kept")
-    say(f"  log         {size(region.log_size)} in {region.segments} segments, from {when(region.first_at)}")
+    if region.log_size is not None:
+        say(f"  events      {region.appended} accepted, {region.duplicates} duplicates, {region.kept} kept")
+        say(f"  log         {size(region.log_size)} in {region.segments} segments, from {when(region.first_at)}")
     say(f"  dedup       {_window(region, clock)}")
     say(f"  queue       {'unknown' if region.queued is None else size(region.queued)} to be written")
     say(f"  disk        {size(region.free_disk)} free, ingest stops below {size(region.disk_floor)}")
     for name, count in rejections.items():
         say(f"  rejections  {count.recorded} of {name}, {count.kept} kept, {count.evicted} evicted")
     if region.trouble:
-        say(f"  ledger      {region.trouble}")
+        say(f"  trouble     {region.trouble}")
     say("")
     table(
         ("destination", "state", "waiting", "retrying", "dead", "oldest", "settled"),

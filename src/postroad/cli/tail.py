@@ -76,6 +76,8 @@ async def _tail(
         start = await _start(stores, since, clock)
         count = 0
         async for record in _records(stores, start):
+            if not record.value:
+                continue  # erased
             stored = unpack(record.value)
             if not wanted.has(read_key(record.key)[0], stored):
                 continue

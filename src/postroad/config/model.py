@@ -99,6 +99,13 @@ class Rejections(Struct, frozen=True, kw_only=True):
     ] = 10_000
 
 
+class DeadLetters(Struct, frozen=True, kw_only=True):
+    """How many dead letters each destination may keep; the oldest goes first, and counts as `evicted`."""
+
+    bytes: Annotated[Size, Meta(description="Bytes of dead letters kept of one destination, compressed.")] = 256 * MIB
+    rows: Annotated[int, Meta(ge=0, description="Dead letters kept of one destination; the oldest go.")] = 100_000
+
+
 class Region(Struct, frozen=True, kw_only=True):
     """One region: its own keys, log, ledger and destinations under `data_dir/<name>`."""
 
@@ -137,6 +144,9 @@ class Region(Struct, frozen=True, kw_only=True):
         Size, Meta(gt=0, description="Bytes that may wait to be written before ingest answers 503.")
     ] = 64 * MIB
     rejections: Annotated[Rejections, Meta(description="Quotas of kept rejections.")] = Rejections()
+    dead_letters: Annotated[DeadLetters, Meta(description="Quotas of the dead letters of each destination.")] = (
+        DeadLetters()
+    )
 
 
 class Source(Struct, frozen=True, kw_only=True):

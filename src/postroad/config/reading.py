@@ -125,7 +125,7 @@ def _bounded(kind: Any, value: Any) -> Any:
     base = list[Any] if isinstance(value, list) else type(value)
     for note in unwrap(kind)[1]:
         if isinstance(note, msgspec.Meta) and base in {str, int, float, list[Any]}:
-            _convert(value, Annotated.__class_getitem__((base, note)), sort)  # type: ignore[attr-defined]
+            _convert(value, Annotated[base, note], sort)
     return value
 
 

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Raw
 
 from postroad.clock import iso
-from postroad.contract.calls import IDENTITY, REQUIRED, Type
+from postroad.contract.calls import Type
 from postroad.contract.document import check_text
 from postroad.contract.email import Kind
 from postroad.contract.limits import EVENT_BYTES
@@ -80,14 +80,14 @@ def _unusable(call: Type, members: Members) -> list[Problem]:
     if call is Type.TRACK and not members.event:
         reasons.append(Problem("event", Code.NO_EVENT_NAME, "is required: the name of the event, a string"))
     if not members.userId and not _names_somebody(call, members):
-        wanted = " or ".join(IDENTITY[call])
+        wanted = " or ".join(call.identity)
         reasons.append(Problem("", Code.NO_IDENTITY, f"the call names nobody; send {wanted}"))
     return reasons
 
 
 def _names_somebody(call: Type, members: Members) -> bool:
     return any(
-        _traits_have_email(members) if name == "traits.email" else getattr(members, name) for name in IDENTITY[call]
+        _traits_have_email(members) if name == "traits.email" else getattr(members, name) for name in call.identity
     )
 
 
@@ -114,9 +114,8 @@ def _check_common(call: Type, reading: Reading) -> None:
         elif checked != members.timestamp:
             reading.rewrite["timestamp"] = encode(checked)
         members.timestamp = checked
-    required = REQUIRED.get(call)
-    if required is not None:
-        missing = [Problem(name, Code.REQUIRED, "is required") for name in required if not getattr(members, name)]
+    if call.required:
+        missing = [Problem(name, Code.REQUIRED, "is required") for name in call.required if not getattr(members, name)]
         reading.problems += _unsaid(missing, reading)
 
 

@@ -1,49 +1,23 @@
-"""The six semantic email events: the file to read first.
+"""The semantic email events, a row for each: the file to read first.
 
-A semantic email event is a `track` call with one of six names. Its `properties` follow the table below
-(`Properties` and its subclasses say it in types); everything else about it is an ordinary track call.
-The names and the table are Customer.io's (Pipelines API, "Email Events"): exact and case-sensitive.
+A semantic email event is a `track` call with one of the names in `Kind`. Its `properties` follow its row; everything
+else about it is an ordinary track call. The names and the properties are Customer.io's (Pipelines API, "Email
+Events"): exact and case-sensitive.
 
 In strict mode a wrong or missing property is a 400; otherwise it is noted as a violation, and the event
 is stored and delivered all the same.
+
+A further event is one more row, and a struct when it has properties of its own. What is checked, the reference, the
+warehouses' tables and what tests send are made of the rows; a destination that doesn't know it never gets it.
 """
 
 from collections.abc import Mapping
-from enum import IntEnum
+from enum import IntEnum, unique
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Annotated, Final, Literal, NamedTuple, Self
 
 import msgspec
-
-
-class Kind(IntEnum):
-    """Which semantic email event. The numbers are stored with every event: never reuse one."""
-
-    BOUNCED = 1
-    DELIVERED = 2
-    LINK_CLICKED = 3
-    MARKED_AS_SPAM = 4
-    OPENED = 5
-    UNSUBSCRIBED = 6
-
-    @property
-    def event(self) -> str:
-        """The name it goes by on the wire."""
-        return EVENT_NAMES[self]
-
-
-EVENT_NAMES: Final[Mapping[Kind, str]] = MappingProxyType(
-    {
-        Kind.BOUNCED: "Email Bounced",
-        Kind.DELIVERED: "Email Delivered",
-        Kind.LINK_CLICKED: "Email Link Clicked",
-        Kind.MARKED_AS_SPAM: "Email Marked as Spam",
-        Kind.OPENED: "Email Opened",
-        Kind.UNSUBSCRIBED: "Email Unsubscribed",
-    }
-)
-
-KINDS: Final[Mapping[str, Kind]] = MappingProxyType({name: kind for kind, name in EVENT_NAMES.items()})
+from msgspec import Meta
 
 
 class Properties(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,24 +26,50 @@ class Properties(msgspec.Struct, frozen=True, kw_only=True):
     JSON null counts as absent: the official Python clients send it for what was not set.
     """
 
-    email_id: str
-    email_subject: str | None = None
-    campaign_id: str | None = None
-    campaign_name: str | None = None
+    email_id: Annotated[
+        str,
+        Meta(
+            description="The id of the email that was sent. It ties everything that happens to one email together.",
+            examples=["msg_7f3a9c"],
+            min_length=1,
+        ),
+    ]
+    email_subject: Annotated[str | None, Meta(description="The subject line.", examples=["Your March invoice"])] = None
+    campaign_id: Annotated[
+        str | None, Meta(description="The id of the campaign that the email belongs to.", examples=["camp_204"])
+    ] = None
+    campaign_name: Annotated[
+        str | None, Meta(description="The campaign's name, as people know it.", examples=["Monthly invoices"])
+    ] = None
 
 
 class LinkClickedProperties(Properties, frozen=True, kw_only=True):
     """Of an Email Link Clicked: also which link. `link_url` is any string; no URI format is declared."""
 
-    link_id: str | None = None
-    link_url: str | None = None
+    link_id: Annotated[str | None, Meta(description="The id of the link that was followed.", examples=["pay-now"])] = (
+        None
+    )
+    link_url: Annotated[
+        str | None,
+        Meta(
+            description="Where the link leads. Any string will do.", examples=["https://example.com/invoices/204?pay=1"]
+        ),
+    ] = None
 
 
 class UnsubscribedProperties(Properties, frozen=True, kw_only=True):
     """Of an Email Unsubscribed: also which list; no list means all of them."""
 
-    list_id: str | None = None
-    list_name: str | None = None
+    list_id: Annotated[
+        str | None,
+        Meta(
+            description="The id of the list that the person left. Without a list, the person left them all.",
+            examples=["list_billing"],
+        ),
+    ] = None
+    list_name: Annotated[
+        str | None, Meta(description="The list's name, as people know it.", examples=["Billing emails"])
+    ] = None
 
 
 class EmailEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,84 +88,119 @@ class EmailEvent(msgspec.Struct, frozen=True, kw_only=True):
     integrations: dict[str, object] | None = None
 
 
-class EmailBounced(EmailEvent, frozen=True, kw_only=True):
-    """The email failed to be delivered."""
+class _Row(msgspec.Struct, frozen=True, kw_only=True):
+    """What is said of one event: see the members of `Kind`."""
 
-    event: Literal["Email Bounced"] = "Email Bounced"
-
-
-class EmailDelivered(EmailEvent, frozen=True, kw_only=True):
-    """The receiving server took the email."""
-
-    event: Literal["Email Delivered"] = "Email Delivered"
-
-
-class EmailLinkClicked(EmailEvent, frozen=True, kw_only=True):
-    """A link in the email was followed."""
-
-    properties: LinkClickedProperties
-    event: Literal["Email Link Clicked"] = "Email Link Clicked"
+    number: int
+    event: str
+    means: str
+    advice: str
+    properties: type[Properties] = Properties
+    traits: tuple[str, ...] = ("email", "ip", "user_agent")
+    aliases: tuple[str, ...] = ()
 
 
-class EmailMarkedAsSpam(EmailEvent, frozen=True, kw_only=True):
-    """The recipient reported the email as spam."""
+@unique
+class Kind(IntEnum):
+    """Which semantic email event. The numbers are stored with every event: never reuse one."""
 
-    event: Literal["Email Marked as Spam"] = "Email Marked as Spam"
+    event: str
+    """The name it goes by on the wire."""
 
+    means: str
+    """What happened, in a sentence for people."""
 
-class EmailOpened(EmailEvent, frozen=True, kw_only=True):
-    """The email was opened, by a person or a machine."""
+    advice: str
+    """What to know before sending it: more sentences for people."""
 
-    event: Literal["Email Opened"] = "Email Opened"
+    properties: type[Properties]
+    """Its properties, in their order."""
 
+    traits: tuple[str, ...]
+    """What its sender may know of the recipient, for `context.traits`."""
 
-class EmailUnsubscribed(EmailEvent, frozen=True, kw_only=True):
-    """The recipient wants no more of these emails."""
+    aliases: tuple[str, ...]
+    """Other tools' names for it. `Email Soft Bounced` and `Email Machine Opened` are nobody's on purpose: they mean
+    something narrower, so they pass through as ordinary track events."""
 
-    properties: UnsubscribedProperties
-    event: Literal["Email Unsubscribed"] = "Email Unsubscribed"
-
-
-EVENTS: Final[Mapping[Kind, type[EmailEvent]]] = MappingProxyType(
-    {
-        Kind.BOUNCED: EmailBounced,
-        Kind.DELIVERED: EmailDelivered,
-        Kind.LINK_CLICKED: EmailLinkClicked,
-        Kind.MARKED_AS_SPAM: EmailMarkedAsSpam,
-        Kind.OPENED: EmailOpened,
-        Kind.UNSUBSCRIBED: EmailUnsubscribed,
-    }
-)
-
-PROPERTIES: Final[Mapping[Kind, type[Properties]]] = MappingProxyType(
-    {
-        Kind.BOUNCED: Properties,
-        Kind.DELIVERED: Properties,
-        Kind.LINK_CLICKED: LinkClickedProperties,
-        Kind.MARKED_AS_SPAM: Properties,
-        Kind.OPENED: Properties,
-        Kind.UNSUBSCRIBED: UnsubscribedProperties,
-    }
-)
-
-ALIASES: Final[Mapping[str, Kind]] = MappingProxyType(
-    {
-        # Segment's own spec, Customer.io's prose page; SendGrid, Blueshift, Insider, Twilio Engage, RudderStack.
-        "Unsubscribed": Kind.UNSUBSCRIBED,
-        "Unsubscribe": Kind.UNSUBSCRIBED,
-        "Email Unsubscribe": Kind.UNSUBSCRIBED,
-        "Email Group Unsubscribed": Kind.UNSUBSCRIBED,
-        "Unsubscribed From Group": Kind.UNSUBSCRIBED,
-        "Customer Unsubscribed": Kind.UNSUBSCRIBED,
-        # MoEngage, Insider, Braze.
-        "Email Clicked": Kind.LINK_CLICKED,
-        "Email Click": Kind.LINK_CLICKED,
-        "Email Open": Kind.OPENED,
+    BOUNCED = _Row(
+        number=1,
+        event="Email Bounced",
+        means="The email failed to be delivered.",
+        advice="Send it for every email that comes back, whether the address is gone for good or the mailbox is only "
+        "full.",
+        traits=("email",),
+    )
+    DELIVERED = _Row(
+        number=2,
+        event="Email Delivered",
+        means="The receiving server took the email.",
+        advice="Delivered is not read: it may still have been put into the spam folder.",
+        traits=("email",),
+    )
+    LINK_CLICKED = _Row(
+        number=3,
+        event="Email Link Clicked",
+        means="A link in the email was followed.",
+        advice="Send it for each click; say with `link_url` or `link_id` which link it was.",
+        properties=LinkClickedProperties,
+        aliases=("Email Clicked", "Email Click"),  # MoEngage, Insider, Braze
+    )
+    MARKED_AS_SPAM = _Row(
+        number=4,
+        event="Email Marked as Spam",
+        means="The recipient reported the email as spam.",
+        advice="It usually reaches you through the mailbox provider's feedback loop.",
         # Braze and Listrak (capital A), OneSignal, MoEngage.
-        "Email Marked As Spam": Kind.MARKED_AS_SPAM,
-        "Email Reported As Spam": Kind.MARKED_AS_SPAM,
-        "Email Complained": Kind.MARKED_AS_SPAM,
-    }
-)
-"""Other tools' names for the six. `Email Soft Bounced` and `Email Machine Opened` are left out on
-purpose: they mean something narrower, so they pass through as ordinary track events."""
+        aliases=("Email Marked As Spam", "Email Reported As Spam", "Email Complained"),
+    )
+    OPENED = _Row(
+        number=5,
+        event="Email Opened",
+        means="The email was opened, by a person or a machine.",
+        advice="Mail programs and proxies open emails by themselves; send the event all the same, with the user agent "
+        "if you have it.",
+        aliases=("Email Open",),  # MoEngage, Insider, Braze
+    )
+    UNSUBSCRIBED = _Row(
+        number=6,
+        event="Email Unsubscribed",
+        means="The recipient wants no more of these emails.",
+        advice="Name the list with `list_id` when only one list was left.",
+        properties=UnsubscribedProperties,
+        # Segment's own spec, Customer.io's prose page; SendGrid, Blueshift, Insider, Twilio Engage, RudderStack.
+        aliases=(
+            "Unsubscribed",
+            "Unsubscribe",
+            "Email Unsubscribe",
+            "Email Group Unsubscribed",
+            "Unsubscribed From Group",
+            "Customer Unsubscribed",
+        ),
+    )
+
+    def __new__(cls, row: _Row) -> Self:
+        """Make a member of its row; its value is the number."""
+        kind = int.__new__(cls, row.number)
+        kind._value_ = row.number
+        kind.event, kind.means, kind.advice = row.event, row.means, row.advice
+        kind.properties, kind.traits, kind.aliases = row.properties, row.traits, row.aliases
+        return kind
+
+
+KINDS: Final[Mapping[str, Kind]] = MappingProxyType({kind.event: kind for kind in Kind})
+
+ALIASES: Final[Mapping[str, Kind]] = MappingProxyType({name: kind for kind in Kind for name in kind.aliases})
+
+
+class Said(NamedTuple):
+    """What is said of a property for people."""
+
+    description: str
+    example: str
+
+
+def said_of(properties: type[Properties]) -> Mapping[str, Said]:
+    """Return what is said of each property by its name, in their order."""
+    notes = {field.name: field.type.__metadata__[0] for field in msgspec.structs.fields(properties)}
+    return {name: Said(note.description, note.examples[0]) for name, note in notes.items()}

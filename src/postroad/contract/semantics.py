@@ -3,7 +3,7 @@
 import msgspec
 from msgspec import Raw
 
-from postroad.contract.email import ALIASES, KINDS, PROPERTIES, Kind, Properties
+from postroad.contract.email import ALIASES, KINDS, Kind
 from postroad.contract.members import ABSENT, Members, excerpt
 from postroad.contract.violations import Code, Problem
 
@@ -20,7 +20,8 @@ class _Body(msgspec.Struct):
     context: _Context = _Context()
 
 
-_TYPED = {kind: msgspec.json.Decoder(struct) for kind, struct in PROPERTIES.items()}
+_TYPED = {kind: msgspec.json.Decoder(kind.properties) for kind in Kind}
+_EMPTY = Raw(b"{}")
 _NOTHING = (b"", b"null", b'""')
 
 
@@ -41,27 +42,24 @@ def recognise(members: Members, body: bytes) -> tuple[Kind | None, bool]:
 
 
 def check_email_event(kind: Kind, members: Members) -> list[Problem]:
-    """Return what an event of this kind lacks of the contract: `userId`, and its table of properties."""
+    """Return what an event of this kind lacks of the contract: `userId`, and what its row says of `properties`."""
     problems = []
     if not members.userId:
         problems.append(Problem("userId", Code.REQUIRED, "is required"))
     if members.properties is ABSENT:
         problems.append(Problem("properties", Code.REQUIRED, "is required"))
-        problems.append(Problem("properties.email_id", Code.REQUIRED, "is required"))
-        return problems
+        return problems + _check_properties(kind, _EMPTY)
     try:
-        found: Properties = _TYPED[kind].decode(members.properties)
+        _TYPED[kind].decode(members.properties)
     except msgspec.ValidationError:
         return problems + _check_properties(kind, members.properties)
-    if not found.email_id:
-        problems.append(Problem("properties.email_id", Code.REQUIRED, "is required"))
     return problems
 
 
 def _check_properties(kind: Kind, properties: Raw) -> list[Problem]:
     found = msgspec.json.decode(properties, type=dict[str, Raw])
     problems = []
-    for field in msgspec.structs.fields(PROPERTIES[kind]):
+    for field in msgspec.structs.fields(kind.properties):
         value = found.get(field.name, ABSENT)
         raw = bytes(value)
         if raw in _NOTHING:

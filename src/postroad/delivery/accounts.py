@@ -1,43 +1,30 @@
 """Bringing the ledger's accounts in line with the configured destinations."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
-import msgspec
-
+from postroad.announced import take_over
 from postroad.clock import Clock
-from postroad.contract.stored import unpack
-from postroad.delivery.routing import is_listed
-from postroad.ledger.base import Account, Ledger, Outcome, Settlement
-from postroad.log.base import LogReader, Record, offset_of
+from postroad.inspection.needs import needs, without_account
+from postroad.ledger.base import ABANDONED, TAKEN_OVER, Account, Ledger, LedgerReader, Outcome
+from postroad.log.base import LogReader, offset_of
 
-_READ_BYTES = 4 * 1024 * 1024
 _PAGE = 1000
 
 
-class Replay(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a replay's account says of it: the names of the events it is limited to (None: all) and how many
-    of them go out a second (None: as many as its destination takes).
+class Wanted(NamedTuple):
+    """A configured destination. `from_beginning` says that a new one starts at the beginning of the log, `policy` is
+    its `on_backlog_full`, and `was` its former id, whose account it takes over.
     """
 
-    events: Sequence[str] | None = None
-    rate: float | None = None
-
-    @property
-    def only(self) -> frozenset[str] | None:
-        """The names as a filter."""
-        return None if self.events is None else frozenset(self.events)
-
-    def __str__(self) -> str:
-        return msgspec.json.encode(self).decode()
-
-    @classmethod
-    def of(cls, account: Account) -> "Replay":
-        """Read it off an account; one that is no replay is limited to nothing."""
-        return msgspec.json.decode(account.replay or "{}", type=cls)
+    destination: str
+    from_beginning: bool = False
+    policy: str = "refuse"
+    was: str | None = None
 
 
 async def open_accounts(
-    wanted: Sequence[tuple[str, bool]],
+    wanted: Sequence[Wanted],
     log: LogReader,
     ledger: Ledger,
     clock: Clock,
@@ -45,69 +32,82 @@ async def open_accounts(
 ) -> dict[str, Account]:
     """Return the live account of every wanted destination, opening those that are missing.
 
-    `wanted` has a destination's id and whether a new one starts at the beginning of the log; else it starts where
-    it was `announced`, or at the log's end. What is owed
-    to a destination that is no longer wanted, also by its replays, is written off as abandoned and its accounts
-    ended; when it comes back it gets a new account, which claims nothing that an earlier one of its accounts did.
+    A new one starts at the beginning of the log, or where it was `announced`, or at the log's end; it claims nothing
+    that an earlier account of its destination did. A destination that is not wanted keeps its account, open and
+    owed what comes: it is held. It gets one, too, when it was announced and never had any.
     Raises `StoreError`; calling it again does what is left to do.
     """
-    accounts = await ledger.accounts()
-    live = {account.destination: account for account in accounts if account.replay is None and account.end is None}
-    claimed = {a.destination: a.end for a in accounts if a.replay is None and a.end is not None}
-    ids = {destination for destination, _ in wanted}
-    for account in accounts:
-        if account.destination not in ids and (account.end is None or await owes(account, ledger)):
-            await abandon(account, await log.end() if account.end is None else account.end, log, ledger)
     end = await log.end()  # before the announcements are read: what is not announced then has no event behind this end
-    starts = announced()
-    for destination, from_beginning in wanted:
-        if destination not in live:
-            start = await log.first() if from_beginning else min(starts.get(destination, end), await log.end())
-            start = max(start, claimed.get(destination, 0))
-            live[destination] = await ledger.open_account(destination, start=start, at=clock.now())
-    return {destination: live[destination] for destination in ids}
+    was = {one.destination: one.was for one in wanted if one.was is not None}
+    heard = announced()
+    for new, old in was.items():
+        await _take_over(old, new, heard, ledger, clock)
+    heard = take_over(heard, was)
+    opened = {}
+    for one in wanted:
+        account = live_accounts(await ledger.accounts()).get(one.destination)
+        if account is None:
+            start = await log.first() if one.from_beginning else min(heard.get(one.destination, end), await log.end())
+            account = await _open(one.destination, start, ledger, clock)
+        if account.policy != one.policy:
+            await ledger.set_policy(account.number, one.policy)
+        opened[one.destination] = account._replace(policy=one.policy)
+    for name, offset in without_account(heard, await ledger.accounts()).items():
+        await _open(name, min(offset, await log.end()), ledger, clock)
+    return opened
 
 
-async def owes(account: Account, ledger: Ledger) -> bool:
-    """Tell whether an account that has an end still has something to deliver."""
-    return (account.end is not None and account.cursor < account.end) or await ledger.next_due(
-        account.number
-    ) is not None
+def live_accounts(accounts: Sequence[Account]) -> dict[str, Account]:
+    """Return the open live account of every destination that has one."""
+    return {account.destination: account for account in accounts if account.replay is None and account.end is None}
 
 
-async def abandon(account: Account, end: int, log: LogReader, ledger: Ledger) -> None:
-    """End an account at `end`; every record below that it is still owed becomes abandoned."""
-    await _abandon_unread(account, end, log, ledger)
-    while retries := await ledger.retries(account.number, due_at=None, limit=_PAGE):
-        gone = {retry.offset: Outcome.ABANDONED for retry in retries}
-        await ledger.settle(account.number, Settlement(outcomes=gone, sizes={}))
-    await ledger.end_account(account.number, end)  # last: until then a crash on the way is made good at the next start
+async def owing(destination: str, ledger: LedgerReader) -> Sequence[Account]:
+    """Return the accounts of a destination that are open or still owe something, and were not abandoned."""
+    mine = [account for account in await ledger.accounts() if account.destination == destination]
+    return [account for account in mine if account.ended_by != ABANDONED and await needs(account, ledger)]
 
 
-async def stop(account: Account, log: LogReader, ledger: Ledger) -> None:
-    """End a replay that nobody serves any more where it has come to."""
-    end = account.cursor
-    while blocks := await ledger.blocks(account.number, after=end // offset_of(1, 0) - 1, limit=_PAGE):
-        end = offset_of(blocks[-1][0] + 1, 0)
-    bound = end if account.end is None else min(end, account.end)
-    await abandon(account, bound, log, ledger)
+async def end_accounts(destination: str, log: LogReader, ledger: Ledger, clock: Clock) -> None:
+    """End, as abandoned, all accounts of a destination that are open or still owe something.
+
+    Raises `StoreError`; calling it again does what is left to do.
+    """
+    end = await log.end()
+    for account in await owing(destination, ledger):
+        bound = end if account.end is None else account.end
+        await ledger.end_account(account.number, bound, at=clock.now(), by=ABANDONED)
 
 
-async def _abandon_unread(account: Account, end: int, log: LogReader, ledger: Ledger) -> None:
-    cursor, only = account.cursor, Replay.of(account).only
-    while cursor < end:
-        blocks = [block for block in await log.read(cursor, _READ_BYTES) if block.start < end]
-        outcomes: dict[int, Outcome] = {}
-        for block in blocks:
-            settled = await ledger.outcomes(account.number, block.number)
-            for position, record in enumerate(block.records):
-                if position >= len(settled) or settled[position] == Outcome.PENDING:
-                    claimed = account.start <= record.offset < end and _is_claimed(record, only)
-                    outcomes[record.offset] = Outcome.ABANDONED if claimed else Outcome.OUT_OF_ACCOUNT
-        cursor = blocks[-1].end if blocks else end
-        sizes = {block.number: len(block.records) for block in blocks}
-        await ledger.settle(account.number, Settlement(outcomes=outcomes, sizes=sizes, cursor=cursor))
+async def settled_to(account: Account, ledger: Ledger) -> int:
+    """Return the offset above everything that an account has begun with."""
+    top, after = account.cursor, account.cursor // offset_of(1, 0) - 1
+    while blocks := await ledger.blocks(account.number, after=after, limit=_PAGE):
+        after = blocks[-1][0]
+        for number, codes in blocks:
+            begun = len(codes.rstrip(bytes([Outcome.PENDING])))
+            top = max(top, offset_of(number, begun) if begun else 0)
+    return max([top, *(max(batch.offsets) + 1 for batch in await ledger.frozen(account.number))])
 
 
-def _is_claimed(record: Record, only: frozenset[str] | None) -> bool:
-    return only is None or is_listed(only, unpack(record.value))
+async def _open(destination: str, start: int, ledger: Ledger, clock: Clock) -> Account:
+    """Open a live account that claims nothing that an earlier one of the destination did."""
+    earlier = [a.end for a in await ledger.accounts() if a.destination == destination and a.replay is None]
+    start = max([start, *(end for end in earlier if end is not None)])
+    return await ledger.open_account(destination, start=start, at=clock.now())
+
+
+async def _take_over(old: str, new: str, announced: Mapping[str, int], ledger: Ledger, clock: Clock) -> None:
+    """Give the accounts of `old` to `new`. Where that has a live account already, what `old` is owed up to where the
+    other's begins is delivered beside it: its account gets an end.
+    """
+    accounts = await ledger.accounts()
+    live = live_accounts(accounts)
+    mine, other = live.get(new), live.get(old)
+    heard = without_account(announced, accounts).get(old)
+    if other is None and heard is not None and (mine is None or heard < mine.start):
+        other = await ledger.open_account(old, start=heard, at=clock.now())
+    if mine is not None and other is not None:
+        end = max(mine.start, await settled_to(other, ledger))
+        await ledger.end_account(other.number, end, at=clock.now(), by=TAKEN_OVER)
+    await ledger.rename(old, new)

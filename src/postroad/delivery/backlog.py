@@ -29,6 +29,7 @@ class Backlog:
         self._account = parts.account
         self._holds = holds
         self._intake = parts.intake
+        self._losses = parts.losses
         self._log = parts.log
         self._ledger = parts.ledger
         self._settler = parts.settler
@@ -107,15 +108,25 @@ class Backlog:
         """Return what an earlier run settled of these blocks."""
         if self._new_ground:
             return {}
-        first = blocks[0].number
-        found = await self._ledger.blocks(self._account.number, after=first - 1, limit=len(blocks))
+        found: dict[int, bytes] = {}
+        after, last = blocks[0].number - 1, blocks[-1].number
+        while page := await self._ledger.blocks(self._account.number, after=after, limit=len(blocks)):
+            found.update(page)
+            after = page[-1][0]
+            if after >= last or len(page) < len(blocks):
+                break  # only what is inside of a lost stretch takes more than one page
         self._new_ground = not found
-        return dict(found)
+        return found
 
     async def _open(self, block: Block, settled: bytes, expired_below: int) -> None:
         """Take up one block."""
+        if block.lost:
+            await self._losses.meet(block)
+            end = self._account.end
+            self._window.pass_to(block.end if end is None else min(block.end, end))
         self._head = block.end
-        self._window.add(block.number, len(block.records))
+        if block.records:
+            self._window.add(block.number, len(block.records))
         for position, record in enumerate(block.records):
             if position < len(settled) and settled[position] != Outcome.PENDING:
                 self._window.settle(offset_of(block.number, position))

@@ -3,31 +3,38 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import structlog
 
 from postroad.clock import MICROSECONDS, Clock
-from postroad.delivery.accounts import Replay, open_accounts
+from postroad.delivery.accounts import Wanted, end_accounts, open_accounts, owing
+from postroad.delivery.belonging import belong, keep_belonging
+from postroad.delivery.giving_up import EXPIRE_EVERY, GivingUp
 from postroad.delivery.plan import Plan
+from postroad.delivery.replay import Replay
 from postroad.delivery.replays import Replays
 from postroad.delivery.serving import Serving, Shared
+from postroad.delivery.stretches import Stretches
 from postroad.delivery.worker import Worker
 from postroad.destinations.base import Destination
-from postroad.errors import StoreError
+from postroad.errors import StoreError, StoreUnavailable, UsageError
 from postroad.ledger.base import Account, Ledger
 from postroad.log.base import LogReader
 
-EXPIRE_EVERY: Final = 60.0
 _AGAIN_AFTER = 1.0
 
 
 class Service(NamedTuple):
-    """One configured destination: how it is served, how it is made, where a new one starts."""
+    """One configured destination: how it is served, how it is made, where a new one starts, what it was called before
+    (None: the same), and its `on_backlog_full`, which is kept for when it is gone from the configuration.
+    """
 
     plan: Plan
     make: Callable[[], Destination]
     from_beginning: bool
+    was: str | None = None
+    policy: str = "refuse"
 
 
 class Engine:
@@ -40,8 +47,13 @@ class Engine:
         ledger: Ledger,
         clock: Clock,
         announced: Callable[[], Mapping[str, int]] = dict,
+        *,
+        withdraw: Callable[[str], None] = lambda _: None,
+        retention: float | None = None,
     ) -> None:
-        """`announced` tells from which offset on a destination without an account is owed events."""
+        """`announced` tells from which offset on a destination without an account is owed events, `withdraw` takes
+        one back. `retention` is in seconds: what is older expires at held destinations that may not hold back the log.
+        """
         self._services = {service.plan.destination: service for service in services}
         self._log = log
         self._ledger = ledger
@@ -50,13 +62,18 @@ class Engine:
         plans = {name: service.plan for name, service in self._services.items()}
         self._shared = {name: Shared(service.make) for name, service in self._services.items()}
         self._servings = {name: Serving(name, partial(self._make, name), clock) for name in self._services}
-        self._replays = Replays(plans, self._shared, log, ledger, clock)
+        self._withdraw = withdraw
+        self._stretches = Stretches(plans, self._shared, log, ledger, clock)
+        self._replays = Replays(plans, self._stretches, log, ledger, clock)
+        self._giving_up = GivingUp(plans, log, ledger, clock, retention)
         self._logger = structlog.get_logger("postroad.delivery")
 
     async def run(self) -> None:
         """Deliver until cancelled, then end in order."""
         await self._open_accounts()
-        loops = [self._replays.run(), self._expire(), *(serving.run() for serving in self._servings.values())]
+        belonging = keep_belonging(self._log, self._ledger, self._clock)
+        looking_after = [self._stretches.run(), self._giving_up.run(), self._expire(), belonging]
+        loops = [*looking_after, *(serving.run() for serving in self._servings.values())]
         tasks = [asyncio.create_task(loop) for loop in loops]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)  # none ends but by a bug
@@ -72,7 +89,7 @@ class Engine:
         """Tell a destination's workers that the ledger changed behind their backs."""
         if destination in self._servings:
             self._servings[destination].poke()
-            self._replays.poke()
+            self._stretches.poke()
 
     def states(self) -> Mapping[str, str]:
         """Return, for people, what each destination's worker is doing."""
@@ -80,7 +97,7 @@ class Engine:
 
     def replay_states(self) -> Mapping[int, str]:
         """Return what each replay that still owes something is doing, by its account's number."""
-        return self._replays.states()
+        return self._stretches.states()
 
     async def open_replay(
         self,
@@ -104,18 +121,49 @@ class Engine:
         """
         await self._replays.stop(account)
 
+    async def abandon(self, destination: str) -> None:
+        """Give up what a held destination is owed, its replays too, and owe it nothing more. It is not owed any more on
+        return; what becomes of each event is written down after that, a part at a time.
+
+        Raises `UsageError` for a destination that is configured or not there, and `StoreError`; ask again then.
+        """
+        if destination in self._services:
+            raise UsageError(f"{destination!r} is in the configuration: remove its table and restart, then abandon it")
+        if not await owing(destination, self._ledger):
+            raise UsageError(f"there is no destination {destination!r} that is owed anything")
+        try:
+            await asyncio.to_thread(self._withdraw, destination)  # first: else the next start would open an account
+        except OSError as error:
+            raise StoreUnavailable(f"{error.filename}: {error.strerror}") from error
+        await end_accounts(destination, self._log, self._ledger, self._clock)
+        self._logger.warning("a destination was abandoned by the operator", destination=destination)
+        self._giving_up.look_again()
+
     async def _open_accounts(self) -> None:
-        wanted = [(name, service.from_beginning) for name, service in self._services.items()]
+        wanted = [Wanted(name, one.from_beginning, one.policy, one.was) for name, one in self._services.items()]
+        told = ""
         while True:
             try:
+                await belong(self._log, self._ledger)
                 await open_accounts(wanted, self._log, self._ledger, self._clock, self._announced)
             except StoreError as error:
-                self._logger.warning("the accounts can't be opened; deliveries wait", reason=str(error))
+                if str(error) != told:
+                    self._logger.warning("the accounts can't be opened; deliveries wait", reason=str(error))
+                told = str(error)
                 for serving in self._servings.values():
                     serving.trouble = f"waiting: {error}"
                 await self._clock.sleep(_AGAIN_AFTER)
             else:
-                return
+                break
+        for former in [one.was for one in wanted if one.was is not None]:
+            try:
+                await asyncio.to_thread(self._withdraw, former)
+            except OSError as error:
+                self._logger.warning(
+                    "a former id can't be forgotten: leave `was` in the file until a start without this line",
+                    was=former,
+                    reason=str(error.strerror),
+                )
 
     async def _make(self, name: str) -> Worker:
         accounts = await self._ledger.accounts()
@@ -133,8 +181,8 @@ class Engine:
                 if age is None:
                     continue
                 try:
-                    await self._servings[name].expire(
-                        await self._log.offset_at(self._clock.now() - round(age * MICROSECONDS))
-                    )
+                    before = await self._log.offset_at(self._clock.now() - round(age * MICROSECONDS))
+                    await self._servings[name].expire(before)
+                    await self._stretches.expire(name, before)
                 except StoreError as error:
                     self._logger.warning("what is too old can't expire now", destination=name, reason=str(error))

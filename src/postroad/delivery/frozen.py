@@ -27,6 +27,7 @@ class FrozenBatches:
         self._account = parts.account.number
         self._limits = limits
         self._intake = parts.intake
+        self._losses = parts.losses
         self._log = parts.log
         self._ledger = parts.ledger
         self._settler = parts.settler
@@ -154,7 +155,7 @@ class FrozenBatches:
         return [
             await self._intake.again(records[offset], frozen.tries, frozen.first_at, frozen.due_at)
             if offset in records
-            else Verdict(Outcome.EXPIRED)
+            else await self._losses.verdict(offset)
             for offset in frozen.offsets
         ]
 
@@ -163,7 +164,9 @@ class FrozenBatches:
         wanted, found = set(offsets), {}
         for number in sorted({number_of(offset) for offset in offsets}):
             for block in await self._log.read(offset_of(number, 0), 1):
-                if block.number == number:
+                if block.lost:
+                    await self._losses.meet(block)
+                elif block.number == number:
                     self._window.foresee(number, len(block.records))
                     found.update({record.offset: record for record in block.records if record.offset in wanted})
         for offset in wanted - found.keys():

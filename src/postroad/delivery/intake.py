@@ -1,5 +1,7 @@
 """From a stored record to an item that is ready to be sent: routed, shaped, and known to be takeable."""
 
+from typing import Final
+
 import structlog
 
 from postroad.clock import Clock
@@ -11,6 +13,8 @@ from postroad.delivery.verdict import Verdict, refuse
 from postroad.destinations.base import Destination, Event
 from postroad.ledger.base import Outcome
 from postroad.log.base import Record
+
+_ERASED: Final = Verdict(Outcome.ERASED)
 
 
 class Intake:
@@ -24,6 +28,8 @@ class Intake:
 
     async def new(self, record: Record) -> Item | Verdict:
         """Take in a record that is read for the first time: by the configuration of this moment."""
+        if not record.value:
+            return _ERASED
         plan = self._plan
         stored = unpack(record.value)
         if plan.only is not None and not is_listed(plan.only, stored):
@@ -38,6 +44,8 @@ class Intake:
 
     async def again(self, record: Record, tries: int, first_at: int, due_at: int) -> Item | Verdict:
         """Take in a record that is due again: it was routed."""
+        if not record.value:
+            return _ERASED
         event = make_event(record, unpack(record.value), self._plan.region)
         item = Item(event, record, tries, first_at, due_at)
         return item if self._plan.shape is None else await self._shaped(item, self._plan.shape)
@@ -55,6 +63,8 @@ class Intake:
         return item._replace(event=event) if self._takes(event) else Verdict(Outcome.FILTERED_UNSUPPORTED)
 
     def _takes(self, event: Event) -> bool:
+        if event.kind in self._plan.unsupported:
+            return False
         try:
             return self._destination.takes(event)
         except Exception:

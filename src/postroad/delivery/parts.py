@@ -5,6 +5,7 @@ from typing import NamedTuple
 from postroad.clock import Clock
 from postroad.delivery.alarm import Alarm
 from postroad.delivery.intake import Intake
+from postroad.delivery.losses import Losses
 from postroad.delivery.plan import Plan
 from postroad.delivery.settler import Settler
 from postroad.delivery.window import Window
@@ -24,6 +25,7 @@ class Parts(NamedTuple):
     window: Window
     settler: Settler
     intake: Intake
+    losses: Losses
 
 
 def make_parts(
@@ -32,4 +34,5 @@ def make_parts(
     """Return the parts of a worker that is about to start."""
     alarm, window = Alarm(clock), Window(account.cursor)
     settler = Settler(account.number, window=window, ledger=ledger, alarm=alarm, clock=clock)
-    return Parts(account, log, ledger, clock, alarm, window, settler, Intake(plan, destination, clock))
+    intake, losses = Intake(plan, destination, clock), Losses(account, log, ledger)
+    return Parts(account, log, ledger, clock, alarm, window, settler, intake, losses)

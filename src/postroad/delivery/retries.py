@@ -20,6 +20,7 @@ class Retries:
     def __init__(self, parts: Parts) -> None:
         self._account = parts.account.number
         self._intake = parts.intake
+        self._losses = parts.losses
         self._log = parts.log
         self._ledger = parts.ledger
         self._settler = parts.settler
@@ -90,10 +91,12 @@ class Retries:
 
     async def _take(self, retry: Retry) -> None:
         record = await self._record_of(retry)
-        self._settler.expect(retry.offset)
         if record is None:
-            self._settler.put(retry.offset, Verdict(Outcome.EXPIRED))
+            gone = await self._losses.verdict(retry.offset)
+            self._settler.expect(retry.offset)
+            self._settler.put(retry.offset, gone)
             return
+        self._settler.expect(retry.offset)
         item = await self._intake.again(record, retry.tries, retry.first_at, retry.due_at)
         if isinstance(item, Item):
             self.items.append(item)

@@ -46,7 +46,8 @@ class Serving:
                 self._worker = await self._make()
                 await self._worker.run()
             except StoreError as error:
-                self._logger.warning("a delivery loop can't start yet", destination=self._name, reason=str(error))
+                if self.trouble != f"waiting: {error}":  # else it was said already
+                    self._logger.warning("a delivery loop can't start yet", destination=self._name, reason=str(error))
                 self.trouble = f"waiting: {error}"
             except Exception as error:
                 self._logger.exception("a delivery loop failed and is started again", destination=self._name)

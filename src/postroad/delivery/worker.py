@@ -157,16 +157,17 @@ class Worker:
         while True:
             try:
                 batch = await self._feed.next()
+                self._trouble = ""
                 if batch is not None:
                     return batch
                 if await self._has_ended():
                     return None
                 await self._feed.rest()
             except StoreError as error:
-                self._logger.warning("the log or the ledger can't be read; deliveries wait", reason=str(error))
+                if str(error) != self._trouble:  # else it was said already
+                    self._logger.warning("the log or the ledger can't be read; deliveries wait", reason=str(error))
                 self._trouble = str(error)
                 await self._clock.sleep(_AGAIN_AFTER)
-                self._trouble = ""
                 self._feed.look_again()
 
     async def _has_ended(self) -> bool:

@@ -138,14 +138,19 @@ class Sent(NamedTuple):
 
 
 EmailEvents = Mapping[Kind, Sent | None]
-"""An entry for each kind; None for an event that the service has no place for."""
+"""An entry for each kind; None for an event that the service has no place for.
+
+A kind without an entry counts as None, so that a package that is older than an event goes on as before. The conformance
+suite asks for the entry."""
 
 
 class Destination(Protocol):
     """A place events go. Made inside a running event loop; `send` is never called after `close`."""
 
     def takes(self, event: Event) -> bool:
-        """Tell whether it can express this event at all; otherwise it is filtered (rule `unsupported`)."""
+        """Tell whether it can express this event at all; otherwise it is filtered (rule `unsupported`). Of the email
+        events that `email_events` has no place for it is not asked: they are filtered, too.
+        """
         ...
 
     async def send(self, events: Sequence[Event]) -> Sequence[Outcome]:
@@ -172,7 +177,7 @@ class DestinationType(Protocol):
     events one at a time."""
 
     email_events: ClassVar[EmailEvents]
-    """What becomes of each of the six semantic email events, as data: routing, documentation and console read it."""
+    """What becomes of each semantic email event, as data: routing and documentation read it."""
 
     def __call__(self, settings: Any, surroundings: Surroundings) -> Destination:
         """Make a destination; may not call, read or write anything yet."""

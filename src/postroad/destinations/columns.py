@@ -1,9 +1,9 @@
 """What our own warehouses (PostgreSQL, Parquet) keep of an event, as columns: pure, and the same for both.
 
-Each of the six email events has a table (or partition) of its own: `TABLES` names it, and `email_events` says
+Each email event has a table (or partition) of its own: `TABLES` names it after the event, and `email_events` says
 what fills its columns.
 
-An event under another tool's name for one of the six goes where that one goes; `event_text` has the name it
+An event under another tool's name for one of them goes where that one goes; `event_text` has the name it
 came with. A column is text: a string as it is, nothing for null and for what is absent, and for anything
 else its JSON. The body has everything, whatever the columns say.
 """
@@ -17,20 +17,13 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec import Raw
 
-from postroad.contract.email import PROPERTIES, Kind
+from postroad.contract.email import Kind
 from postroad.destinations.base import EmailEvents, Event, Refused, Sent
 
 SCHEMA: Final = 1
 """The version of these columns: a higher one only ever has more."""
 
-TABLES: Final[Mapping[Kind, str]] = {
-    Kind.BOUNCED: "email_bounced",
-    Kind.DELIVERED: "email_delivered",
-    Kind.LINK_CLICKED: "email_link_clicked",
-    Kind.MARKED_AS_SPAM: "email_marked_as_spam",
-    Kind.OPENED: "email_opened",
-    Kind.UNSUBSCRIBED: "email_unsubscribed",
-}
+TABLES: Final[Mapping[Kind, str]] = {kind: kind.event.lower().replace(" ", "_") for kind in Kind}
 
 _COMMON: Final = {"user_id": "userId", "timestamp": "timestamp", "email": "context.traits.email"}
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -65,16 +58,11 @@ class Columns(NamedTuple):
     body: str
 
 
-def properties_of(kind: Kind) -> Sequence[str]:
-    """Return the names of the columns that only this kind of event has."""
-    return PROPERTIES[kind].__struct_fields__
-
-
 def email_events(key: str) -> EmailEvents:
-    """Return what becomes of the six email events; `key` names what makes a row the same."""
+    """Return what becomes of each email event; `key` names what makes a row the same."""
     return MappingProxyType(
         {
-            kind: Sent(name, {**_COMMON, **{column: f"properties.{column}" for column in properties_of(kind)}}, key)
+            kind: Sent(name, _COMMON | {own: f"properties.{own}" for own in kind.properties.__struct_fields__}, key)
             for kind, name in TABLES.items()
         }
     )
@@ -89,7 +77,7 @@ def columns_of(event: Event) -> Columns:
         raise ValueError(str(error)) from error
     properties = _members(members.get("properties"))
     traits = _members(_members(members.get("context")).get("traits"))
-    names = properties_of(event.kind) if event.kind is not None else ()
+    names = event.kind.properties.__struct_fields__ if event.kind is not None else ()
     return Columns(
         region=event.region,
         source=encodable(event.source),

@@ -15,7 +15,7 @@ from msgspec import Meta
 from postroad.destinations.base import BatchLimits, EmailEvents, Event, Outcome, Surroundings
 from postroad.destinations.batches import Part
 from postroad.destinations.calls import Calls, Residency, Service, address, members_of
-from postroad.destinations.email_events import has_place, passed_on
+from postroad.destinations.email_events import passed_on
 from postroad.destinations.http import Url, basic_auth
 from postroad.secret import Secret
 
@@ -62,9 +62,9 @@ class Customerio:
         )
         self._calls = Calls(service, surroundings, _write)
 
-    def takes(self, event: Event) -> bool:
+    def takes(self, event: Event) -> bool:  # noqa: ARG002 -- the port's signature
         """Every call can be expressed."""
-        return has_place(self.email_events, event)
+        return True
 
     async def send(self, events: Sequence[Event]) -> Sequence[Outcome]:
         """POST the batch."""

@@ -1,13 +1,11 @@
-"""The tables that say what a destination makes of the six semantic email events: making one, and asking it."""
+"""The tables that say what a destination makes of the semantic email events: making one, and what it leaves out."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-import msgspec
-
-from postroad.contract.email import PROPERTIES, Kind
-from postroad.destinations.base import EmailEvents, Event, Sent
+from postroad.contract.email import Kind
+from postroad.destinations.base import EmailEvents, Sent
 
 COMMON: Final = ("userId", "timestamp", "context.traits.email")
 """The members beside `properties` that say whose email it was and when it happened."""
@@ -25,9 +23,11 @@ def passed_on(key: str, names: Mapping[Kind, str] | None = None) -> EmailEvents:
 
 def properties(kind: Kind) -> tuple[str, ...]:
     """Return the paths of the properties that events of this kind may have."""
-    return tuple(f"properties.{field.name}" for field in msgspec.structs.fields(PROPERTIES[kind]))
+    return tuple(f"properties.{name}" for name in kind.properties.__struct_fields__)
 
 
-def has_place(table: EmailEvents, event: Event) -> bool:
-    """Tell whether the table has a place for this event; for one that is no semantic email event it does not say no."""
-    return event.kind is None or table[event.kind] is not None
+def without_place(table: EmailEvents) -> frozenset[Kind]:
+    """Return the kinds that a destination has no place for: None in its table, or not there, because the package that
+    it comes from is older than the event.
+    """
+    return frozenset(kind for kind in Kind if table.get(kind) is None)

@@ -2,7 +2,7 @@
 
 A line is `{"event": …, "postroad": …}`: the event as it is, and our own facts about it (`Facts`). Events
 count as delivered after fsync; a batch shares one. When a write fails, what was written of it is cut off
-again, and a torn last line is cut when a file is opened, so every line is always whole.
+again, and what is no whole line (a power cut leaves such) is cut when a file is opened, so every line is whole.
 """
 
 import asyncio

@@ -11,12 +11,12 @@ import stat
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+
+import structlog
 
 from postroad.clock import MICROSECONDS, Clock, iso
+from postroad.destinations.whole_lines import cut_torn_lines
 from postroad.files import sync_folder, write_all
-
-_CHUNK: Final = 64 * 1024
 
 
 class LineFile:
@@ -75,6 +75,9 @@ class LineFile:
             self.close()
         if self._handle is None:
             self._handle = _open(self._path)
+            if self._moved(self._handle):  # cutting it has put a new file in its place
+                self.close()
+                self._handle = _open(self._path)
         return self._handle
 
     def _moved(self, handle: int) -> bool:
@@ -114,7 +117,7 @@ def _open(path: Path) -> int:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise FileExistsError(None, "it is not a regular file")
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        _cut_torn_line(handle)
+        cut = cut_torn_lines(handle, path)
         sync_folder(path.parent)
     except BlockingIOError:
         os.close(handle)
@@ -122,18 +125,11 @@ def _open(path: Path) -> int:
     except OSError:
         os.close(handle)
         raise
+    if cut:
+        structlog.get_logger("postroad.destinations").warning(
+            "what is no whole line was cut off a file: it was being written when the machine or we stopped, and is"
+            " written again",
+            file=str(path),
+            bytes=cut,
+        )
     return handle
-
-
-def _cut_torn_line(handle: int) -> None:
-    size = end = os.fstat(handle).st_size
-    while end:
-        start = max(0, end - _CHUNK)
-        found = os.pread(handle, end - start, start).rfind(b"\n")
-        if found >= 0:
-            end = start + found + 1
-            break
-        end = start
-    if end < size:
-        os.ftruncate(handle, end)
-        os.fsync(handle)

@@ -1,4 +1,4 @@
-"""The reference of all types of destinations: what each makes of the six semantic email events, from their tables."""
+"""The reference of all types of destinations: what each makes of the semantic email events, from their tables."""
 
 import inspect
 from collections.abc import Iterator, Mapping
@@ -49,7 +49,8 @@ def _size(count: int) -> str:
 def _table(table: EmailEvents) -> str:
     shared = _shared(table)
     rows = ["| event | there | duplicates by | more fields |", "|---|---|---|---|"]
-    for kind, sent in table.items():
+    for kind in Kind:
+        sent = table.get(kind)
         if sent is None:
             rows.append(f"| {kind.event} | not sent | | |")
         else:

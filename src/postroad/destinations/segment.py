@@ -18,7 +18,7 @@ from postroad.contract.email import Kind
 from postroad.destinations.base import BatchLimits, EmailEvents, Event, Outcome, Surroundings
 from postroad.destinations.batches import Part
 from postroad.destinations.calls import Calls, Residency, Service, address, members_of
-from postroad.destinations.email_events import has_place, passed_on
+from postroad.destinations.email_events import passed_on
 from postroad.destinations.http import Url, basic_auth
 from postroad.secret import Secret
 
@@ -74,8 +74,7 @@ class Segment:
     def takes(self, event: Event) -> bool:
         """Tell whether it names a user; Segment has no place for others."""
         identity = _IDENTITY.decode(event.body)
-        named = bytes(identity.userId) not in _NOBODY or bytes(identity.anonymousId) not in _NOBODY
-        return named and has_place(self.email_events, event)
+        return bytes(identity.userId) not in _NOBODY or bytes(identity.anonymousId) not in _NOBODY
 
     async def send(self, events: Sequence[Event]) -> Sequence[Outcome]:
         """POST the batch."""

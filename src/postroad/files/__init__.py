@@ -4,12 +4,14 @@ Every SQLite file of ours has a `meta` table with `format` (an integer) and `kin
 it is). An older format is migrated by the store that owns it, a newer one is refused.
 """
 
+import errno
 import fcntl
 import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from postroad.errors import StoreError, StoreLocked, StoreUnavailable, StoreVersion
 
@@ -78,7 +80,7 @@ class Lock:
 
     def __init__(self, path: Path) -> None:
         """Take the lock; raises `StoreLocked` when another process holds it."""
-        self._handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._handle = _open_lock(path)
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -90,10 +92,19 @@ class Lock:
         os.close(self._handle)
 
 
+def _open_lock(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+    return os.open(path, os.O_RDONLY)  # a disk that is read-only for now: who is the writer is settled all the same
+
+
 def is_locked(path: Path) -> bool:
     """Tell whether a live process holds the lock on `path`."""
     try:
-        handle = os.open(path, os.O_RDWR)
+        handle = os.open(path, os.O_RDONLY)
     except OSError:
         return False
     try:
@@ -139,6 +150,38 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     return db
 
 
+class Identity(NamedTuple):
+    """Which file it is that a path leads to: another one after it was put in place anew."""
+
+    device: int
+    inode: int
+
+
+def identity_of(path: Path) -> Identity | None:
+    """Return which file is there, None when there is none or nobody can tell."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return Identity(found.st_dev, found.st_ino)
+
+
+def is_writable(path: Path) -> bool:
+    """Tell whether this process may write a file now. A reader that opened a SQLite file while it could not be
+    written keeps every writer of the same process from it, also when it could be: it must not be kept open.
+    """
+    return os.access(path, os.W_OK)
+
+
+def checkpoint(db: sqlite3.Connection) -> bool:
+    """Move the write-ahead log into the file itself and leave it empty; False when a reader is in the way.
+
+    Raises `sqlite3.Error`.
+    """
+    busy, _, _ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return not busy
+
+
 def check_format(db: sqlite3.Connection, path: Path, kind: str, known: int) -> int:
     """Return the format of an open file, 0 for a new one.
 
@@ -152,7 +195,10 @@ def check_format(db: sqlite3.Connection, path: Path, kind: str, known: int) -> i
     meta = dict(db.execute("SELECT key, value FROM meta"))
     if meta.get("kind") != kind:
         raise StoreError(f"{path}: is a {meta.get('kind')} file, not a {kind} file")
-    found = int(meta["format"])
+    try:
+        found = int(meta["format"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(f"{path}: does not say which format it has; is it damaged?") from error
     if found > known:
         raise StoreVersion(f"{path}: has format {found}, this Postroad knows up to {known}; upgrade Postroad")
     return found

@@ -6,8 +6,9 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from postroad.ledger.base import Account, LedgerReader, Outcome
-from postroad.log.base import number_of, offset_of
+from postroad.inspection.losses import LostRows, blocks_in_words, share_of, unread_of
+from postroad.ledger.base import Account, LedgerReader, Lost, Outcome
+from postroad.log.base import Block, number_of, offset_of
 
 MOST_PROBLEMS: Final = 20
 """Problems that are told of one account; the others are only counted."""
@@ -48,13 +49,15 @@ class _Kept(NamedTuple):
 class AccountCheck:
     """Takes the log's blocks in order, then `finish`. The ledger must not change meanwhile.
 
-    `first` is the offset of the log's first kept block: what is below was retired.
+    `first` is the offset of the log's first kept block: what is below was retired. `lost` are the account's.
     """
 
-    def __init__(self, account: Account, ledger: LedgerReader, first: int) -> None:
-        self._account = account
+    def __init__(self, account: Account, ledger: LedgerReader, first: int, lost: Sequence[Lost]) -> None:
+        self.account = account
+        """Whose books these are."""
         self._ledger = ledger
         self._first = number_of(first)
+        self._lost = LostRows(lost)
         self._kept: list[_Kept] = []
         self._at = 0
         self._after = -1
@@ -79,13 +82,46 @@ class AccountCheck:
             codes = kept.codes
         await self._compare(number, count, codes)
 
+    async def take_lost(self, stretch: Block, sizes: Mapping[int, int]) -> None:
+        """Compare a stretch that the log can't read; `sizes` has those of its blocks that any account knows."""
+        pending, with_byte, last = self._pending, 0, number_of(stretch.end)
+        share = share_of(self.account, stretch)
+        while (kept := await self._next()) is not None and kept.number < last:
+            if kept.number < stretch.number:
+                await self._take_stray(kept)
+                continue
+            self._at += 1
+            if (
+                share is not None
+                and share.start < offset_of(kept.number + 1, 0)
+                and offset_of(kept.number, 0) < share.end
+            ):
+                with_byte += len(kept.codes)
+            await self._compare(kept.number, len(kept.codes), kept.codes)
+        if share is None:
+            return
+        unread = unread_of(share, stretch, with_byte, sizes)
+        written_off = self._lost.take(share.start, share.end, unread)
+        self._counts[Outcome.LOST] += written_off
+        self._owed += written_off
+        rest = unread - written_off
+        if not share.whole and (written_off or self.account.cursor >= share.end):
+            rest = 0  # nobody knows how many are on which side: the ledger said it
+        self._owed += rest
+        self._pending += rest
+        owed = self._pending - pending
+        if owed:
+            passed = self.account.cursor >= share.end
+            state = "were passed without an outcome" if passed else "are still owed"
+            self._tell([f"{owed} events of {share.blocks} {state}, and the log can't read them any more"])
+
     async def finish(self, retired: int | None) -> AccountBooks:
         """Compare what is left and return the result. `retired` is how many records retention removed from
         the log, None when the log can't say.
         """
         while (kept := await self._next()) is not None:
             await self._take_stray(kept)
-        forgotten = await self._ledger.forgotten(self._account.number)
+        forgotten = await self._ledger.forgotten(self.account.number)
         for rows in self._rows:
             self._tell(await rows.match([], None, self._first))
             told = forgotten.get(rows.outcome, 0)
@@ -93,15 +129,21 @@ class AccountCheck:
                 said = f"{rows.retired} events that the log no longer has are among the {rows.name}"
                 self._tell([f"{said}, and the totals say {told}"])
         self._count()
+        retired_lost = self._lost.retired(self._first)
+        self._counts[Outcome.LOST] += retired_lost
+        for row in self._lost.rest():
+            self._counts[Outcome.LOST] += row.records
+            where = blocks_in_words(row.start, row.end)
+            self._tell([f"{row.records} events of {where} are written off as lost, and the log does not miss them"])
         await self._compare_totals(forgotten)
-        gone = sum(forgotten.values())
-        if retired is not None and self._account.start == 0 and self._account.end is None:
+        gone = sum(forgotten.values()) + retired_lost
+        if retired is not None and self.account.start == 0 and self.account.end is None:
             self._compare_retired(retired, gone + self._retired)
         return self._result(forgotten, self._owed + gone)
 
     async def _next(self) -> _Kept | None:
         if self._at == len(self._kept):
-            blocks = await self._ledger.blocks(self._account.number, after=self._after, limit=_PAGE)
+            blocks = await self._ledger.blocks(self.account.number, after=self._after, limit=_PAGE)
             self._kept = [_Kept(*block) for block in blocks]
             self._at = 0
             if not self._kept:
@@ -122,8 +164,8 @@ class AccountCheck:
 
     async def _compare(self, number: int, count: int, codes: bytes) -> None:
         start = offset_of(number, 0)
-        low = min(max(self._account.start - start, 0), count)
-        high = count if self._account.end is None else min(max(self._account.end - start, low), count)
+        low = min(max(self.account.start - start, 0), count)
+        high = count if self.account.end is None else min(max(self.account.end - start, low), count)
         if codes and len(codes) != count:
             self._tell([f"block {number} has {count} events and {len(codes)} outcomes"])
         own = codes[low:high]
@@ -132,16 +174,21 @@ class AccountCheck:
         self._owed += high - low - own.count(Outcome.OUT_OF_ACCOUNT)
         settled = len(own) - own.count(Outcome.PENDING)
         if settled < high - low:
-            self._take_unsettled(start, low, own.ljust(high - low, b"\0"))
+            self._take_unsettled(start, low, own.ljust(high - low, b"\0"), has_bytes=bool(codes))
         self._uncounted += codes
         if len(self._uncounted) >= _COUNT_AT:
             self._count()
         for rows in self._rows:
             self._tell(await rows.match(_places(codes, rows.outcome, start), number, self._first))
 
-    def _take_unsettled(self, start: int, low: int, own: bytes) -> None:
-        """Tell the events below the cursor that have no outcome; the others are pending."""
-        passed = min(max(self._account.cursor - start - low, 0), len(own))
+    def _take_unsettled(self, start: int, low: int, own: bytes, *, has_bytes: bool) -> None:
+        """Tell the events below the cursor that have no outcome; the others are pending. Those of a block without bytes
+        may be written off as lost, should the log be able to read it again.
+        """
+        if not has_bytes and (back := self._lost.take(start + low, start + low + len(own), len(own))):
+            self._counts[Outcome.LOST] += back
+            low, own = low + back, own[back:]
+        passed = min(max(self.account.cursor - start - low, 0), len(own))
         if start // offset_of(1, 0) < self._first:
             passed = len(own)
         lost = _places(own[:passed], Outcome.PENDING, start + low)
@@ -149,7 +196,7 @@ class AccountCheck:
         self._pending += own.count(Outcome.PENDING, passed)
 
     async def _compare_totals(self, forgotten: Mapping[Outcome, int]) -> None:
-        totals = await self._ledger.totals(self._account.number)
+        totals = await self._ledger.totals(self.account.number)
         for code in sorted({*self._counts, *totals, *forgotten} - {*_UNCOUNTED}):
             total, found = totals.get(Outcome(code), 0), self._counts[code] + forgotten.get(Outcome(code), 0)
             if total != found:
@@ -181,10 +228,10 @@ class AccountCheck:
         counts = Counter({Outcome(code): count for code, count in self._counts.items() if count}) + Counter(forgotten)
         total = self._pending + sum(counts.values())
         return AccountBooks(
-            destination=self._account.destination,
-            account=self._account.number,
-            replay=self._account.replay,
-            open=self._account.end is None,
+            destination=self.account.destination,
+            account=self.account.number,
+            replay=self.account.replay,
+            open=self.account.end is None,
             owed=owed,
             pending=self._pending,
             outcomes={_name(outcome): count for outcome, count in sorted(counts.items())},
@@ -203,7 +250,7 @@ class _Rows:
         self.name = name
         self.retired = 0
         """Rows of blocks that the ledger forgot."""
-        self._account = account
+        self.account = account
         self._ledger = ledger
         self._page: Sequence[int] = ()
         self._at = 0
@@ -231,7 +278,7 @@ class _Rows:
 
     async def _peek(self) -> int | None:
         if self._at == len(self._page) and not self._ended:
-            self._page = await self._ledger.rows(self._account, self.outcome, after=self._after, limit=_ROWS)
+            self._page = await self._ledger.rows(self.account, self.outcome, after=self._after, limit=_ROWS)
             self._at = 0
             self._ended = not self._page
             self._after = self._page[-1] if self._page else self._after

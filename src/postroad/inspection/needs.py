@@ -13,11 +13,26 @@ async def needed_from(ledger: LedgerReader, announced: Mapping[str, int] = Mappi
     Raises `StoreUnavailable` when the ledger can't be read.
     """
     accounts = await ledger.accounts()
-    live = {account.destination for account in accounts if account.replay is None and account.end is None}
-    floors = [await ledger.floor(account.number) for account in accounts if await _needs(account, ledger)]
-    return [*floors, *(offset for name, offset in announced.items() if name not in live)]
+    floors = [await ledger.floor(account.number) for account in accounts if await needs(account, ledger)]
+    return [*floors, *without_account(announced, accounts).values()]
 
 
-async def _needs(account: Account, ledger: LedgerReader) -> bool:
+async def needs(account: Account, ledger: LedgerReader) -> bool:
+    """Tell whether an account has no end, or still owes something."""
     has_more = account.end is None or account.cursor < account.end
     return has_more or await ledger.next_due(account.number) is not None
+
+
+def without_account(announced: Mapping[str, int], accounts: Sequence[Account]) -> Mapping[str, int]:
+    """Return, of the destinations that were announced, those that are owed events and have no account for them yet.
+
+    One whose account was ended beyond that offset had its account.
+    """
+    had = [account for account in accounts if account.replay is None]
+    opened = {account.destination for account in had if account.end is None}
+    ended = {(account.destination, account.end) for account in had if account.end is not None}
+    return {
+        name: offset
+        for name, offset in announced.items()
+        if name not in opened and not any(owner == name and end > offset for owner, end in ended)
+    }

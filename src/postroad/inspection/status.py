@@ -15,6 +15,8 @@ from postroad.log.base import LogReader, number_of
 from postroad.pulse import Pulse, read_pulse
 
 _PAGE: Final = 1000
+WAITING: Final = "waiting: "
+"""What the state of a loop begins with that waits for a store; see `Worker.state`."""
 _MOST_PAGES: Final = 20
 """Where more begun blocks than these are beyond a cursor, what is settled further on counts as waiting."""
 
@@ -43,20 +45,21 @@ class DestinationStatus(msgspec.Struct, frozen=True):
 class RegionStatus(msgspec.Struct, frozen=True):
     """One region. Sizes are bytes, times microseconds.
 
-    `accepting` says whether an event would be taken now, `delivering` whether the delivery process is alive.
-    `window_ids`, `window_since` and `queued` are None while nobody accepts: only the ingest process knows them.
-    `trouble` is why the ledger can't be read: then nothing is known of the destinations.
+    `accepting` says whether an event would be taken now, `delivering` whether the delivery process is alive and
+    can use the ledger. `window_ids`, `window_since` and `queued` are None while nobody accepts: only the ingest
+    process knows them. `trouble` is why a store can't be used: without the log, its figures are None; without the
+    ledger, nothing is known of the destinations.
     """
 
     region: str
     accepting: bool
     delivering: bool
-    appended: int
-    duplicates: int
-    kept: int
+    appended: int | None
+    duplicates: int | None
+    kept: int | None
     first_at: int | None
-    log_size: int
-    segments: int
+    log_size: int | None
+    segments: int | None
     window_ids: int | None
     window_since: int | None
     queued: int | None
@@ -89,30 +92,41 @@ class RegionView:
         own = ingest.regions.get(self._region) if ingest and taking else None
         window = own.window if own else None
         free = free_bytes(self._data_dir)
-        state = await self._log.state()
-        trouble, destinations = "", []
+        troubles = [pulse.troubles.get(self._region, "") for pulse in (ingest, delivery) if pulse]
+        state, destinations = None, None
+        try:
+            state = await self._log.state()
+        except StoreError as error:
+            troubles.append(str(error))
         try:
             destinations = await self._destinations(delivery)
         except StoreError as error:
-            trouble = str(error)
+            troubles.append(str(error))
         return RegionStatus(
             region=self._region,
             accepting=own is not None and own.healthy and free > self._disk_floor,
-            delivering=delivery is not None,
-            appended=state.appended,
-            duplicates=state.duplicates,
-            kept=state.kept,
-            first_at=state.first_at,
-            log_size=state.size,
-            segments=state.segments,
+            delivering=destinations is not None and self._delivers(delivery),
+            appended=state and state.appended,
+            duplicates=state and state.duplicates,
+            kept=state and state.kept,
+            first_at=state and state.first_at,
+            log_size=state and state.size,
+            segments=state and state.segments,
             window_ids=window.ids if window else None,
             window_since=window.since if window else None,
             queued=own.queued if own else None,
             free_disk=free,
             disk_floor=self._disk_floor,
-            destinations=destinations,
-            trouble=trouble,
+            destinations=destinations or [],
+            trouble="; ".join(dict.fromkeys(filter(None, troubles))),
         )
+
+    def _delivers(self, delivery: Pulse | None) -> bool:
+        """Tell whether the delivery process is alive and no store keeps every loop of the region from going on."""
+        if delivery is None or delivery.troubles.get(self._region):
+            return False
+        states = delivery.states.get(self._region, {}).values()
+        return not states or not all(state.startswith(WAITING) for state in states)
 
     async def _destinations(self, delivery: Pulse | None) -> list[DestinationStatus]:
         states = delivery.states.get(self._region, {}) if delivery else {}

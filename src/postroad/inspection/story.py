@@ -20,6 +20,8 @@ MEANINGS: Final = {
     Outcome.EXPIRED: "not delivered before retention removed it",
     Outcome.ERASED: "removed by a privacy request",
     Outcome.ABANDONED: "not delivered when the destination was removed",
+    Outcome.LOST: "lost: its bytes were damaged or gone from the log before it was settled",
+    Outcome.EVICTED: "given up: a dead letter that went because more were kept than the quota allows",
     Outcome.FILTERED_INTEGRATIONS: "filtered: its `integrations` keep it from here",
     Outcome.FILTERED_EVENTS: "filtered: its name is not in the destination's `events`",
     Outcome.FILTERED_DISABLED: "filtered: the destination was not enabled",

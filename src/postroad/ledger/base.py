@@ -2,12 +2,15 @@
 
 Words. An **account** is one destination's claim on a stretch of the log: every record from `start` up to
 `end` (exclusive; None while it is open). A destination has one open live account; a replay is an account of
-its own with a name. A destination that is removed has its account closed, one that comes back gets
-a new account. The **cursor** of an account is an offset: every record of the account below it has an
-outcome. An **outcome** is one byte per record and account, packed per block of the log: `Outcome`.
+its own with a name. Nothing ends an account but `end_account`, which says by what: a destination that is gone
+from the configuration keeps its open account, and what comes is owed to it; one that comes back after its
+account was ended gets a new one. The **cursor** of an account is an offset: every record of the account below
+it has an outcome. An **outcome** is one byte per record and account, packed per block of the log: `Outcome`.
 A record whose outcome is `RETRY` has a row in retry (when it is due again), one that is `DEAD` has a row in
 dead letters (with its bytes). Everything else costs its byte and no more. A **frozen batch** is a list of
 records that are sent together, in this order, as often as it takes: it is kept until one of them is settled.
+A **lost stretch** is a part of the log that can't be read any more: nobody knows the records in it, the log knows
+how many they were.
 
 Who owns what. One process owns the `Ledger` of a region (it holds a lock) and is the only one that writes;
 any number of processes may hold a `LedgerReader`.
@@ -22,6 +25,17 @@ its count in `totals` and in `forgotten` alike; any other record there is settle
 settlement says of it is ignored. So for every account and outcome, at every moment, `totals` equals
 `forgotten` plus the bytes of `blocks`: this is what audit compares. A block is forgotten only once the
 cursor has passed it (or has reached the account's end).
+
+What is lost. `lose` settles a stretch for good. Records of it that had a byte get the outcome `LOST`; those that had
+none stand in one row `Lost` with their number, and whatever a settlement says later of a record in such a row that
+has no byte is ignored. A `Lost` row is never folded. So `totals[LOST]` equals what is forgotten and the bytes, as
+above, plus the records of these rows.
+
+What is evicted. Of each account so many dead letters are kept as its `Quota` allows. When a settlement brings more,
+the oldest (by `died_at`, then by offset) become `EVICTED` in the same transaction, `EVICT_AT_ONCE` more than it brought
+at most: a quota that was made smaller is reached by and by.
+
+Whose it is. A ledger belongs to one log, whose identity it adopts; offsets of another log mean nothing in it.
 
 The ledger stores offsets and bytes; it knows nothing of email and nothing of the log's engine but the
 packing of offsets (`postroad.log.base`).
@@ -46,7 +60,11 @@ class Outcome(IntEnum):
     ERASED = 6
     """Removed by a privacy request."""
     ABANDONED = 7
-    """Not delivered when its destination was removed."""
+    """Not delivered when its account was given up: the operator abandoned its destination, or stopped its replay."""
+    LOST = 8
+    """Its bytes were damaged or gone from the log before it was settled."""
+    EVICTED = 9
+    """A dead letter that went because more were kept than the quota allows."""
     FILTERED_INTEGRATIONS = 16
     FILTERED_EVENTS = 17
     FILTERED_DISABLED = 18
@@ -57,8 +75,30 @@ class Outcome(IntEnum):
     of a replay. Not counted."""
 
 
+class Quota(NamedTuple):
+    """How many dead letters one account may keep. `size` is in bytes: their keys and values as they are kept."""
+
+    rows: int
+    size: int
+
+
+DEFAULT_QUOTA = Quota(100_000, 256 << 20)
+EVICT_AT_ONCE = 1000
+ABANDONED = "abandoned"
+"""`Account.ended_by`: the operator gave the destination up; what it was owed becomes `Outcome.ABANDONED`."""
+TAKEN_OVER = "taken over"
+"""`Account.ended_by`: its destination goes on under another id, which has an account too; what is below stays owed."""
+STOPPED = "stopped"
+"""`Account.ended_by`: a replay that was ended where it had come to."""
+
+
 class Account(NamedTuple):
-    """One destination's claim on `start <= offset < end`; see the module's words."""
+    """One destination's claim on `start <= offset < end`; see the module's words.
+
+    `policy` is the destination's last `on_backlog_full`: it says what is held back for an account that nobody serves.
+    `ended_at` (microseconds, 0: not yet) and `ended_by` say when and by what `end` was set after it was opened; a
+    replay has an end from its first day, and both are empty then.
+    """
 
     number: int
     destination: str
@@ -67,6 +107,9 @@ class Account(NamedTuple):
     end: int | None
     cursor: int
     opened_at: int
+    policy: str = "refuse"
+    ended_at: int = 0
+    ended_by: str = ""
 
 
 class Retry(NamedTuple):
@@ -123,6 +166,14 @@ class FrozenBatch(NamedTuple):
     why: str
 
 
+class Lost(NamedTuple):
+    """`records` events of `start <= offset < end` that the log can't read any more and that had no byte."""
+
+    start: int
+    end: int
+    records: int
+
+
 class Settlement(NamedTuple):
     """What one transaction of one account changes.
 
@@ -152,6 +203,12 @@ class LedgerReader(Protocol):
         """Return one account as it is now."""
         ...
 
+    async def missing(self) -> Sequence[int]:
+        """Return the numbers of accounts that were opened, or have rows of any kind, and are not there: nothing ever
+        removes one, and numbers are not used again. For audit.
+        """
+        ...
+
     async def outcomes(self, account: int, block: int) -> bytes:
         """Return one byte a record of that block, `b""` when none of it has been settled or it was forgotten."""
         ...
@@ -166,6 +223,14 @@ class LedgerReader(Protocol):
 
     async def forgotten(self, account: int) -> Mapping[Outcome, int]:
         """Return the part of `totals` whose blocks were forgotten: audit adds the kept bytes to it."""
+        ...
+
+    async def lost(self, account: int) -> Sequence[Lost]:
+        """Return the lost stretches of records without a byte, by their start."""
+        ...
+
+    async def identity(self) -> tuple[str, int] | None:
+        """Return the identity and the epoch of the log this ledger belongs to; None while it has adopted none."""
         ...
 
     async def retries(
@@ -237,8 +302,20 @@ class Ledger(LedgerReader, Protocol):
         """Open an account with its cursor at `start`. A destination has at most one open live account."""
         ...
 
-    async def end_account(self, account: int, end: int) -> None:
-        """Set the account's end: nothing from `end` on is owed any more. What is below stays owed."""
+    async def end_account(self, account: int, end: int, *, at: int, by: str) -> None:
+        """Set the account's end, and with it `ended_at` and `ended_by`: nothing from `end` on is owed any more. What is
+        below stays owed.
+        """
+        ...
+
+    async def set_policy(self, account: int, policy: str) -> None:
+        """Keep the destination's `on_backlog_full` with its account."""
+        ...
+
+    async def rename(self, destination: str, new: str) -> None:
+        """Give all accounts of a destination, ended ones and replays too, to another id with everything in them.
+        Nothing happens where there is none. Both may have accounts, but only one of them an open live one.
+        """
         ...
 
     async def settle(self, account: int, settlement: Settlement) -> None:
@@ -259,6 +336,25 @@ class Ledger(LedgerReader, Protocol):
 
     async def drop(self, account: int, offsets: Sequence[int]) -> int:
         """Give these dead letters up for good (`DROPPED`). Returns how many were dead letters."""
+        ...
+
+    async def lose(self, account: int, start: int, end: int, records: int) -> int:
+        """The log can't read what is in `start <= offset < end`, and had `records` events there. Of these every one
+        of the account without an outcome becomes `LOST`, and so does every retry without bytes of its own; frozen
+        batches go on without them. What has no byte at all is written as one `Lost` row: `records` without those
+        that have a byte and those of earlier rows that share a part of the stretch.
+
+        Where the account begins or ends inside of the stretch nobody knows how many events are on which side: all
+        count, but for those of blocks beyond it that another account has bytes of.
+
+        Returns how many became lost by this call: it may be called again, also for a stretch that has grown.
+        """
+        ...
+
+    async def adopt(self, identity: str, epoch: int) -> None:
+        """Bind this ledger to a log, and note its epoch. Raises `StoreError`, with the remedy, when it belongs to
+        another log.
+        """
         ...
 
     async def forget(self, before: int) -> None:

@@ -4,7 +4,19 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from postroad.ledger import rules
-from postroad.ledger.base import Account, Attempt, DeadLetter, FrozenBatch, Outcome, Retry, Settlement
+from postroad.ledger.base import (
+    DEFAULT_QUOTA,
+    EVICT_AT_ONCE,
+    Account,
+    Attempt,
+    DeadLetter,
+    FrozenBatch,
+    Lost,
+    Outcome,
+    Quota,
+    Retry,
+    Settlement,
+)
 from postroad.log.base import number_of, offset_of, position_of
 
 _UNCOUNTED = (Outcome.PENDING, Outcome.OUT_OF_ACCOUNT)
@@ -14,7 +26,9 @@ _WITH_ROW = (Outcome.RETRY, Outcome.DEAD)
 class MemoryLedger:
     """Keeps all of it in dictionaries, those of single records by (account, offset)."""
 
-    def __init__(self) -> None:
+    def __init__(self, quota: Quota = DEFAULT_QUOTA) -> None:
+        self.quota = quota
+        """What each account may keep of dead letters from the next one on; nothing is compressed here."""
         self._accounts: dict[int, Account] = {}
         self._kept_from: dict[int, int] = {}
         self._blocks: dict[tuple[int, int], bytearray] = {}
@@ -23,6 +37,8 @@ class MemoryLedger:
         self._dead: dict[tuple[int, int], DeadLetter] = {}
         self._frozen: dict[tuple[int, int], FrozenBatch] = {}
         self._attempts: dict[tuple[int, int], list[Attempt]] = {}
+        self._lost: dict[int, list[Lost]] = {}
+        self._log: tuple[str, int] | None = None
 
     async def open_account(
         self, destination: str, *, start: int, at: int, end: int | None = None, replay: str | None = None
@@ -37,9 +53,22 @@ class MemoryLedger:
         self._kept_from[account.number] = 0
         return account
 
-    async def end_account(self, account: int, end: int) -> None:
-        """Set the account's end."""
-        self._accounts[account] = self._existing(account)._replace(end=end)
+    async def end_account(self, account: int, end: int, *, at: int, by: str) -> None:
+        """Set the account's end, when it was set and by what."""
+        self._accounts[account] = self._existing(account)._replace(end=end, ended_at=at, ended_by=by)
+
+    async def set_policy(self, account: int, policy: str) -> None:
+        """Keep the destination's `on_backlog_full` with its account."""
+        self._accounts[account] = self._existing(account)._replace(policy=policy)
+
+    async def rename(self, destination: str, new: str) -> None:
+        """Give all accounts of a destination to another id."""
+        live = {one.destination for one in self._accounts.values() if one.replay is None and one.end is None}
+        if destination != new and {destination, new} <= live:
+            raise ValueError(f"both {destination} and {new} have an open account: end one first")
+        for number, account in self._accounts.items():
+            if account.destination == destination:
+                self._accounts[number] = account._replace(destination=new)
 
     async def settle(self, account: int, settlement: Settlement) -> None:
         """Apply one settlement: everything is checked before anything is changed."""
@@ -49,7 +78,7 @@ class MemoryLedger:
         sizes: dict[int, int] = {}
         for offset in settlement.outcomes:
             block = number_of(offset)
-            if block >= self._kept_from[account]:
+            if self._has_place(account, block):
                 kept = self._blocks.get((account, block))
                 stated = settlement.sizes.get(block)
                 sizes[block] = rules.check_size(block, None if kept is None else len(kept), stated)
@@ -66,6 +95,8 @@ class MemoryLedger:
         for offset, outcome in settlement.outcomes.items():
             if self._mark(account, offset, outcome):
                 self._put_rows((account, offset), retries.get(offset), letters.get(offset))
+        if letters:
+            await self._evict(account, len(letters))
 
     async def freeze_batches(self, account: int, batches: Sequence[FrozenBatch]) -> None:
         """Keep these batches as they are, in place of those that share a record with them."""
@@ -87,6 +118,38 @@ class MemoryLedger:
         await self.settle(account, Settlement(dead, {}))
         return len(dead)
 
+    async def lose(self, account: int, start: int, end: int, records: int) -> int:
+        """Settle a stretch that the log can't read any more; returns how many became lost."""
+        found = self._existing(account)
+        rules.check_stretch(start, end, records)
+        stretch = range(number_of(start), number_of(end - 1) + 1)
+        start, end = rules.within((found.start, found.end), start, end)
+        if start >= end:
+            return 0
+        sizes = {block: len(codes) for (_, block), codes in self._blocks.items() if block in stretch}
+        records -= rules.beyond(sizes, start, end)
+        numbers = range(number_of(start), number_of(end - 1) + 1)
+        blocks = [(block, codes) for (owner, block), codes in self._blocks.items() if owner == account]
+        blocks = [(block, codes) for block, codes in blocks if block in numbers]
+        gone = [offset for block, codes in blocks for offset in rules.pending(block, codes, start, end)]
+        for (owner, offset), retry in self._retries.items():
+            if owner == account and start <= offset < end and retry.value is None:
+                gone.append(offset)
+        self._thin(account, start, end)
+        await self.settle(account, Settlement(dict.fromkeys(gone, Outcome.LOST), {}))
+        rows = self._lost.setdefault(account, [])
+        count = rules.unread(rows, start, end, records, sum(len(codes) for _, codes in blocks))
+        if not count or end <= offset_of(self._kept_from[account], 0):
+            return len(gone)
+        same = next((row for row in rows if row[:2] == (start, end)), Lost(start, end, 0))
+        rows[:] = sorted([*(row for row in rows if row != same), same._replace(records=same.records + count)])
+        return len(gone) + count
+
+    async def adopt(self, identity: str, epoch: int) -> None:
+        """Bind this ledger to a log; `StoreError` when it belongs to another."""
+        rules.check_log(self._log, identity)
+        self._log = (identity, epoch)
+
     async def forget(self, before: int) -> None:
         """Fold the outcomes of the blocks below `before` that their cursor has passed."""
         for number, account in self._accounts.items():
@@ -107,6 +170,10 @@ class MemoryLedger:
         """Return one account as it is now."""
         return self._accounts.get(number)
 
+    async def missing(self) -> Sequence[int]:
+        """Return none: nobody but this object changes what it has."""
+        return []
+
     async def outcomes(self, account: int, block: int) -> bytes:
         """Return one byte a record of that block, `b""` when it has none."""
         return bytes(self._blocks.get((account, block), b""))
@@ -122,11 +189,20 @@ class MemoryLedger:
         for (owner, _), codes in self._blocks.items():
             if owner == account:
                 total.update(_count(codes))
-        return dict(total)
+        total[Outcome.LOST] += sum(row.records for row in self._lost.get(account, []))
+        return {outcome: count for outcome, count in total.items() if count}
 
     async def forgotten(self, account: int) -> Mapping[Outcome, int]:
         """Return the part of `totals` whose blocks were forgotten."""
         return {outcome: count for outcome, count in self._forgotten.get(account, Counter()).items() if count}
+
+    async def lost(self, account: int) -> Sequence[Lost]:
+        """Return the lost stretches of records without a byte, by their start."""
+        return list(self._lost.get(account, []))
+
+    async def identity(self) -> tuple[str, int] | None:
+        """Return the identity and the epoch of the log this ledger belongs to; None while it has adopted none."""
+        return self._log
 
     async def retries(
         self, account: int, *, due_at: int | None, offset: int | None = None, limit: int
@@ -200,10 +276,45 @@ class MemoryLedger:
             if place[0] == account and not touched.isdisjoint(batch.offsets):
                 del self._frozen[place]
 
+    def _thin(self, account: int, start: int, end: int) -> None:
+        """Take out of the frozen batches what is lost; what has bytes of its own stays."""
+        for place, batch in list(self._frozen.items()):
+            left = [
+                offset
+                for offset in batch.offsets
+                if not start <= offset < end or self._has_own_bytes((account, offset))
+            ]
+            if place[0] == account and len(left) < len(batch.offsets):
+                del self._frozen[place]
+                if left:
+                    self._frozen[account, left[0]] = batch._replace(offsets=left)
+
+    def _has_own_bytes(self, place: tuple[int, int]) -> bool:
+        return place in self._retries and self._retries[place].value is not None
+
+    async def _evict(self, account: int, brought: int) -> None:
+        """Let the oldest dead letters go that the quota does not allow."""
+        kept = sorted(
+            (letter.died_at, letter.offset, len(letter.key) + len(letter.value))
+            for (owner, _), letter in self._dead.items()
+            if owner == account
+        )
+        count, size, gone = len(kept), sum(size for _, _, size in kept), list[int]()
+        for _, offset, freed in kept[: EVICT_AT_ONCE + brought]:
+            if count - len(gone) > self.quota.rows or size > self.quota.size:
+                gone.append(offset)
+                size -= freed
+        await self.settle(account, Settlement(dict.fromkeys(gone, Outcome.EVICTED), {}))
+
+    def _has_place(self, account: int, block: int) -> bool:
+        """Tell whether a record of a block has a byte or may get one."""
+        known = (account, block) in self._blocks
+        return block >= self._kept_from[account] and (known or not rules.is_lost(self._lost.get(account, []), block))
+
     def _mark(self, account: int, offset: int, outcome: Outcome) -> bool:
         """Set one outcome, unless it is settled for good in a forgotten block."""
         block = number_of(offset)
-        if block >= self._kept_from[account]:
+        if self._has_place(account, block):
             self._blocks[account, block][position_of(offset)] = outcome
             return True
         place = (account, offset)

@@ -10,16 +10,18 @@ from typing import Any
 
 from postroad import files
 from postroad.errors import StoreUnavailable
-from postroad.ledger import schema
-from postroad.ledger.base import Account, Attempt, DeadLetter, FrozenBatch, Outcome, Retry
+from postroad.ledger import packing, schema
+from postroad.ledger.base import Account, Attempt, DeadLetter, FrozenBatch, Lost, Outcome, Retry
 
-_ACCOUNT = "SELECT number, destination, replay, start, end, cursor, opened_at FROM account"
+_ACCOUNT = """SELECT number, destination, replay, start, end, cursor, opened_at, policy, ended_at, ended_by
+    FROM account"""
 _RETRY = "SELECT offset, due_at, tries, first_at, why, key, value FROM retry WHERE account = ?"
 _ROWS = {
     Outcome.RETRY: "SELECT offset FROM retry WHERE account = ? AND offset > ? ORDER BY offset LIMIT ?",
     Outcome.DEAD: "SELECT offset FROM dead WHERE account = ? AND offset > ? ORDER BY offset LIMIT ?",
 }
-_DEAD = "SELECT offset, key, value, label, why, died_at, first_at, tries FROM dead WHERE account = ? AND offset > ?"
+_DEAD = """SELECT offset, key, value, label, why, died_at, first_at, tries, packing FROM dead
+    WHERE account = ? AND offset > ?"""
 
 
 class SqliteLedgerReader:
@@ -32,8 +34,12 @@ class SqliteLedgerReader:
         self._path = path
         self._db: sqlite3.Connection | None = None
         self._empty: sqlite3.Connection | None = None
+        self._opened_as: files.Identity | None = None
+        self._passing = False  # opened while it could not be written, and so not to be kept open
         self._thread = ThreadPoolExecutor(1, "ledger-read")
         self._closed = False
+        self._older = False
+        """Whether the file had an older format when it was opened."""
 
     async def accounts(self) -> Sequence[Account]:
         """Return all accounts, closed ones too, by number."""
@@ -44,6 +50,15 @@ class SqliteLedgerReader:
         """Return one account as it is now."""
         rows = await self._rows(f"{_ACCOUNT} WHERE number = ?", number)
         return Account(*rows[0]) if rows else None
+
+    async def missing(self) -> Sequence[int]:
+        """Return the numbers of accounts that were opened, or have rows, and are not there."""
+        there = {number for (number,) in await self._rows("SELECT number FROM account")}
+        opened = await self._rows("SELECT seq FROM sqlite_sequence WHERE name = 'account'")
+        had = set(range(1, opened[0][0] + 1)) if opened else set()
+        for table in schema.OF_ACCOUNTS:
+            had.update(number for (number,) in await self._rows(schema.OWNERS.format(table=table)))
+        return sorted(had - there)
 
     async def outcomes(self, account: int, block: int) -> bytes:
         """Return one byte a record of that block, `b""` when it has none."""
@@ -68,6 +83,15 @@ class SqliteLedgerReader:
         """Return the part of `totals` whose blocks were forgotten."""
         rows = await self._rows("SELECT outcome, count FROM forgotten WHERE account = ? AND count != 0", account)
         return {Outcome(code): count for code, count in rows}
+
+    async def lost(self, account: int) -> Sequence[Lost]:
+        """Return the lost stretches of records without a byte, by their start."""
+        rows = await self._rows("SELECT start, end, records FROM lost WHERE account = ? ORDER BY start, end", account)
+        return [Lost(*row) for row in rows]
+
+    async def identity(self) -> tuple[str, int] | None:
+        """Return the identity and the epoch of the log this ledger belongs to; None while it has adopted none."""
+        return schema.known_log(await self._rows(schema.KNOWN_LOG))
 
     async def retries(
         self, account: int, *, due_at: int | None, offset: int | None = None, limit: int
@@ -120,7 +144,7 @@ class SqliteLedgerReader:
         times = (("died_at >= ?", since), ("died_at < ?", until))
         query, values = _narrow(_DEAD, ("offset = ?", offset), ("label = ?", label), *times)
         rows = await self._rows(f"{query} ORDER BY offset LIMIT ?", account, after, *values, limit)
-        return [DeadLetter(*row) for row in rows]
+        return [_letter(*row) for row in rows]
 
     async def attempts(self, account: int, offset: int) -> Sequence[Attempt]:
         """Return the failed tries of one record, oldest first."""
@@ -154,12 +178,20 @@ class SqliteLedgerReader:
 
     def _query(self, query: str, values: Sequence[object]) -> list[Any]:
         try:
-            return self._opened().execute(query, values).fetchall()  # one statement: one consistent state
+            db = self._opened()
+            rows = db.execute(query, values).fetchall()  # one statement: one consistent state
         except sqlite3.Error as error:
             self._disconnect()
             raise StoreUnavailable(f"{self._path}: {error}") from error
+        if self._passing and not db.in_transaction:
+            self._disconnect()
+        return rows
 
     def _opened(self) -> sqlite3.Connection:
+        if self._db is not None and not self._db.in_transaction and files.identity_of(self._path) != self._opened_as:
+            self._disconnect()  # another file was put in its place
+        elif self._db is not None and self._older and self._was_migrated(self._db):
+            self._disconnect()
         if self._db is None:
             if not self._path.exists():
                 return self._nothing()
@@ -172,9 +204,15 @@ class SqliteLedgerReader:
             if found == 0:  # its writer has made the file and not yet its tables
                 db.close()
                 return self._nothing()
+            schema.look_newest(db, found)
             self._disconnect()
-            self._db = db
+            self._db, self._opened_as = db, files.identity_of(self._path)
+            self._passing = not files.is_writable(self._path)
+            self._older = found < schema.FORMAT
         return self._db
+
+    def _was_migrated(self, db: sqlite3.Connection) -> bool:
+        return files.check_format(db, self._path, schema.KIND, schema.FORMAT) == schema.FORMAT
 
     def _nothing(self) -> sqlite3.Connection:
         if self._empty is None:
@@ -187,6 +225,11 @@ class SqliteLedgerReader:
                 with contextlib.suppress(sqlite3.Error):
                     db.close()
         self._db = self._empty = None
+
+
+def _letter(offset: int, key: bytes, value: bytes, *rest: Any) -> DeadLetter:
+    *others, how = rest
+    return DeadLetter(offset, key, packing.unpack(value, how), *others)
 
 
 def _narrow(query: str, *tests: tuple[str, object]) -> tuple[str, Sequence[object]]:

@@ -1,9 +1,10 @@
 """What every settlement must obey, whatever the engine. Breaking one is a bug of the caller: `ValueError`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from postroad.ledger.base import FrozenBatch, Outcome, Settlement
-from postroad.log.base import position_of
+from postroad.errors import StoreError
+from postroad.ledger.base import FrozenBatch, Lost, Outcome, Settlement
+from postroad.log.base import offset_of, position_of
 
 _PENDING = Outcome.PENDING
 _RETRY = Outcome.RETRY
@@ -55,3 +56,52 @@ def check_position(offset: int, size: int) -> None:
     """Raise `ValueError` where a record is beyond the end of its block."""
     if position_of(offset) >= size:
         raise ValueError(f"offset {offset} is beyond the {size} records of its block")
+
+
+def check_stretch(start: int, end: int, records: int) -> None:
+    """Raise `ValueError` where a lost stretch is none."""
+    if not 0 <= start < end or records < 0:
+        raise ValueError(f"{records} events from {start} to {end} are no stretch of a log")
+
+
+def check_log(known: tuple[str, int] | None, identity: str) -> None:
+    """Raise `StoreError` where a ledger that belongs to the log `known` meets another."""
+    if known is not None and known[0] != identity:
+        raise StoreError(
+            f"this ledger belongs to the log {known[0]}, and the log that is here is {identity}: put both back from the"
+            " same backup, or move ledger.db away so that a new one begins"
+        )
+
+
+def touching(rows: Sequence[Lost], start: int, end: int) -> list[Lost]:
+    """Return the lost stretches that share a part of `start <= offset < end`."""
+    return [row for row in rows if row.start < end and start < row.end]
+
+
+def is_lost(rows: Sequence[Lost], block: int) -> bool:
+    """Tell whether a lost stretch has a part of a block."""
+    return bool(rows) and bool(touching(rows, offset_of(block, 0), offset_of(block + 1, 0)))
+
+
+def within(account: tuple[int, int | None], start: int, end: int) -> tuple[int, int]:
+    """Return what a stretch shares with `account`, its start and end; the end is not above the start for nothing."""
+    return max(start, account[0]), end if account[1] is None else min(end, account[1])
+
+
+def beyond(sizes: Mapping[int, int], start: int, end: int) -> int:
+    """Return how many records are in the blocks that have no part in `start <= offset < end`, by their `sizes`."""
+    return sum(size for block, size in sizes.items() if offset_of(block + 1, 0) <= start or offset_of(block, 0) >= end)
+
+
+def unread(rows: Sequence[Lost], start: int, end: int, records: int, with_byte: int) -> int:
+    """Return how many of the `records` of a lost stretch have neither a byte nor a place in an earlier row."""
+    return max(0, records - with_byte - sum(row.records for row in touching(rows, start, end)))
+
+
+def pending(block: int, codes: bytes | bytearray, start: int, end: int) -> list[int]:
+    """Return the offsets of a block's records that have no outcome, of `start <= offset < end`."""
+    first = offset_of(block, 0)
+    low, high = max(start - first, 0), min(max(end - first, 0), len(codes))
+    if not codes.count(_PENDING, low, high):
+        return []
+    return [first + place for place in range(low, high) if codes[place] == _PENDING]

@@ -1,5 +1,6 @@
 """The ledger on SQLite, the writer's side: many settlements share one transaction and one fsync."""
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from postroad.errors import StoreUnavailable
 from postroad.files.store import StoreFile
 from postroad.group_commit import GroupCommit
 from postroad.ledger import schema
-from postroad.ledger.base import Account, FrozenBatch, Settlement
+from postroad.ledger.base import DEFAULT_QUOTA, Account, FrozenBatch, Quota, Settlement
 from postroad.ledger.books import Books
 from postroad.ledger.reader import SqliteLedgerReader
 
@@ -36,20 +37,38 @@ class _Failed(NamedTuple):
 class SqliteLedger(SqliteLedgerReader):
     """Writes `ledger.db`, and reads it as every reader does. Make it with `open`."""
 
-    def __init__(self, path: Path, file: StoreFile) -> None:
+    def __init__(self, path: Path, file: StoreFile, quota: Quota) -> None:
         super().__init__(path)
         self._file = file
+        self._quota = quota
         self._commits: GroupCommit[Callable[[Books], Any], Any] = GroupCommit(
             self._write, max_group=MAX_GROUP, max_queue=MAX_QUEUE
         )
 
     @classmethod
-    def open(cls, path: Path, connect: files.Connect = files.connect_writer) -> "SqliteLedger":
+    def open(
+        cls, path: Path, connect: files.Connect = files.connect_writer, *, quota: Quota = DEFAULT_QUOTA
+    ) -> "SqliteLedger":
         """Open `ledger.db` at `path`, made or migrated where it has to be, and lock `ledger.lock` beside it.
+        `quota` is what each account may keep of dead letters.
 
-        Raises `StoreLocked`, `StoreVersion`, `StoreError` or `StoreUnavailable`.
+        Raises `StoreLocked` or `StoreVersion`. A file that can't be used is no error here: it is in `trouble` then,
+        every method raises `StoreUnavailable`, and it heals when the cause is gone.
         """
-        return cls(path, StoreFile(path, schema.KIND, schema.STEPS, connect))
+        return cls(path, StoreFile(path, schema.KIND, schema.STEPS, connect), quota)
+
+    @property
+    def trouble(self) -> str:
+        """Why the file can't be used; empty when it can, as far as is known."""
+        return self._file.trouble
+
+    async def check(self) -> bool:
+        """Find out whether the file can be used now, opening it again if need be."""
+        try:
+            await self._commit(lambda _: None)
+        except StoreUnavailable:
+            return False
+        return not self.trouble
 
     async def open_account(
         self, destination: str, *, start: int, at: int, end: int | None = None, replay: str | None = None
@@ -58,9 +77,17 @@ class SqliteLedger(SqliteLedgerReader):
         account = Account(0, destination, replay, start, end, start, at)
         return await self._commit(lambda books: books.open_account(account))
 
-    async def end_account(self, account: int, end: int) -> None:
-        """Set the account's end."""
-        await self._commit(lambda books: books.end_account(account, end))
+    async def end_account(self, account: int, end: int, *, at: int, by: str) -> None:
+        """Set the account's end, when it was set and by what."""
+        await self._commit(lambda books: books.end_account(account, end, at, by))
+
+    async def set_policy(self, account: int, policy: str) -> None:
+        """Keep the destination's `on_backlog_full` with its account."""
+        await self._commit(lambda books: books.set_policy(account, policy))
+
+    async def rename(self, destination: str, new: str) -> None:
+        """Give all accounts of a destination to another id."""
+        await self._commit(lambda books: books.rename(destination, new))
 
     async def settle(self, account: int, settlement: Settlement) -> None:
         """Apply one settlement, whole or not at all."""
@@ -79,6 +106,14 @@ class SqliteLedger(SqliteLedgerReader):
         """Give these dead letters up for good; returns how many were dead letters."""
         return await self._commit(lambda books: books.drop(account, offsets))
 
+    async def lose(self, account: int, start: int, end: int, records: int) -> int:
+        """Settle a stretch that the log can't read any more; returns how many became lost."""
+        return await self._commit(lambda books: books.lose(account, start, end, records))
+
+    async def adopt(self, identity: str, epoch: int) -> None:
+        """Bind this ledger to a log; `StoreError` when it belongs to another."""
+        await self._commit(lambda books: books.adopt(identity, epoch))
+
     async def forget(self, before: int) -> None:
         """Fold the outcomes of the blocks below `before` into the totals, a bounded part at a time."""
         while await self._commit(lambda books: books.forget(before, FORGET_BLOCKS)):
@@ -87,8 +122,8 @@ class SqliteLedger(SqliteLedgerReader):
     async def close(self) -> None:
         """Write what is queued, let the file go and give the lock back. Safe to call twice."""
         await self._commits.close()
-        await super().close()
-        self._file.close()
+        await super().close()  # first: a reader would keep the writer from tidying up
+        await asyncio.to_thread(self._file.close)
 
     async def _commit(self, change: Callable[[Books], Result], weight: int = _CHANGE_WEIGHT) -> Result:
         answer: Result | _Failed = await self._commits.submit(change, weight)
@@ -115,7 +150,7 @@ class SqliteLedger(SqliteLedgerReader):
 
     def _transact(self, changes: Sequence[Callable[[Books], Any]]) -> Sequence[Any]:
         def apply(db: sqlite3.Connection) -> list[Any]:
-            books = Books(db)
+            books = Books(db, self._quota)
             answers = [change(books) for change in changes]
             books.write()
             return answers

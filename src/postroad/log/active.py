@@ -2,7 +2,7 @@
 
 from postroad.clock import MICROSECONDS
 from postroad.errors import StoreUnavailable
-from postroad.files import Connect, sync_folder
+from postroad.files import Connect, checkpoint, sync_folder
 from postroad.log.base import offset_of
 from postroad.log.options import LogOptions
 from postroad.log.segments import Segment
@@ -92,5 +92,4 @@ class ActiveSegment:
             raise StoreUnavailable(f"{self.segment.path}: a reader keeps the file busy")
 
     def _move_wal(self) -> bool:
-        busy, _, _ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        return not busy
+        return checkpoint(self._db)

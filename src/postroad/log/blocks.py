@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from postroad.errors import StoreDamaged, StoreUnavailable
-from postroad.files import connect_reader
+from postroad.files import connect_reader, is_writable
 from postroad.log.base import Block, Ends
 from postroad.log.codec import BlockCodec
 from postroad.log.ends import EndsFile
@@ -63,6 +63,7 @@ class BlockFiles:
         self._cost = 0
         self._open: OrderedDict[Segment, Opened] = OrderedDict()
         self._codec = BlockCodec()
+        self._passing = False
 
     def refresh(self) -> None:
         """Take note of segments that came and went."""
@@ -102,6 +103,7 @@ class BlockFiles:
             return None
         if opened is None:
             return None
+        self._passing = self._passing or not is_writable(segment.path)
         self._open[segment] = opened
         if len(self._open) > _OPEN_FILES:
             self._open.popitem(last=False)[1].db.close()
@@ -162,6 +164,12 @@ class BlockFiles:
         self._cost = 0
         while self._open:
             self._open.popitem()[1].db.close()
+        self._passing = False
+
+    def let_go(self) -> None:
+        """Close what must not be kept open, because it was opened while it could not be written."""
+        if self._passing:
+            self.close()
 
     def _connected(self, segment: Segment) -> Opened | None:
         try:

@@ -125,7 +125,14 @@ class SqliteLogReader:
     async def _run(self, work: Callable[Given, Answer], *args: Given.args, **kwargs: Given.kwargs) -> Answer:
         if self._closed:
             raise StoreUnavailable("the log's reader is closed")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: work(*args, **kwargs))
+
+        def look() -> Answer:
+            try:
+                return work(*args, **kwargs)
+            finally:
+                self._files.let_go()
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, look)
 
     async def _look_soon(self) -> int:
         await self._clock.sleep(_POLL)

@@ -75,6 +75,14 @@ def size_of(segment: Segment) -> int:
     return size
 
 
+def wal_size(segment: Segment) -> int:
+    """Return the bytes that lie in a segment's write-ahead log."""
+    try:
+        return segment.path.with_name(f"{segment.path.name}-wal").stat().st_size
+    except OSError:
+        return 0
+
+
 def is_damage(error: Exception) -> bool:
     """Tell whether an error is SQLite's for what is wrong in the file, and will be."""
     if isinstance(error, sqlite3.OperationalError):

@@ -7,7 +7,7 @@ ends in opening again: only that shows whether its block is there after all.
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from postroad.clock import MICROSECONDS, Clock
 from postroad.errors import StoreError, StoreUnavailable
-from postroad.files import Connect
+from postroad.files import Connect, checkpoint
 from postroad.log.active import ActiveSegment
 from postroad.log.base import Entry, Receipt, Window, offset_of
 from postroad.log.blocks import BlockFiles
@@ -28,7 +28,7 @@ from postroad.log.own_time import OwnTime
 from postroad.log.receipts import all_new, sort_out
 from postroad.log.recorder import EndsRecorder
 from postroad.log.retention import retire_segments
-from postroad.log.segments import Segment, is_damage, segment_at
+from postroad.log.segments import Segment, is_damage, list_segments, segment_at, wal_size
 from postroad.log.stretches import Stretches
 from postroad.log.window import DedupWindow
 
@@ -123,12 +123,17 @@ class LogWriter:
         self._recorder.write(only_news=True)
 
     def close(self) -> None:
-        """Close all files."""
+        """Close all files, with everything in the segments themselves unless a reader is in the way."""
         with self._lock:
             with suppress(StoreUnavailable):  # the next start finds the end by itself
                 self.record_end()
             self._files.close()
-            self._abandon()  # last: SQLite tidies up when nobody else has the file open
+            self._abandon()
+            with suppress(StoreError):
+                for segment in list_segments(self._folder):
+                    if wal_size(segment):
+                        with suppress(sqlite3.Error, OSError), closing(self._connect(segment.path)) as db:
+                            checkpoint(db)
 
     def _room(self, active: ActiveSegment, ticks: int) -> ActiveSegment:
         """Return the segment that the next block belongs into, which is a new one when the last is full."""

@@ -5,35 +5,23 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from postroad.contract.calls import Type
-from postroad.contract.email import PROPERTIES, Kind
+from postroad.contract.email import Kind, said_of
 
 _AT: Final = "2026-03-02T09:30:00.000Z"
 _WHO: Final = {"userId": "user_12345"}
-_PROPERTIES: Final = {
-    "email_id": "msg_7f3a9c",
-    "email_subject": "Your March invoice",
-    "campaign_id": "camp_204",
-    "campaign_name": "Monthly invoices",
-    "link_id": "pay-now",
-    "link_url": "https://example.com/invoices/204?pay=1",
-    "list_id": "list_billing",
-    "list_name": "Billing emails",
-}
 _ADDRESS: Final = {"email": "ada@example.com"}
-_CLIENT: Final = {"ip": "203.0.113.24", "user_agent": "Mozilla/5.0 (Macintosh) Mail/16.0"}
-_BY_A_MACHINE: Final = (Kind.BOUNCED, Kind.DELIVERED)
+_TRAITS: Final = {**_ADDRESS, "ip": "203.0.113.24", "user_agent": "Mozilla/5.0 (Macintosh) Mail/16.0"}
 
 
 def email_example(kind: Kind) -> dict[str, Any]:
-    """Return a semantic email event with every property of its table."""
-    traits = _ADDRESS if kind in _BY_A_MACHINE else {**_ADDRESS, **_CLIENT}
+    """Return a semantic email event with every property that it may have."""
     return {
         "type": Type.TRACK.wire,
         **_WHO,
         "event": kind.event,
         "timestamp": _AT,
-        "properties": {name: _PROPERTIES[name] for name in PROPERTIES[kind].__struct_fields__},
-        "context": {"traits": dict(traits)},
+        "properties": {name: said.example for name, said in said_of(kind.properties).items()},
+        "context": {"traits": {name: _TRAITS[name] for name in kind.traits}},
         "integrations": {"All": True},
     }
 

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
-from postroad.contract.calls import IDENTITY, REQUIRED, Type
-from postroad.contract.email import EVENTS, KINDS, PROPERTIES, Kind, Properties
+from postroad.contract.calls import Type
+from postroad.contract.email import KINDS, EmailEvent, Kind, Properties, said_of
 from postroad.contract.limits import ITEMS
 from postroad.reference import words
 from postroad.reference.examples import CALLS, batch_example, email_example
@@ -21,14 +21,6 @@ Schema = dict[str, Any]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
-_OWN: Final = {
-    Type.TRACK: ("userId", "anonymousId", "groupId", "event", "properties"),
-    Type.IDENTIFY: ("userId", "anonymousId", "traits"),
-    Type.PAGE: ("userId", "anonymousId", "name", "properties"),
-    Type.SCREEN: ("userId", "anonymousId", "name", "properties"),
-    Type.GROUP: ("groupId", "userId", "anonymousId", "traits"),
-    Type.ALIAS: ("userId", "previousId"),
-}
 _SHARED: Final = (
     "type",
     "timestamp",
@@ -44,7 +36,7 @@ _IDS: Final = ("userId", "anonymousId", "groupId", "previousId", "messageId")
 
 def component(kind: Kind) -> str:
     """Return the name of a semantic event's schema, request body and example: `EmailBounced`."""
-    return EVENTS[kind].__name__
+    return "".join(word.capitalize() for word in kind.event.split())
 
 
 def call_component(call: Type) -> str:
@@ -56,7 +48,7 @@ def request_schemas() -> dict[str, Schema]:
     """Return every schema that requests are made of, by component name."""
     return {
         **{component(kind): _email_event(kind) for kind in Kind},
-        **{_properties_component(struct): _properties(struct) for struct in dict.fromkeys(PROPERTIES.values())},
+        **{_properties_component(kind.properties): _properties(kind.properties) for kind in Kind},
         **{call_component(call): _call(call) for call in Type},
         "Batch": _batch(),
         "Context": _context(),
@@ -100,22 +92,20 @@ def _members(names: Iterable[str], call: Type, required: Iterable[str]) -> dict[
 
 
 def _email_event(kind: Kind) -> Schema:
-    """Return the schema of a semantic event: its struct's fields, then what every call may have."""
-    struct = EVENTS[kind]
-    fields = msgspec.structs.fields(struct)
-    # A struct fills in its own event's name; on the wire the name is what says which event it is.
-    needed = {"event", *(field.name for field in fields if field.required)}
+    """Return the schema of a semantic event: what each has, then what every call may have."""
+    fields = msgspec.structs.fields(EmailEvent)
+    needed = {field.name for field in fields if field.required}
     names = list(dict.fromkeys([*(field.name for field in fields), "anonymousId", *_SHARED]))
     names.sort(key=lambda name: name not in needed)
     members = _members(names, Type.TRACK, needed)
     members["event"] = {"const": kind.event, "description": words.MEMBERS["event"]}
     members["properties"] = {
-        "$ref": f"#/components/schemas/{_properties_component(PROPERTIES[kind])}",
+        "$ref": f"#/components/schemas/{_properties_component(kind.properties)}",
         "description": words.MEMBERS["properties"],
     }
     return {
         "title": kind.event,
-        "description": f"{_first_paragraph(struct)} {words.EVENTS[kind]}",
+        "description": f"{kind.means} {kind.advice}",
         "type": "object",
         "required": [name for name in names if name in needed],
         "properties": members,
@@ -125,9 +115,10 @@ def _email_event(kind: Kind) -> Schema:
 
 def _properties(struct: type[Properties]) -> Schema:
     members: dict[str, Schema] = {}
+    said = said_of(struct)
     for field in msgspec.structs.fields(struct):
         text: Schema = {"type": "string", "minLength": 1} if field.required else {"type": ["string", "null"]}
-        members[field.name] = text | {"description": words.PROPERTIES[field.name]}
+        members[field.name] = text | {"description": said[field.name].description}
     return {
         "title": f"{_properties_component(struct)}",
         "description": _first_paragraph(struct),
@@ -139,18 +130,19 @@ def _properties(struct: type[Properties]) -> Schema:
 
 
 def _call(call: Type) -> Schema:
-    required = (*REQUIRED.get(call, ()), *(("event",) if call is Type.TRACK else ()))
+    required = (*call.required, *(("event",) if call is Type.TRACK else ()))
+    named = [name for name in call.identity if "." not in name]  # those inside another member are said there
     schema: Schema = {
         "title": "Any other event" if call is Type.TRACK else call.wire.capitalize(),
         "description": words.CALLS[call][1],
         "type": "object",
-        "properties": _members([*_OWN[call], *_SHARED], call, required),
+        "properties": _members([*named, *call.members, *_SHARED], call, required),
         "examples": [CALLS[call]],
     }
     if required:
         schema["required"] = list(required)
-    if not set(required) & set(IDENTITY[call]):
-        schema["anyOf"] = [_named_by(name) for name in IDENTITY[call]]
+    if not set(required) & set(call.identity):
+        schema["anyOf"] = [_named_by(name) for name in call.identity]
     if call is Type.TRACK:
         schema["properties"]["event"] |= {"pattern": r"\S", "not": {"enum": list(KINDS)}}
     return schema

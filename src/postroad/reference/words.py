@@ -1,11 +1,10 @@
-"""What each member, code and event means, in a sentence: the types say the rest."""
+"""What each member and code means, in a sentence: the types say the rest, and `contract/email.py` what events mean."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
 from postroad.contract.calls import Type
-from postroad.contract.email import Kind
 from postroad.contract.violations import Code
 
 MEMBERS: Final[Mapping[str, str]] = MappingProxyType(
@@ -34,20 +33,6 @@ MEMBERS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Members of a call, or of a batch around it."""
 
-PROPERTIES: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "email_id": "The id of the email that was sent. It ties everything that happens to one email together.",
-        "email_subject": "The subject line.",
-        "campaign_id": "The id of the campaign that the email belongs to.",
-        "campaign_name": "The campaign's name, as people know it.",
-        "link_id": "The id of the link that was followed.",
-        "link_url": "Where the link leads. Any string will do.",
-        "list_id": "The id of the list that the person left. Without a list, the person left them all.",
-        "list_name": "The list's name, as people know it.",
-    }
-)
-"""Members of a semantic event's `properties`."""
-
 CONTEXT: Final[Mapping[str, str]] = MappingProxyType(
     {
         "traits": "What was known about the recipient at that moment.",
@@ -59,20 +44,6 @@ CONTEXT: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """Members of `context` and of its `traits`."""
-
-EVENTS: Final[Mapping[Kind, str]] = MappingProxyType(
-    {
-        Kind.BOUNCED: "Send it for every email that comes back, whether the address is gone for good or the mailbox is "
-        "only full.",
-        Kind.DELIVERED: "Delivered is not read: it may still have been put into the spam folder.",
-        Kind.LINK_CLICKED: "Send it for each click; say with `link_url` or `link_id` which link it was.",
-        Kind.MARKED_AS_SPAM: "It usually reaches you through the mailbox provider's feedback loop.",
-        Kind.OPENED: "Mail programs and proxies open emails by themselves; send the event all the same, with the user "
-        "agent if you have it.",
-        Kind.UNSUBSCRIBED: "Name the list with `list_id` when only one list was left.",
-    }
-)
-"""What to know before sending an event; its first sentence is the docstring of its type."""
 
 CALLS: Final[Mapping[Type, tuple[str, str]]] = MappingProxyType(
     {

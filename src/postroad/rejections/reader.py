@@ -57,6 +57,18 @@ class RejectionsReader:
         rows = await self._rows("SELECT recorded, kept, evicted, removed, size FROM book ORDER BY stranger")
         return Counts(*(Count(*row) for row in rows))
 
+    async def counted(self) -> tuple[Counts, Counts]:
+        """Return the books of both classes and, of the same moment, what is really there, counted row by row; of the
+        latter only `kept` and `size` are said.
+        """
+        rows = await self._rows(
+            """SELECT recorded, kept, evicted, removed, book.size, count(rejection.id), coalesce(sum(kept_size), 0)
+            FROM book LEFT JOIN rejection ON rejection.stranger = book.stranger
+            GROUP BY book.stranger ORDER BY book.stranger"""
+        )
+        books = Counts(*(Count(*row[:5]) for row in rows))
+        return books, Counts(*(Count(kept=row[5], size=row[6]) for row in rows))
+
     async def _rows(self, query: str, *values: object) -> list[Any]:
         return await asyncio.to_thread(self._query, query, values)
 

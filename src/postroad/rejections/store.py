@@ -1,11 +1,13 @@
 """The rejections' writer: quotas, evictions and their counts, all in the transaction that records."""
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from postroad import files
+from postroad.errors import StoreUnavailable
 from postroad.files.store import StoreFile
 from postroad.group_commit import GroupCommit
 from postroad.rejections import schema
@@ -46,9 +48,23 @@ class Rejections:
         """Open `rejections.db` at `path`, made or migrated where it has to be, and lock `rejections.lock`
         beside it. Quotas that are smaller than before take effect with the next change.
 
-        Raises `StoreLocked`, `StoreVersion`, `StoreError` or `StoreUnavailable`.
+        Raises `StoreLocked` or `StoreVersion`. A file that can't be used is no error here: it is in `trouble` then,
+        every change raises `StoreUnavailable`, and it heals when the cause is gone.
         """
         return cls(StoreFile(path, schema.KIND, schema.STEPS, connect), quotas)
+
+    @property
+    def trouble(self) -> str:
+        """Why the file can't be used; empty when it can, as far as is known."""
+        return self._file.trouble
+
+    async def check(self) -> bool:
+        """Find out whether the file can be used now, opening it again if need be."""
+        try:
+            await self._commits.submit(lambda _: (), _ROW_WEIGHT)
+        except StoreUnavailable:
+            return False
+        return not self.trouble
 
     async def record(self, rejections: Sequence[Rejection]) -> Sequence[int]:
         """Keep rejections, all or none, and return their ids once they are durable.
@@ -73,7 +89,7 @@ class Rejections:
     async def close(self) -> None:
         """Write what is queued, let the file go and give the lock back. Safe to call twice."""
         await self._commits.close()
-        self._file.close()
+        await asyncio.to_thread(self._file.close)
 
     def _write(self, changes: Sequence[_Change]) -> Sequence[Sequence[int]]:
         return self._file.transact(lambda db: self._apply(db, changes))

@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from postroad import registry
 from postroad.announced import read_announced
 from postroad.clock import Clock
-from postroad.config.defaults import ensure_admin_token
+from postroad.config.defaults import read_admin_token
 from postroad.config.model import Config, Destination
 from postroad.delivery.engine import Engine, Service
 from postroad.delivery.plan import Plan
@@ -22,12 +22,15 @@ from postroad.delivery.routing import Route
 from postroad.delivery.schedule import RetryPolicy
 from postroad.delivery.shape import Shape, make_shape
 from postroad.destinations.base import BatchLimits, Surroundings
+from postroad.destinations.email_events import without_place
 from postroad.errors import StoreError
 from postroad.layout import delivery_pulse, ingest_pulse, region_files
+from postroad.ledger.base import Quota
 from postroad.ledger.sqlite import SqliteLedger
 from postroad.log.reader import SqliteLogReader
 from postroad.pulse import Pulse, beat, read_pulse
 from postroad.rejections import RejectionsReader
+from postroad.runtime.healing import heal
 from postroad.runtime.looking import Views
 from postroad.runtime.loops import running
 from postroad.runtime.referring import servers_of
@@ -51,20 +54,21 @@ _FORGET_EVERY = 300.0
 async def run_delivery(config: Config, clock: Clock, stop: asyncio.Event) -> None:
     """Deliver and serve the admin address until `stop` is set; then settle what is in flight and return.
 
-    Raises `StoreError` when the data folder can't be used.
+    A region whose files can't be used delivers nothing, beside the others, until they can. Raises `StoreLocked`
+    and `StoreVersion`.
     """
     async with contextlib.AsyncExitStack() as stack:
-        engines, dead, replays, loops = {}, {}, {}, []
+        ledgers, engines, dead, replays, loops = {}, {}, {}, {}, []
         for name in config.regions:
             engine, ledger, log = await stack.enter_async_context(_open_region(config, name, clock))
-            engines[name] = engine
+            engines[name], ledgers[name] = engine, ledger
             replays[name] = ReplayRegion(log, ledger, engine)
             dead[name] = DeadRegion(ledger, engine.poke)
-            loops += [engine.run(), _forget(log, ledger, clock)]
+            loops += [engine.run(), _forget(log, ledger, clock), heal(name, "ledger", ledger, clock)]
         views = Views(config, clock)
         stack.push_async_callback(views.close)
         app = _admin(config, dead, replays, views, clock)
-        loops.append(beat(delivery_pulse(config.server.data_dir), clock, lambda: _pulse(engines, clock)))
+        loops.append(beat(delivery_pulse(config.server.data_dir), clock, lambda: _pulse(engines, ledgers, clock)))
         async with running(loops, stop, config.server.shutdown_grace):
             await serve(app, _listener(config), stop)
 
@@ -73,7 +77,7 @@ def _admin(
     config: Config, dead: Mapping[str, DeadRegion], replays: Mapping[str, ReplayRegion], views: Views, clock: Clock
 ) -> Starlette:
     folder = config.server.data_dir
-    token, _ = ensure_admin_token(folder)
+    token = AdminToken(partial(read_admin_token, folder))
     rejections = {name: RejectionsReader(region_files(folder, name).rejections) for name in config.regions}
     return admin_app(
         Pages(views.look, lambda: _pulses(config, clock)),
@@ -81,7 +85,7 @@ def _admin(
         RejectionsApi(rejections, IngestDoor(config.server, token).retry),
         ReplaysApi(replays),
         reference=reference_pages(servers_of(config)),
-        token=AdminToken(token),
+        token=token,
     )
 
 
@@ -90,16 +94,12 @@ async def _open_region(
     config: Config, name: str, clock: Clock
 ) -> AsyncIterator[tuple[Engine, SqliteLedger, SqliteLogReader]]:
     files = region_files(config.server.data_dir, name)
-    files.folder.mkdir(mode=0o700, exist_ok=True)
-    is_new = not files.ledger.exists()
-    ledger = SqliteLedger.open(files.ledger)
+    is_new = not (files.ledger.exists() and files.ledger.stat().st_size)
+    quota = config.regions[name].dead_letters
+    ledger = SqliteLedger.open(files.ledger, quota=Quota(quota.rows, quota.bytes))
     log = SqliteLogReader(files.log, clock)
-    if is_new and (await log.state()).appended:
-        structlog.get_logger("postroad.delivery").warning(
-            "there was no ledger, and the log has events: a new one begins, which knows only of what is owed since its"
-            " destinations were configured; what was delivered of that before is delivered again",
-            region=name,
-        )
+    if is_new:
+        await _tell_of_loss(name, log)
     services = [
         _service(config, destination, place, clock) for destination, place in config.destinations_in(name).items()
     ]
@@ -111,6 +111,16 @@ async def _open_region(
                 await service.plan.shape.close()
         await log.close()
         await ledger.close()
+
+
+async def _tell_of_loss(region: str, log: SqliteLogReader) -> None:
+    with contextlib.suppress(StoreError):  # a log that can't be read is told elsewhere
+        if (await log.state()).appended:
+            structlog.get_logger("postroad.delivery").warning(
+                "there was no ledger, and the log has events: a new one begins, which knows only of what is owed since"
+                " its destinations were configured; what was delivered of that before is delivered again",
+                region=region,
+            )
 
 
 def _service(config: Config, name: str, place: Destination, clock: Clock) -> Service:
@@ -136,6 +146,7 @@ def _service(config: Config, name: str, place: Destination, clock: Clock) -> Ser
         rate=Rate(place.rate.events, place.rate.requests),
         expire_after=config.regions[place.region].retention if place.on_backlog_full == "expire" else None,
         shape=make_shape(place.transform, _modes(place), config.server.data_dir, clock),
+        unsupported=without_place(kind.email_events),
     )
     return Service(plan, partial(kind, settings, surroundings), place.start_from == "beginning")
 
@@ -164,9 +175,10 @@ def _listener(config: Config) -> Listener:
     return Listener(server.admin_bind.host, server.admin_bind.port, server.request_timeout, server.shutdown_grace)
 
 
-def _pulse(engines: Mapping[str, Engine], clock: Clock) -> Pulse:
+def _pulse(engines: Mapping[str, Engine], ledgers: Mapping[str, SqliteLedger], clock: Clock) -> Pulse:
     states = {name: dict(engine.states()) for name, engine in engines.items()}
-    return Pulse(clock.now(), os.getpid(), "", states=states)
+    troubles = {name: ledger.trouble for name, ledger in ledgers.items()}
+    return Pulse(clock.now(), os.getpid(), "", states=states, troubles=troubles)
 
 
 def _pulses(config: Config, clock: Clock) -> list[str]:

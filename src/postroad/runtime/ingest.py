@@ -7,21 +7,22 @@ import secrets
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from ipaddress import ip_network
+from itertools import chain
 
 from prometheus_client import CollectorRegistry, generate_latest
 
 from postroad.clock import Clock
-from postroad.config.defaults import ensure_admin_token
+from postroad.config.defaults import read_admin_token
 from postroad.config.model import Config
 from postroad.layout import ingest_pulse
 from postroad.pulse import Pulse, RegionPulse, WindowPulse, beat
 from postroad.runtime.looking import Views
 from postroad.runtime.loops import running
 from postroad.runtime.referring import reference
-from postroad.runtime.regions import OpenRegion, heal, open_regions, retire
+from postroad.runtime.regions import OpenRegion, loops_of, open_regions
 from postroad.runtime.serving import Listener, serve
 from postroad.web.answers import Answer
-from postroad.web.app import CALLS, IngestApp, Operators, Page
+from postroad.web.app import IngestApp, Operators, Page
 from postroad.web.browser import BrowserSettings
 from postroad.web.health import livez, readyz
 from postroad.web.ingest import Ingest
@@ -38,7 +39,8 @@ from postroad.web.token import AdminToken
 async def run_ingest(config: Config, clock: Clock, stop: asyncio.Event) -> None:
     """Accept events until `stop` is set; then answer what is in flight, write what is queued, and return.
 
-    Raises `StoreError` when the data folder can't be used.
+    A region whose files can't be used refuses what needs them, beside the others, until they can. Raises
+    `StoreLocked` and `StoreVersion`.
     """
     tally = IngestTally()
     async with open_regions(config, clock) as regions, _views(config, clock) as views:
@@ -53,13 +55,12 @@ async def run_ingest(config: Config, clock: Clock, stop: asyncio.Event) -> None:
         async def figures(_body: object) -> Answer:
             return metrics(await views.look(), [_counters(tally)])
 
-        token, _ = ensure_admin_token(config.server.data_dir)
-        operators = Operators(AdminToken(token), {("POST", RETRY): retry.answer, ("GET", "/metrics"): figures})
+        token = AdminToken(partial(read_admin_token, config.server.data_dir))
+        operators = Operators(token, {("POST", RETRY): retry.answer, ("GET", "/metrics"): figures})
         app = IngestApp(ingest, BrowserSettings(senders, trusted), pages, tally, clock, operators=operators)
         loops = [
             beat(ingest_pulse(config.server.data_dir), clock, lambda: _pulse(regions, tally, clock)),
-            *(retire(region, clock) for region in regions.values()),
-            *(heal(region.log, clock) for region in regions.values()),
+            *chain.from_iterable(loops_of(name, region, clock) for name, region in regions.items()),
         ]
         async with running(loops, stop, config.server.shutdown_grace):
             await serve(app, _listener(config), stop)
@@ -83,7 +84,6 @@ def _retry(config: Config, regions: Mapping[str, OpenRegion], keeper: Keeper, cl
         {name: RetryRegion(region.rejections, region.rejected) for name, region in regions.items()},
         _sources(config),
         keeper,
-        calls={path: call for path, call in CALLS.items() if call is not None},
         clock=clock,
     )
 
@@ -118,7 +118,8 @@ def _pulse(regions: Mapping[str, OpenRegion], tally: IngestTally, clock: Clock) 
         name: RegionPulse(region.log.healthy, region.log.queued, WindowPulse(*region.log.window))
         for name, region in regions.items()
     }
-    return Pulse(clock.now(), os.getpid(), _counters(tally), figures)
+    troubles = {name: region.trouble for name, region in regions.items()}
+    return Pulse(clock.now(), os.getpid(), _counters(tally), figures, troubles=troubles)
 
 
 def _counters(tally: IngestTally) -> str:

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
-from typing import Final, NamedTuple
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 import structlog
 
@@ -19,8 +20,9 @@ from postroad.log.options import LogOptions
 from postroad.log.reader import SqliteLogReader
 from postroad.log.sqlite import SqliteLog
 from postroad.rejections import DEFAULT_QUOTAS, Quota, Quotas, Rejections, RejectionsReader
+from postroad.runtime.healing import heal
+from postroad.runtime.late_log import LateLog
 
-_HEAL_EVERY: Final = 1.0
 _RETIRE_EVERY: Final = 60.0
 _NO_FLOOR: Final = 1 << 62
 
@@ -31,31 +33,53 @@ class OpenRegion(NamedTuple):
     files: RegionFiles
     settings: Region
     has_destinations: bool
-    log: SqliteLog
+    log: LateLog
     rejections: Rejections
     rejected: RejectionsReader
     ledger: LedgerReader
 
+    @property
+    def trouble(self) -> str:
+        """Why a store can't be written now; empty when all can."""
+        return "; ".join(filter(None, (self.log.trouble, self.rejections.trouble)))
+
 
 @contextlib.asynccontextmanager
 async def open_regions(config: Config, clock: Clock) -> AsyncIterator[dict[str, OpenRegion]]:
-    """Open the stores of every region, and announce its destinations. Raises `StoreError`."""
+    """Open the stores of every region, and announce its destinations.
+
+    What can't be opened is that region's trouble alone: it refuses what needs it, and `loops_of` its region
+    tries again. Raises `StoreLocked` and `StoreVersion`.
+    """
     async with contextlib.AsyncExitStack() as stack:
         regions = {}
         for name, settings in config.regions.items():
             files = region_files(config.server.data_dir, name)
-            files.folder.mkdir(mode=0o700, exist_ok=True)
-            log = await asyncio.to_thread(SqliteLog.open, files.log, clock, _log_options(settings))
+            destinations = config.destinations_in(name)
+            log = LateLog(partial(_open_log, files, settings, clock), partial(_announce, files, destinations, clock))
+            await log.open()
             stack.push_async_callback(log.close)
             rejections = Rejections.open(files.rejections, _quotas(settings))
             stack.push_async_callback(rejections.close)
             rejected = RejectionsReader(files.rejections)
             ledger = SqliteLedgerReader(files.ledger)
             stack.push_async_callback(ledger.close)
-            destinations = config.destinations_in(name)
-            await _announce(files, destinations, clock)
             regions[name] = OpenRegion(files, settings, bool(destinations), log, rejections, rejected, ledger)
         yield regions
+
+
+def loops_of(name: str, region: OpenRegion, clock: Clock) -> Sequence[Coroutine[Any, Any, None]]:
+    """Return what has to run beside a region's stores."""
+    return (
+        retire(region, clock),
+        heal(name, "log", region.log, clock),
+        heal(name, "rejections", region.rejections, clock),
+    )
+
+
+async def _open_log(files: RegionFiles, region: Region, clock: Clock) -> SqliteLog:
+    files.folder.mkdir(mode=0o700, exist_ok=True)
+    return await asyncio.to_thread(SqliteLog.open, files.log, clock, _log_options(region))
 
 
 def _log_options(region: Region) -> LogOptions:
@@ -82,19 +106,8 @@ async def _announce(files: RegionFiles, destinations: Iterable[str], clock: Cloc
     reader = SqliteLogReader(files.log, clock)
     try:
         announce(files.announced, destinations, await reader.end())
-    except OSError as error:  # a disk that is full: an event that is refused is owed to nobody
-        logger = structlog.get_logger("postroad.log")
-        logger.warning("new destinations can't be written down", file=str(files.announced), reason=str(error.strerror))
     finally:
         await reader.close()
-
-
-async def heal(log: SqliteLog, clock: Clock) -> None:
-    """Look again, for ever, whether a log that couldn't be written can be: requests are refused until then."""
-    while True:
-        await clock.sleep(_HEAL_EVERY)
-        if not log.healthy and await log.check():
-            structlog.get_logger("postroad.log").info("the log can be written again; events are accepted")
 
 
 async def retire(region: OpenRegion, clock: Clock) -> None:

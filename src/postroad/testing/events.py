@@ -11,15 +11,15 @@ from postroad.destinations.base import Event
 
 RECEIVED_AT: Final = 1_705_314_605 * MICROSECONDS
 
-_EMAIL: Final = {
+_TEXTS: Final = {
     "email_id": "em_0001",
     "email_subject": "Your invoice",
     "campaign_id": "cmp_42",
     "campaign_name": "Invoices",
-}
-_MORE: Final[Mapping[Kind, Mapping[str, str]]] = {
-    Kind.LINK_CLICKED: {"link_id": "lnk_7", "link_url": "https://example.com/pay?invoice=7&lang=en"},
-    Kind.UNSUBSCRIBED: {"list_id": "lst_3", "list_name": "Newsletter"},
+    "link_id": "lnk_7",
+    "link_url": "https://example.com/pay?invoice=7&lang=en",
+    "list_id": "lst_3",
+    "list_name": "Newsletter",
 }
 
 
@@ -27,20 +27,20 @@ def email_event(kind: Kind) -> Event:
     """Return the semantic email event of this kind, with every property it may have."""
     members = {
         "event": kind.event,
-        "properties": {**_EMAIL, **_MORE.get(kind, {})},
+        "properties": {name: _TEXTS.get(name, f"some {name}") for name in kind.properties.__struct_fields__},
         "context": {"traits": {"email": "ada@example.com"}},
     }
     return call("track", members, message_id=f"msg-{kind.value:04d}", offset=kind.value, kind=kind)
 
 
 def every_email_event() -> Sequence[Event]:
-    """Return one event of each of the six kinds, by number."""
-    return [email_event(kind) for kind in Kind]
+    """Return one event of each kind, by number."""
+    return [email_event(kind) for kind in sorted(Kind)]
 
 
 def plain_track() -> Event:
     """Return a track call that is no semantic email event."""
-    return call("track", {"event": "Order Placed", "properties": {"total": 12.5}}, message_id="msg-0007", offset=7)
+    return call("track", {"event": "Order Placed", "properties": {"total": 12.5}}, message_id="msg-order", offset=1000)
 
 
 def unusual_events() -> Sequence[Event]:
@@ -64,7 +64,7 @@ def unusual_events() -> Sequence[Event]:
         violations=["traits.deep: is only there to be odd"],
         body=body.encode(),
     )
-    empty = call("track", {"event": "Empty 🐢", "properties": {}}, message_id="m" * 300, offset=9)
+    empty = call("track", {"event": "Empty 🐢", "properties": {}}, message_id="m" * 300, offset=1001)
     return [empty, identify]
 
 

@@ -1,13 +1,12 @@
 """The ingest address: a plain ASGI callable, because everything it does is on the hot path."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import structlog
 
 from postroad.clock import Clock
-from postroad.contract.calls import Type
+from postroad.contract.calls import PATHS
 from postroad.contract.members import excerpt
 from postroad.errors import StoreUnavailable
 from postroad.web.answers import OK, Answer, Error, Receive, Scope, Send, new_request_id, refuse, respond, unavailable
@@ -16,11 +15,6 @@ from postroad.web.ingest import Ingest
 from postroad.web.request import Disconnected, Oversized
 from postroad.web.tally import IngestTally
 from postroad.web.token import AdminToken
-
-CALLS: Final[Mapping[str, Type | None]] = MappingProxyType(
-    {f"/v1/{path}": call for call in Type for path in (call.wire, call.wire[0])} | dict.fromkeys(("/v1/batch", "/v1/b"))
-)
-"""Paths of the calls, long and one-letter; None is a batch. No two calls share a first letter."""
 
 METRICS: Final = "/v1/m"
 """Where SDKs send figures about themselves: taken and dropped."""
@@ -86,8 +80,8 @@ class IngestApp:
 
     async def _answer(self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive) -> Answer:
         path, method = scope["path"], scope["method"]
-        if method == "POST" and path in CALLS:
-            return await self._ingest.call(CALLS[path], scope, headers, receive)
+        if method == "POST" and path in PATHS:
+            return await self._ingest.call(PATHS[path], scope, headers, receive)
         operators = self._operators
         if operators is not None and operators.admit(method, path, headers):
             return await operators.calls[method, path](await self._ingest.read(receive))
@@ -106,7 +100,7 @@ class IngestApp:
         return await page() if page is not None else self._settings.answer(path, scope)
 
     def _methods(self, path: str) -> tuple[str, ...]:
-        if path in CALLS or path == METRICS:
+        if path in PATHS or path == METRICS:
             return ("POST",)
         return ("GET", "HEAD") if path in self._pages or project_of(path) else ()
 

@@ -65,7 +65,7 @@ class Ingest:
         source = self._senders.by_header(head.authorization)
         region = source.region if source else self._first_region
         try:
-            self._demand_room(region)  # before the body is read: nothing of it could be kept
+            self._demand_room(*([region] if source else self._regions))  # before the body: nothing could be kept
             body = await read_body(receive, LENIENT_BATCH_BYTES, self._intake)
             plain = await self._plain(body, head.encoding) if head.encoding else body
             whole = body if isinstance(plain, Problem) else plain
@@ -74,7 +74,7 @@ class Ingest:
                 answer = await self._refuse_stranger(sender, head, size_of(body), region, scope["path"])
             else:
                 region = sender.region
-                if source is None:
+                if source is None:  # only its body has said which
                     self._demand_room(region)
                 taken = Taken(sender, head.strict or sender.always_strict, scope["path"], self._clock.now())
                 answer = await self._take(kind, taken, plain, whole)
@@ -91,11 +91,12 @@ class Ingest:
         """
         return await read_body(receive, LENIENT_BATCH_BYTES, self._intake)
 
-    def _demand_room(self, region: str) -> None:
-        log = self._regions[region].log
-        if not log.healthy:
+    def _demand_room(self, *regions: str) -> None:
+        """Raise `StoreUnavailable` when none of the regions that it may be for can take an event now."""
+        logs = [self._regions[region].log for region in regions]
+        if not any(log.healthy for log in logs):
             raise StoreUnavailable("the log can't be written now")
-        if log.full:
+        if all(log.full or not log.healthy for log in logs):
             raise StoreUnavailable("too much is waiting to be written")
 
     def _complain(self, region: str, error: StoreUnavailable) -> None:

@@ -52,7 +52,11 @@ class _Regions:
 
 _GAUGES = (
     ("postroad_accepting", "1 when an event would be taken now. Wake somebody at 0.", "accepting"),
-    ("postroad_delivering", "1 when the delivery process is alive. Wake somebody at 0.", "delivering"),
+    (
+        "postroad_delivering",
+        "1 when the delivery process is alive and can use the ledger. Wake somebody at 0.",
+        "delivering",
+    ),
     ("postroad_log_appended", "Events stored since the log was made.", "appended"),
     ("postroad_log_duplicates", "Repeats answered and not stored, since the log was made.", "duplicates"),
     ("postroad_log_bytes", "Size of the log's files.", "log_size"),

@@ -12,7 +12,7 @@ import msgspec
 
 from postroad.clock import Clock
 from postroad.contract.batch import decode_items, open_batch
-from postroad.contract.calls import Type
+from postroad.contract.calls import PATHS
 from postroad.contract.decode import Call, Unusable, decode
 from postroad.contract.violations import Code, Problem
 from postroad.errors import StoreUnavailable
@@ -25,7 +25,6 @@ from postroad.web.request import Oversized
 PATH: Final = "/api/rejections/retry"
 MOST: Final = 1000
 """Rejections that one request may name."""
-_BATCHES: Final = ("/v1/batch", "/v1/b")
 _LARGEST: Final = (1 << 63) - 1
 
 
@@ -66,14 +65,12 @@ class Retry:
         sources: Mapping[str, ApiSource],
         keeper: Keeper,
         *,
-        calls: Mapping[str, Type],
         clock: Clock,
     ) -> None:
-        """`sources` are those that are configured, `calls` the paths of the single calls."""
+        """`sources` are those that are configured."""
         self._regions = regions
         self._sources = sources
         self._keeper = keeper
-        self._calls = calls
         self._clock = clock
 
     async def answer(self, body: bytes | Oversized) -> Answer:
@@ -125,9 +122,10 @@ class Retry:
 
     def _decode(self, region: str, rejection: Rejection, body: bytes, at: int) -> Sequence[Call | Unusable]:
         new_id = _ids(region, rejection.id)
-        if rejection.index is None and rejection.path in self._calls:
-            return [decode(body, self._calls[rejection.path], at, new_id)]
-        if rejection.index is None and rejection.path not in _BATCHES:
+        call = PATHS.get(rejection.path)
+        if rejection.index is None and call is not None:
+            return [decode(body, call, at, new_id)]
+        if rejection.index is None and rejection.path not in PATHS:
             problem = Problem("", Code.UNKNOWN_TYPE, f"what came to {rejection.path} can't be retried")
             return [Unusable((problem,))]
         batch = open_batch(body if rejection.index is None else b'{"batch":[%b]}' % body)

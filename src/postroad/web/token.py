@@ -1,15 +1,34 @@
 """The admin token: what an operator shows to be let in."""
 
 import hmac
+from collections.abc import Callable
+
+from postroad.errors import PostroadError
 
 
 class AdminToken:
-    """Tells by an Authorization header whether a request is an operator's, in a time that says nothing of the token."""
+    """Tells by an Authorization header whether a request is an operator's, in a time that says nothing of the token.
 
-    def __init__(self, token: str) -> None:
-        self._token = token.encode()
+    Where the disk was full at the first start there is no token yet: nobody is let in until it could be made.
+    """
+
+    def __init__(self, read: Callable[[], str | None]) -> None:
+        """`read` returns the token, None when there is none yet; it is asked until it has returned one."""
+        self._read = read
+        self._token = ""
+
+    @property
+    def text(self) -> str:
+        """The token itself, empty when there is none yet."""
+        if not self._token:
+            try:
+                self._token = self._read() or ""
+            except PostroadError:
+                return ""  # who made it unreadable has to make it readable
+        return self._token
 
     def admits(self, authorization: bytes) -> bool:
         """Tell whether this is `Bearer` and the token."""
         scheme, _, given = authorization.partition(b" ")
-        return scheme.lower() == b"bearer" and hmac.compare_digest(given.strip(), self._token)
+        token = self.text.encode()
+        return bool(token) and scheme.lower() == b"bearer" and hmac.compare_digest(given.strip(), token)

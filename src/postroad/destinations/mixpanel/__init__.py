@@ -24,7 +24,6 @@ from msgspec import Meta
 from postroad.destinations.answer import Answer
 from postroad.destinations.base import BatchLimits, EmailEvents, Event, Outcome, Surroundings
 from postroad.destinations.batches import Part, send_in_chunks
-from postroad.destinations.email_events import has_place
 from postroad.destinations.http import Client, Url, basic_auth
 from postroad.destinations.mixpanel.answer import outcomes_of
 from postroad.destinations.mixpanel.event import EMAIL_EVENTS, write
@@ -98,7 +97,7 @@ class Mixpanel:
 
     def takes(self, event: Event) -> bool:
         """Tell whether it is something that happened: a track, page or screen call."""
-        return event.type in _CALLS and has_place(self.email_events, event)
+        return event.type in _CALLS
 
     async def send(self, events: Sequence[Event]) -> Sequence[Outcome]:
         """POST the batch, compressed."""

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from postroad.destinations.columns import TABLES, Columns, properties_of
+from postroad.destinations.columns import TABLES, Columns
 
 EVENTS: Final = "events"
 VERSION_TABLE: Final = "postroad_version"
@@ -54,7 +54,7 @@ class Table(NamedTuple):
 
 OURS: Final[Sequence[Table]] = (
     Table(EVENTS, _COMMON | _RAW),
-    *(Table(name, _COMMON | dict.fromkeys(properties_of(kind), "text")) for kind, name in TABLES.items()),
+    *(Table(name, _COMMON | dict.fromkeys(kind.properties.__struct_fields__, "text")) for kind, name in TABLES.items()),
 )
 
 

@@ -12,8 +12,10 @@ imports pytest.
 from postroad.ledger.base import Outcome
 from postroad.log.base import offset_of
 from postroad.testing.ledgers.cases import Harness, everything, frozen, settlement
+from postroad.testing.ledgers.evicting import EvictingConformance
 from postroad.testing.ledgers.forgetting import ForgettingConformance
 from postroad.testing.ledgers.freezing import FreezingConformance
+from postroad.testing.ledgers.losing import LosingConformance
 from postroad.testing.ledgers.settling import SettlingConformance
 from postroad.testing.ledgers.waiting import WaitingConformance
 
@@ -22,7 +24,14 @@ __all__ = ["Harness", "LedgerConformance"]
 _DELIVERED, _RETRY = Outcome.DELIVERED, Outcome.RETRY
 
 
-class LedgerConformance(SettlingConformance, WaitingConformance, FreezingConformance, ForgettingConformance):
+class LedgerConformance(
+    SettlingConformance,
+    WaitingConformance,
+    FreezingConformance,
+    ForgettingConformance,
+    LosingConformance,
+    EvictingConformance,
+):
     """The tests. A subclass sets `harness` before each of them and stops it after."""
 
     async def test_survives_a_crash(self) -> None:
@@ -30,6 +39,8 @@ class LedgerConformance(SettlingConformance, WaitingConformance, FreezingConform
         ledger, crm = await self._forgotten()
         await ledger.settle(crm, settlement({offset_of(1, 1): _RETRY}, cursor=offset_of(1, 2)))
         await ledger.freeze_batches(crm, [frozen(offset_of(1, 3), offset_of(1, 2))])
+        await ledger.lose(crm, offset_of(5, 0), offset_of(6, 0), 3)
+        await ledger.adopt("0a", 1)
         before = await everything(ledger, crm)
         await self.harness.crash()
         assert await everything(await self.harness.open(), crm) == before

@@ -4,12 +4,14 @@ from collections.abc import Awaitable, Mapping, Sequence
 from typing import Protocol
 
 from postroad.ledger.base import (
+    DEFAULT_QUOTA,
     Attempt,
     DeadLetter,
     FrozenBatch,
     Ledger,
     LedgerReader,
     Outcome,
+    Quota,
     Retry,
     Settlement,
 )
@@ -24,8 +26,8 @@ _RETRY, _DEAD = Outcome.RETRY, Outcome.DEAD
 class Harness(Protocol):
     """What is needed to test one engine."""
 
-    async def open(self) -> Ledger:
-        """Open the one writer, on what a crash left if there was one."""
+    async def open(self, quota: Quota = DEFAULT_QUOTA) -> Ledger:
+        """Open the one writer, on what a crash left if there was one, with this quota of dead letters."""
         ...
 
     async def reader(self) -> LedgerReader:
@@ -76,12 +78,15 @@ def frozen(*offsets: int) -> FrozenBatch:
 
 
 async def check_books(reader: LedgerReader, account: int) -> None:
-    """Assert what audit relies on: totals are the forgotten counts plus the bytes that are kept."""
+    """Assert what audit relies on: totals are the forgotten counts, the bytes that are kept and the lost rows."""
     counted = dict(await reader.forgotten(account))
     for _, codes in await reader.blocks(account, limit=1000):
         for code in codes:
             if code not in {Outcome.PENDING, Outcome.OUT_OF_ACCOUNT}:
                 counted[Outcome(code)] = counted.get(Outcome(code), 0) + 1
+    lost = sum(row.records for row in await reader.lost(account))
+    if lost:
+        counted[Outcome.LOST] = counted.get(Outcome.LOST, 0) + lost
     assert await reader.totals(account) == counted
 
 
@@ -106,6 +111,8 @@ async def everything(reader: LedgerReader, account: int) -> list[object]:
         list(await reader.blocks(account, limit=1000)),
         await reader.totals(account),
         await reader.forgotten(account),
+        list(await reader.lost(account)),
+        await reader.identity(),
         list(await reader.retries(account, due_at=None, limit=1000)),
         list(await reader.dead(account, limit=1000)),
         await frozen_batches(reader, account),

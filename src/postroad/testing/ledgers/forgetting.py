@@ -61,7 +61,7 @@ class ForgettingConformance(LedgerCase):
         await ledger.forget(offset_of(9, 0))
         assert await ledger.outcomes(crm, 0) == bytes([1, 0, 0, 0])
         await ledger.settle(crm, settlement({1: _DELIVERED}, cursor=2))
-        await ledger.end_account(crm, 2)
+        await ledger.end_account(crm, 2, at=1, by="stopped")
         await ledger.forget(offset_of(9, 0))
         assert await ledger.outcomes(crm, 0) == b""
         assert await ledger.totals(crm) == {_DELIVERED: 2}

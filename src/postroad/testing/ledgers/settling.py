@@ -27,9 +27,57 @@ class SettlingConformance(LedgerCase):
         """A second live account is refused until the first has ended."""
         ledger, first = await self._account()
         assert await is_refused(ledger.open_account("crm", start=9, at=2))
-        await ledger.end_account(first, 9)
+        await ledger.end_account(first, 9, at=2, by="abandoned")
         second = await ledger.open_account("crm", start=9, at=2)
         assert [(a.number, a.end) for a in await ledger.accounts()] == [(first, 9), (second.number, None)]
+
+    async def test_says_what_ended_an_account(self) -> None:
+        """An end is kept with its time and its reason, and can be set anew."""
+        ledger, crm = await self._account()
+        await ledger.end_account(crm, 9, at=5, by="taken over")
+        await ledger.end_account(crm, 7, at=6, by="abandoned")
+        assert await ledger.account(crm) == Account(crm, "crm", None, 0, 7, 0, 1, "refuse", 6, "abandoned")
+        assert await is_refused(ledger.end_account(99, 7, at=6, by="abandoned"))
+
+    async def test_keeps_policies(self) -> None:
+        """The policy of an account is what was said last, and no other account's; at first it is to refuse."""
+        ledger, crm = await self._account()
+        other = await ledger.open_account("files", start=0, at=1)
+        await ledger.set_policy(crm, "expire")
+        assert [account.policy for account in await ledger.accounts()] == ["expire", "refuse"]
+        await ledger.settle(crm, settlement({0: _DELIVERED}, cursor=1))
+        assert [account.policy for account in await ledger.accounts()] == ["expire", "refuse"]
+        await ledger.set_policy(crm, "refuse")
+        assert (await ledger.account(crm), await ledger.account(other.number)) == (
+            Account(crm, "crm", None, 0, None, 1, 1),
+            other,
+        )
+        assert await is_refused(ledger.set_policy(99, "expire"))
+
+    async def test_renames_a_destination(self) -> None:
+        """All accounts of a destination go on under the new id with what is in them; nobody else's change."""
+        ledger, crm = await self._account()
+        replay = await ledger.open_account("crm", start=0, at=2, end=5, replay="again")
+        other = await ledger.open_account("files", start=0, at=3)
+        await ledger.settle(crm, settlement({0: _DELIVERED, 1: _RETRY, 2: _DEAD}, cursor=1))
+        await ledger.rename("crm", "hubspot")
+        await ledger.rename("crm", "hubspot")
+        await ledger.rename("hubspot", "hubspot")
+        accounts = await ledger.accounts()
+        assert [account.destination for account in accounts] == ["hubspot", "hubspot", "files"]
+        assert accounts[1:] == [replay._replace(destination="hubspot"), other]
+        assert (await ledger.totals(crm), accounts[0].cursor) == ({_DELIVERED: 1, _RETRY: 1, _DEAD: 1}, 1)
+        assert await is_refused(ledger.open_account("hubspot", start=0, at=4))
+        await ledger.open_account("crm", start=9, at=5)
+
+    async def test_renames_into_a_destination_that_has_accounts(self) -> None:
+        """Both may have accounts, but only one of them an open live one: else the call is a bug."""
+        ledger, crm = await self._account()
+        await ledger.open_account("hubspot", start=5, at=2)
+        assert await is_refused(ledger.rename("crm", "hubspot"))
+        await ledger.end_account(crm, 5, at=3, by="taken over")
+        await ledger.rename("crm", "hubspot")
+        assert [(one.destination, one.end) for one in await ledger.accounts()] == [("hubspot", 5), ("hubspot", None)]
 
     async def test_settles(self) -> None:
         """One settlement sets bytes, counts them and moves the cursor; what it leaves out stays pending."""

@@ -6,6 +6,7 @@ from postroad.config import Server
 from postroad.web.answers import Answer, unavailable
 from postroad.web.local import ingest_url, pinned
 from postroad.web.retry import PATH
+from postroad.web.token import AdminToken
 
 _TIMEOUT = 60.0  # seconds; what the command line grants as well
 
@@ -13,16 +14,17 @@ _TIMEOUT = 60.0  # seconds; what the command line grants as well
 class IngestDoor:
     """Calls the ingest address of this server with the admin token."""
 
-    def __init__(self, server: Server, token: str) -> None:
+    def __init__(self, server: Server, token: AdminToken) -> None:
         self._server = server
-        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        self._token = token
 
     async def retry(self, body: bytes) -> Answer:
         """Ask it to retry rejections and return its answer; a 503 when it doesn't answer."""
+        headers = {"Authorization": f"Bearer {self._token.text}", "Content-Type": "application/json"}
         try:
             async with (
                 aiohttp.ClientSession(
-                    headers=self._headers,
+                    headers=headers,
                     timeout=aiohttp.ClientTimeout(_TIMEOUT),
                     connector=aiohttp.TCPConnector(ssl=pinned(self._server.tls) if self._server.tls else True),
                 ) as session,
