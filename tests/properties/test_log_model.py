@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import sqlite3
 import tempfile
 from itertools import pairwise
 from pathlib import Path
@@ -15,14 +16,17 @@ from xxhash import xxh3_64_intdigest
 from postroad.clock import MICROSECONDS, ManualClock
 from postroad.errors import StoreUnavailable
 from postroad.log.base import Entry, number_of
+from postroad.log.ends import read_ends
 from postroad.log.options import LogOptions
 from postroad.log.reader import SqliteLogReader
+from postroad.log.segments import list_segments, remove_segment
 from postroad.log.sqlite import SqliteLog
 from postroad.testing.faults import FaultyDisk
 
 KEYS = st.integers(0, 25).map(lambda name: f"key {name}".encode())
 BATCHES = st.lists(KEYS, min_size=1, max_size=8)
 AGE = 100
+DAY = 86_400 * MICROSECONDS
 
 
 class Stored(NamedTuple):
@@ -32,7 +36,9 @@ class Stored(NamedTuple):
     key: bytes
     value: bytes
     at: int
+    ticks: int
     ordinal: int
+    lost: bool = False
 
 
 class LogMachine(RuleBasedStateMachine):
@@ -65,10 +71,15 @@ class LogMachine(RuleBasedStateMachine):
         self.appended = 0
         self.duplicates = 0
         self.next = 0
+        self.mark = None
         self.open()
 
     def open(self):
-        """Open writer and reader on the folder of the moment."""
+        """Open writer and reader on the folder of the moment. The log's own time goes on from the last mark."""
+        now = self.clock.now()
+        ticks, at = self.mark or (now, now)
+        self.own = (ticks + min(max(0, now - at), DAY), self.clock.monotonic())
+        self.note()
         self.log = SqliteLog.open(self.folder, self.clock, self.options, connect=self.disk, digest=self.digest)
         self.reader = SqliteLogReader(self.folder, self.clock, digest=self.digest)
 
@@ -77,6 +88,15 @@ class LogMachine(RuleBasedStateMachine):
         self.runner.run(self.log.close())
         self.runner.run(self.reader.close())
 
+    def ticks(self):
+        """Return the log's own time."""
+        ticks, began = self.own
+        return ticks + round((self.clock.monotonic() - began) * MICROSECONDS)
+
+    def note(self):
+        """Note that the own time of this moment is on disk."""
+        self.mark = max(self.mark or (0, 0), (self.ticks(), self.clock.now()))
+
     def entries(self, keys):
         """Return entries with values of their own."""
         self.values += len(keys)
@@ -84,17 +104,19 @@ class LogMachine(RuleBasedStateMachine):
 
     def expect(self, entries):
         """Return what each entry should repeat (None: it is new), and the records that should be stored."""
-        now = max([self.clock.now(), *[record.at for record in self.kept[-1:]]])
+        now, ticks = self.clock.now(), self.ticks()
         known = {
             record.key: record
             for record in self.kept
-            if record.at >= now - AGE * MICROSECONDS and record.ordinal >= self.appended - self.options.window_ids
+            if record.ticks >= ticks - AGE * MICROSECONDS
+            and record.ordinal >= self.appended - self.options.window_ids
+            and not record.lost
         }
         repeats, fresh = [], []
         for entry in entries:
             repeats.append(known.get(entry.key))
             if entry.key not in known:
-                known[entry.key] = Stored(-1, entry.key, entry.value, now, self.appended + len(fresh))
+                known[entry.key] = Stored(-1, entry.key, entry.value, now, ticks, self.appended + len(fresh))
                 fresh.append(known[entry.key])
         return repeats, fresh
 
@@ -103,6 +125,7 @@ class LogMachine(RuleBasedStateMachine):
         assert start >= self.next
         self.kept += [record._replace(offset=start + index) for index, record in enumerate(fresh)]
         self.next = start + len(fresh)
+        self.note()
         self.appended += len(fresh)
 
     @rule(batches=st.lists(BATCHES, min_size=1, max_size=4))
@@ -155,25 +178,73 @@ class LogMachine(RuleBasedStateMachine):
         """A disk that works again is found out."""
         assert self.runner.run(self.log.check())
 
-    @rule(seconds=st.sampled_from([0.5, AGE / 2, AGE, -AGE / 4]))
+    @rule(seconds=st.sampled_from([0.5, AGE / 2, AGE]))
     def pass_time(self, seconds):
-        """Time goes on, or the machine's clock is set back."""
+        """Time goes on."""
         self.clock.advance(seconds)
+
+    @rule(seconds=st.sampled_from([-AGE / 4, AGE / 2, -1e8, 1e8]))
+    def set_the_clock(self, seconds):
+        """The machine's clock is set back or forward."""
+        self.clock.step(seconds)
+
+    @rule()
+    def record_end(self):
+        """What is written down about the ends is true at that moment."""
+        assert self.runner.run(self.log.check())
+        self.runner.run(self.log.record_end())
+        ends = self.runner.run(self.reader.ends())
+        assert (ends.appended, ends.duplicates) == (self.appended, self.duplicates)
+        assert (ends.retired, ends.ticks) <= (self.appended - len(self.kept), self.ticks())
+        self.mark = max(self.mark, (ends.ticks, ends.at))
 
     @rule()
     def restart(self):
         """An orderly restart."""
         self.close()
+        self.end()
+        self.open()
+
+    def end(self):
+        """Note what is written down of the own time."""
+        ends = read_ends(self.folder)
+        self.mark = max(self.mark, (ends.ticks, ends.at))
+
+    @precondition(lambda self: any(not record.lost for record in self.kept))
+    @rule(part=st.floats(0, 1), how=st.sampled_from(["body", "row", "segment"]))
+    def lose(self, part, how):
+        """A block, a row or a whole segment is damaged while nobody runs: it is lost, and nothing else is."""
+        assert self.runner.run(self.log.check())
+        self.close()
+        self.end()
+        readable = [record for record in self.kept if not record.lost]
+        number = number_of(readable[round(part * (len(readable) - 1))].offset)
+        segments = list_segments(self.folder)
+        place = max(i for i, segment in enumerate(segments) if segment.first <= number)
+        first, end = number, number + 1
+        if how == "segment":
+            first = segments[place].first
+            end = segments[place + 1].first if place + 1 < len(segments) else 1 << 60
+            remove_segment(segments[place])
+        else:
+            change = "UPDATE block SET body = zeroblob(9)" if how == "body" else "DELETE FROM block"
+            with sqlite3.connect(segments[place].path) as db:
+                db.execute(f"{change} WHERE number = ?", (number,))
+            db.close()
+        self.kept = [
+            record._replace(lost=record.lost or first <= number_of(record.offset) < end) for record in self.kept
+        ]
         self.open()
 
     @rule()
     def crash(self):
-        """The files as they are at this moment are all that is left."""
+        """The files as they are at this moment are all that is left, also of what is written down."""
         left = self.base / f"{int(self.folder.name) + 1}"
         shutil.copytree(self.folder, left)
         self.close()
         shutil.rmtree(self.folder)
         self.folder = left
+        self.end()
         self.open()
 
     @precondition(lambda self: self.kept)
@@ -184,9 +255,11 @@ class LogMachine(RuleBasedStateMachine):
         gone = self.runner.run(self.log.retire(before, age))
         retired, self.kept = self.kept[:gone], self.kept[gone:]
         assert self.kept
-        oldest = self.clock.now() - age * MICROSECONDS
-        assert all(record.offset < before and record.at < oldest for record in retired)
+        oldest = self.ticks() - age * MICROSECONDS
+        assert all(record.offset < before and record.ticks < oldest for record in retired)
         assert not retired or number_of(retired[-1].offset) < number_of(self.kept[0].offset)
+        if gone:
+            self.note()
 
     def answers(self, batches):
         """Append batches in one turn of the loop; an append that can't be stored answers "unavailable"."""
@@ -211,17 +284,25 @@ class LogMachine(RuleBasedStateMachine):
         """Compare everything that the reader says with the list."""
         blocks = await self.reader.read(0, 1 << 30)
         found = [(*record, block.appended_at) for block in blocks for record in block.records]
-        assert found == [record[:4] for record in self.kept]
-        assert all(one.end <= other.start for one, other in pairwise(blocks))
+        readable = [record for record in self.kept if not record.lost]
+        assert found == [record[:4] for record in readable]
+        assert sum(block.lost for block in blocks) == len(self.kept) - len(readable)
+        assert all(one.end <= other.start and not (one.lost and other.lost) for one, other in pairwise(blocks))
         assert all(record.offset == block.start + i for block in blocks for i, record in enumerate(block.records))
+        for record in self.kept:
+            if record.lost:
+                assert any(block.lost and block.start <= record.offset < block.end for block in blocks)
         state = await self.reader.state()
-        assert (state.appended, state.duplicates, state.kept) == (self.appended, self.duplicates, len(self.kept))
-        if self.kept:
-            record = self.kept[self.values % len(self.kept)]
+        figures = (state.appended, state.duplicates, state.kept)
+        assert figures == (self.appended, self.duplicates, len(self.kept)), figures
+        assert await self.reader.count_from(0) == len(self.kept)
+        if readable:
+            record = readable[self.values % len(readable)]
             assert await self.reader.get(record.offset) == record[:3]
-            assert await self.reader.find(record.key) == [r[:3] for r in self.kept if r.key == record.key][-1]
-            assert await self.reader.first() == self.kept[0].offset
-            assert number_of(await self.reader.end()) == number_of(self.kept[-1].offset) + 1
+            assert await self.reader.find(record.key) == [r[:3] for r in readable if r.key == record.key][-1]
+            assert await self.reader.first() <= self.kept[0].offset
+            assert number_of(await self.reader.end()) > number_of(self.kept[-1].offset)
+            assert not await self.reader.read(await self.reader.end(), 1)
 
     def teardown(self):
         """Leave nothing behind."""

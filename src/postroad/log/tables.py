@@ -10,6 +10,7 @@ index on `appended_at`, and hashes without a key. It is read and retired as it i
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
@@ -226,12 +227,21 @@ def read_tail(opened: Opened) -> Tail:
     """Return where the log ended with this segment. Raises `StoreUnavailable`."""
     meta = opened.meta
     row = last_row(opened, f"count, appended, duplicates, appended_at, {meta.ticks_column}")
+    counted = _duplicates(opened)
     if row is None:
-        return Tail(opened.segment.first, meta.appended, meta.duplicates, -1, meta.last_at, meta.ticks)
+        return Tail(opened.segment.first, meta.appended, counted, -1, meta.last_at, meta.ticks)
     number, count, appended, duplicates, last_at, ticks = row
     # `meta` is ahead when the last groups had nothing but duplicates.
-    last = offset_of(number, count - 1)
-    return Tail(number + 1, appended, max(duplicates, meta.duplicates), last, last_at, ticks)
+    return Tail(number + 1, appended, max(duplicates, counted), offset_of(number, count - 1), last_at, ticks)
+
+
+def _duplicates(opened: Opened) -> int:
+    """Return the one figure of `meta` that changes."""
+    with suppress(StoreDamaged), failures_of(opened.segment.path):
+        row = opened.db.execute("SELECT value FROM meta WHERE key = 'duplicates'").fetchone()
+        if row is not None and isinstance(row[0], int):
+            return int(row[0])
+    return opened.meta.duplicates
 
 
 def read_head(opened: Opened) -> Head | None:
