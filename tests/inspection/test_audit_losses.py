@@ -6,7 +6,7 @@ import pytest
 
 from postroad.clock import ManualClock
 from postroad.inspection.audit import LostStretch, audit
-from postroad.ledger.base import Outcome, Settlement
+from postroad.ledger.base import DeadLetter, Outcome, Retry, Settlement
 from postroad.ledger.memory import MemoryLedger
 from postroad.log.base import Entry, offset_of
 from postroad.log.memory import MemoryLog
@@ -105,6 +105,23 @@ async def test_what_was_passed(region):
         f"5 events of block {block} were passed without an outcome, and the log can't read them any more"
         for block in (1, 3)
     ]
+
+
+async def test_retries_of_it(region):
+    """A retry needs the log, and is owed of a lost stretch, unless it is a dead letter that has bytes of its own."""
+    places = [offset_of(1, n) for n in range(SIZE)]
+    dead = [DeadLetter(places[0], b"k", b"v", "E", "no", 1, 1, 1)]
+    outcomes = {**dict.fromkeys(places, Outcome.DELIVERED), places[0]: Outcome.DEAD, places[1]: Outcome.RETRY}
+    retries = [Retry(places[1], 9, 1, 1, "busy")]
+    await region.ledger.settle(1, Settlement(outcomes, {1: SIZE}, offset_of(2, 0), retries, dead))
+    await region.ledger.resend(1, [places[0]], 9)
+    region.log.damage(1)
+    said = "1 events of block 1 are still owed, and the log can't read them any more"
+    assert list((await region.look()).accounts[0].problems) == [said]
+    await region.lose(1)
+    found = await region.look()
+    assert found.balanced, found
+    assert found.accounts[0].outcomes == {"delivered": 13, "retry": 1, "lost": 1}
 
 
 async def test_what_the_log_does_not_miss(region):

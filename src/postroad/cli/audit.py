@@ -18,6 +18,7 @@ from postroad.inspection.audit import RegionBooks
 from postroad.inspection.audit import audit as audit_region
 from postroad.inspection.books import AccountBooks
 from postroad.inspection.evidence import Expected
+from postroad.log.hashes import wrong_hashes
 
 _Region = Annotated[str | None, typer.Option(metavar="NAME", help="Only this region.")]
 
@@ -59,6 +60,7 @@ async def _audit(config: Config, wanted: str | None) -> Sequence[RegionBooks]:
                     expected=Expected(
                         config.destinations_in(stores.region).keys(), read_announced(stores.files.announced)
                     ),
+                    wrong_hashes=partial(wrong_hashes, stores.files.log),
                 )
                 found.append(books)
         return found

@@ -4,7 +4,8 @@ It reads the log once and walks along it through the books of every account; not
 counted. Memory stays the same however long the log is.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Final, NamedTuple
 
@@ -12,10 +13,10 @@ import msgspec
 
 from postroad.errors import StoreUnavailable
 from postroad.inspection.books import AccountBooks, AccountCheck
-from postroad.inspection.evidence import Expected, ledger_evidence, log_evidence, rejection_evidence
+from postroad.inspection.evidence import Expected, hash_evidence, ledger_evidence, log_evidence, rejection_evidence
 from postroad.inspection.losses import blocks_in_words, share_of
 from postroad.ledger.base import LedgerReader
-from postroad.log.base import Block, LogReader, LogState, number_of, offset_of
+from postroad.log.base import MARGIN, Block, LogReader, LogState, number_of, offset_of
 from postroad.rejections import Count, RejectionsReader
 
 _READ_BYTES: Final = 4 * 1024 * 1024
@@ -73,16 +74,20 @@ async def audit(
     tell: Callable[[int, int], None] = lambda _done, _all: None,
     *,
     expected: Expected = _NOTHING,
+    wrong_hashes: Callable[[], Iterable[tuple[int, int]]] = tuple,
 ) -> RegionBooks:
     """Return the books of one region. `tell` is called with the number of events compared, and of all there are.
-    What is `expected` of destinations has to show in the ledger.
+    What is `expected` of destinations has to show in the ledger. `wrong_hashes` yields blocks of the log that have
+    wrong hashes of their keys, and how many; it may block.
 
     Raises `StoreError` when a file can't be read.
     """
     for _ in range(_LOOKS):
         found = await _look(region, _Stores(log, snapshot, rejections), tell, expected)
         if found is not None:
-            return found
+            problems = await asyncio.to_thread(lambda: hash_evidence(wrong_hashes()))
+            balanced = found.balanced and not problems
+            return msgspec.structs.replace(found, balanced=balanced, problems=[*found.problems, *problems])
     raise StoreUnavailable("retention kept removing events while they were being counted; ask again")
 
 
@@ -131,6 +136,7 @@ class _Walk:
         """Events that could be read."""
         self.lost: list[LostStretch] = []
         """Those that could not."""
+        self._problems: list[str] = []
 
     async def go(self, first: int, tell: Callable[[int], None]) -> None:
         """Walk."""
@@ -148,9 +154,9 @@ class _Walk:
         """Return what is wrong with the number of events, as the log had it before and after."""
         found = self.counted + sum(one.events for one in self.lost)
         if before.kept <= found <= after.kept:
-            return []
+            return self._problems
         kept = f"{before.kept}" if before.kept == after.kept else f"{before.kept} to {after.kept}"
-        return [f"the log says that it keeps {kept} events, and {found} were found in it"]
+        return [*self._problems, f"the log says that it keeps {kept} events, and {found} were found in it"]
 
     async def _show(self, block: Block) -> None:
         if not block.lost:
@@ -160,8 +166,13 @@ class _Walk:
             return
         self.lost.append(LostStretch(block.number, number_of(block.end) - 1, block.lost))
         sizes = await self._sizes(block)
-        for check in self._checks:
-            await check.take_lost(block, sizes)
+        touched = [await check.take_lost(block, sizes) for check in self._checks]
+        if not any(touched) and number_of(block.end) - block.number < MARGIN:  # else the log has numbered on above it
+            where = self.lost[-1].blocks
+            self._problems.append(
+                f"{block.lost} events of {where} are gone from the log or can't be read: what was owed of them was"
+                " settled before, and nothing of it can be shown or replayed"
+            )
 
     async def _sizes(self, stretch: Block) -> Mapping[int, int]:
         """Return how many events have those blocks of a stretch that any account knows; none where nobody asks."""

@@ -21,6 +21,7 @@ from postroad.inspection.needs import needed_from
 from postroad.layout import RegionFiles, region_files
 from postroad.ledger.reader import SqliteLedgerReader
 from postroad.log.base import number_of
+from postroad.log.ends import read_ends, write_ends
 from postroad.log.segments import list_segments
 
 MARKER: Final = "FORMAT"
@@ -93,6 +94,7 @@ def _copy_log(source: Path, target: Path, copy: Copying) -> int | None:
     if not source.is_dir():
         return None
     target.mkdir(mode=0o700)
+    before = read_ends(source)
     listed = list_segments(source)
     lost: int | None = None
     copied: list[Path] = []
@@ -104,6 +106,10 @@ def _copy_log(source: Path, target: Path, copy: Copying) -> int | None:
             path.unlink()
         copied.clear()
         lost = listed[place + 1].first if place + 1 < len(listed) else segment.first
+    after = read_ends(source)
+    if before is not None and after is not None:
+        # What is copied ends above where the log ended before, and begins where it begins now.
+        write_ends(target, before._replace(first=after.first, retired=after.retired))
     return lost
 
 

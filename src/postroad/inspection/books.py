@@ -52,7 +52,7 @@ class AccountCheck:
     `first` is the offset of the log's first kept block: what is below was retired. `lost` are the account's.
     """
 
-    def __init__(self, account: Account, ledger: LedgerReader, first: int, lost: Sequence[Lost]) -> None:
+    def __init__(self, account: Account, ledger: LedgerReader, first: int, lost: Sequence[Lost] = ()) -> None:
         self.account = account
         """Whose books these are."""
         self._ledger = ledger
@@ -82,9 +82,11 @@ class AccountCheck:
             codes = kept.codes
         await self._compare(number, count, codes)
 
-    async def take_lost(self, stretch: Block, sizes: Mapping[int, int]) -> None:
-        """Compare a stretch that the log can't read; `sizes` has those of its blocks that any account knows."""
-        pending, with_byte, last = self._pending, 0, number_of(stretch.end)
+    async def take_lost(self, stretch: Block, sizes: Mapping[int, int]) -> int:
+        """Compare a stretch that the log can't read; `sizes` has those of its blocks that any account knows. Returns
+        how many of its events are lost or still owed here: what was settled before has no need of the log.
+        """
+        pending, with_byte, known, unsent, last = self._pending, 0, 0, 0, number_of(stretch.end)
         share = share_of(self.account, stretch)
         while (kept := await self._next()) is not None and kept.number < last:
             if kept.number < stretch.number:
@@ -97,9 +99,11 @@ class AccountCheck:
                 and offset_of(kept.number, 0) < share.end
             ):
                 with_byte += len(kept.codes)
+                known += kept.codes.count(Outcome.LOST)
+                unsent += await self._without_bytes(_places(kept.codes, Outcome.RETRY, offset_of(kept.number, 0)))
             await self._compare(kept.number, len(kept.codes), kept.codes)
         if share is None:
-            return
+            return 0
         unread = unread_of(share, stretch, with_byte, sizes)
         written_off = self._lost.take(share.start, share.end, unread)
         self._counts[Outcome.LOST] += written_off
@@ -109,11 +113,20 @@ class AccountCheck:
             rest = 0  # nobody knows how many are on which side: the ledger said it
         self._owed += rest
         self._pending += rest
-        owed = self._pending - pending
+        owed = self._pending - pending + unsent
         if owed:
-            passed = self.account.cursor >= share.end
+            passed = self.account.cursor >= share.end and not unsent
             state = "were passed without an outcome" if passed else "are still owed"
             self._tell([f"{owed} events of {share.blocks} {state}, and the log can't read them any more"])
+        return known + written_off + owed
+
+    async def _without_bytes(self, retries: Sequence[int]) -> int:
+        """Count the retries that have no bytes of their own."""
+        count = 0
+        for offset in retries:
+            rows = await self._ledger.retries(self.account.number, due_at=None, offset=offset, limit=1)
+            count += any(row.value is None for row in rows)
+        return count
 
     async def finish(self, retired: int | None) -> AccountBooks:
         """Compare what is left and return the result. `retired` is how many records retention removed from

@@ -1,6 +1,6 @@
 """What lies beside the books and has to fit them: whose ledger it is, which accounts there were, what was announced."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from postroad.ledger.base import Account, LedgerReader
@@ -31,6 +31,16 @@ async def log_evidence(log: LogReader, accepted: int) -> list[str]:
     if accepted and await log.identity() is not None and await log.ends() is None:
         return [_NO_ENDS]
     return []
+
+
+def hash_evidence(wrong: Iterable[tuple[int, int]]) -> list[str]:
+    """Return what is wrong with the hashes of the log's keys, by its blocks that have wrong ones, and how many."""
+    found = list(wrong)
+    if not found:
+        return []
+    total, first = sum(count for _, count in found), found[0][0]
+    where = f"{len(found)} blocks of the log, the first of them block {first}"
+    return [f"{total} keys in {where}, have a wrong hash: these events are stored twice when they come again"]
 
 
 async def ledger_evidence(log: LogReader, ledger: LedgerReader, expected: Expected, accepted: int) -> list[str]:
