@@ -12,18 +12,16 @@ from postroad.cli.options import ConfigFile, read_config, read_time_or_none, ver
 from postroad.cli.output import progress
 from postroad.cli.statuses import INTERRUPTED
 from postroad.cli.stores import Stores, open_stores
-from postroad.clock import MICROSECONDS, SystemClock
+from postroad.clock import SystemClock
 from postroad.config import Config
 from postroad.contract.stored import unpack
 from postroad.delivery.items import make_event
 from postroad.destinations.file import line
 from postroad.errors import StoreUnavailable, UsageError
+from postroad.inspection.received import is_in, stretch_of
 from postroad.log.base import Block
 
 _READ_BYTES = 1 << 20
-_LATE = 60 * MICROSECONDS
-"""How much later than it was received an event may have been written; more than ingest lets anybody wait."""
-
 _Region = Annotated[str | None, typer.Option(metavar="NAME", help="The region; else the first one.")]
 _Events = Annotated[list[str] | None, typer.Option("--event", metavar="NAME", help="Only these; may be repeated.")]
 _From = Annotated[
@@ -52,6 +50,7 @@ class _Place:
     def __init__(self, after: int | None) -> None:
         self.offset = after
         self.count = 0
+        self.lost = 0
 
 
 def export(
@@ -90,6 +89,7 @@ def export(
         if output is not None:
             goal.close()
     typer.echo(f"postroad: exported {place.count} events", err=True)
+    _tell_lost(place)
 
 
 def _open(output: Path | None, *, add: bool) -> BinaryIO:
@@ -108,26 +108,21 @@ async def _export(
     config: Config, wanted: _Wanted, goal: BinaryIO, place: _Place, tell: Callable[[int, int], None]
 ) -> None:
     async with open_stores(config, wanted.region, SystemClock()) as (stores,):
-        start = await _start(stores, wanted)
-        total = await stores.log.count_from(start)
+        start, end = await stretch_of(stores.log, wanted.since, wanted.until)
+        if wanted.after is not None:
+            start = wanted.after + 1
+        total = await stores.log.count_from(start) - await stores.log.count_from(end)
         seen = 0
-        async for block in _blocks(stores, start, wanted.until):
+        async for block in _blocks(stores, start, end):
             _write(block, wanted, goal, place)
-            seen += len(block.records)
+            seen += len(block.records) + block.lost
             tell(min(seen, total), total)
 
 
-async def _start(stores: Stores, wanted: _Wanted) -> int:
-    if wanted.after is not None:
-        return wanted.after + 1
-    return await stores.log.first() if wanted.since is None else await stores.log.offset_at(wanted.since)
-
-
-async def _blocks(stores: Stores, start: int, until: int | None) -> AsyncIterator[Block]:
-    end = await stores.log.end()
+async def _blocks(stores: Stores, start: int, end: int) -> AsyncIterator[Block]:
     while start < end and (blocks := await stores.log.read(start, _READ_BYTES)):
         for block in blocks:
-            if block.start >= end or (until is not None and block.appended_at >= until + _LATE):
+            if block.start >= end:
                 return
             yield block
         start = blocks[-1].end
@@ -137,19 +132,18 @@ def _write(block: Block, wanted: _Wanted, goal: BinaryIO, place: _Place) -> None
     """Write what is wanted of a block in one go, so that an interruption leaves whole lines and a true place."""
     lines = []
     for record in block.records:
-        if (wanted.after is not None and record.offset <= wanted.after) or not record.value:
+        if (wanted.after is not None and record.offset <= wanted.after) or record.is_erased:
             continue  # before what is wanted, or erased
         stored = unpack(record.value)
         if wanted.events and wanted.events.isdisjoint({stored.name, stored.kind.event if stored.kind else ""}):
             continue
-        if (wanted.since or 0) <= stored.received_at and (wanted.until is None or stored.received_at < wanted.until):
+        if is_in(stored.received_at, wanted.since, wanted.until):
             lines.append(line(make_event(record, stored, wanted.region)))
     if lines:
         _put(goal, b"".join(lines))
     place.count += len(lines)
     place.offset = block.records[-1].offset if block.records else block.end - 1
-    if block.lost:
-        typer.echo(f"postroad: {block.lost} events before offset {block.end} can't be read any more", err=True)
+    place.lost += block.lost
 
 
 def _put(goal: BinaryIO, lines: bytes) -> None:
@@ -169,6 +163,12 @@ def _put(goal: BinaryIO, lines: bytes) -> None:
 def _tell_stopped(place: _Place) -> None:
     go_on = "" if place.offset is None else f"; go on with --after {place.offset}"
     typer.echo(f"postroad: stopped after {place.count} events{go_on}", err=True)
+    _tell_lost(place)
+
+
+def _tell_lost(place: _Place) -> None:
+    if place.lost:
+        typer.echo(f"postroad: {place.lost} events there are damaged or gone, and can't be exported", err=True)
 
 
 app = verb(export)

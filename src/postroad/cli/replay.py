@@ -145,7 +145,9 @@ async def _is_held(config: Config, destination: str) -> bool:
 def _limits(status: ReplayStatus) -> str:
     names = [", ".join(status.events)] if status.events is not None else []
     rate = [f"{status.rate:g} a second"] if status.rate is not None else []
-    return "; ".join([*names, *rate]) or "-"
+    times = [f"since {when(status.since)}"] if status.since is not None else []
+    times += [f"before {when(status.until)}"] if status.until is not None else []
+    return "; ".join([*names, *times, *rate]) or "-"
 
 
 def _settled(status: ReplayStatus) -> str:

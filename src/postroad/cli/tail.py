@@ -16,6 +16,7 @@ from postroad.config import Config
 from postroad.contract.stored import StoredEvent, read_key, unpack
 from postroad.delivery.items import make_event
 from postroad.destinations.file import line
+from postroad.inspection.received import is_in, stretch_of
 from postroad.log.base import Record
 
 _READ_BYTES = 1 << 20
@@ -73,13 +74,14 @@ async def _tail(
     """Print until `limit`. `since` is None for new events only, empty for all that are kept."""
     clock = SystemClock()
     async with open_stores(config, region or next(iter(config.regions)), clock) as (stores,):
-        start = await _start(stores, since, clock)
+        at = read_time(since, clock) if since else None
+        start = await stores.log.end() if since is None else (await stretch_of(stores.log, at, None))[0]
         count = 0
         async for record in _records(stores, start):
-            if not record.value:
-                continue  # erased
+            if record.is_erased:
+                continue
             stored = unpack(record.value)
-            if not wanted.has(read_key(record.key)[0], stored):
+            if not is_in(stored.received_at, at, None) or not wanted.has(read_key(record.key)[0], stored):
                 continue
             if as_json:
                 say_bytes(line(make_event(record, stored, stores.region)))
@@ -91,16 +93,13 @@ async def _tail(
                 return
 
 
-async def _start(stores: Stores, since: str | None, clock: SystemClock) -> int:
-    if since is None:
-        return await stores.log.end()
-    return await stores.log.offset_at(read_time(since, clock)) if since else await stores.log.first()
-
-
 async def _records(stores: Stores, start: int) -> AsyncIterator[Record]:
     while True:
         blocks = await stores.log.read(start, _READ_BYTES)
         for block in blocks:
+            if block.lost:
+                sys.stdout.flush()
+                typer.echo(f"postroad: {block.lost} events before offset {block.end} can't be read any more", err=True)
             for record in block.records:
                 yield record
             start = block.end

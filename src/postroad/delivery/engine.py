@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import structlog
 
-from postroad.clock import MICROSECONDS, Clock
+from postroad.clock import Clock
 from postroad.delivery.accounts import Wanted, end_accounts, open_accounts, owing
 from postroad.delivery.belonging import belong, keep_belonging
 from postroad.delivery.giving_up import EXPIRE_EVERY, GivingUp
@@ -107,13 +107,16 @@ class Engine:
         end: int,
         events: Sequence[str] | None = None,
         rate: float | None = None,
+        since: int | None = None,
+        until: int | None = None,
     ) -> Account:
         """Deliver the offsets from `start` to `end` (exclusive) once more, as a new account; it goes on after a
-        restart. `events` are the names it is limited to, `rate` the most events a second.
+        restart. `events` are the names it is limited to, `rate` the most events a second, and only those received in
+        `since <= at < until` (microseconds) are its own.
 
         Raises `UsageError` for a destination that is not there or a rate that is none, and `StoreError`.
         """
-        return await self._replays.open(destination, start=start, end=end, replay=Replay(events, rate))
+        return await self._replays.open(destination, start=start, end=end, replay=Replay(events, rate, since, until))
 
     async def stop_replay(self, account: int) -> None:
         """End a replay where it has come to. Raises `UsageError` for an account that is no replay, and
@@ -181,7 +184,7 @@ class Engine:
                 if age is None:
                     continue
                 try:
-                    before = await self._log.offset_at(self._clock.now() - round(age * MICROSECONDS))
+                    before = await self._log.offset_of_age(age)
                     await self._servings[name].expire(before)
                     await self._stretches.expire(name, before)
                 except StoreError as error:

@@ -5,12 +5,11 @@ from typing import Final
 
 import structlog
 
-from postroad.clock import MICROSECONDS, Clock
+from postroad.clock import Clock
 from postroad.contract.stored import unpack
 from postroad.delivery.alarm import Alarm
 from postroad.delivery.losses import Losses
 from postroad.delivery.replay import Replay
-from postroad.delivery.routing import is_listed
 from postroad.errors import StoreError
 from postroad.inspection.needs import needs
 from postroad.ledger.base import ABANDONED, Account, FrozenBatch, Ledger, Outcome, Settlement
@@ -76,7 +75,7 @@ class GivingUp:
         }
         held = [account for account in accounts if account.destination in expiring - set(self._served)]
         if held and self._retention is not None:
-            before = await self._log.offset_at(self._clock.now() - round(self._retention * MICROSECONDS))
+            before = await self._log.offset_of_age(self._retention)
             for account in held:
                 if not is_abandoned(account) and await needs(account, self._ledger):
                     await expire(account, before, self._log, self._ledger)
@@ -119,7 +118,7 @@ def _whole(before: int, batches: Sequence[FrozenBatch]) -> int:
 
 async def _give_up_unread(account: Account, end: int, outcome: Outcome, log: LogReader, ledger: Ledger) -> None:
     """Give what has no outcome below `end` this one, and move the cursor there."""
-    cursor, only = account.cursor, Replay.of(account).only
+    cursor, replay = account.cursor, Replay.of(account)
     while cursor < end:
         blocks = [block for block in await log.read(cursor, READ_BYTES) if block.start < end]
         outcomes: dict[int, Outcome] = {}
@@ -129,7 +128,7 @@ async def _give_up_unread(account: Account, end: int, outcome: Outcome, log: Log
             settled = await ledger.outcomes(account.number, block.number)
             for record in _unsettled(block, settled):
                 if record.offset < end:
-                    outcomes[record.offset] = outcome if _claims(account, record, only) else Outcome.OUT_OF_ACCOUNT
+                    outcomes[record.offset] = outcome if _claims(account, record, replay) else Outcome.OUT_OF_ACCOUNT
         cursor = min(blocks[-1].end, end) if blocks else end
         sizes = {block.number: len(block.records) for block in blocks if block.records}
         await ledger.settle(account.number, Settlement(outcomes=outcomes, sizes=sizes, cursor=cursor))
@@ -143,10 +142,8 @@ def _unsettled(block: Block, settled: bytes) -> Sequence[Record]:
     ]
 
 
-def _claims(account: Account, record: Record, only: frozenset[str] | None) -> bool:
-    return record.offset >= account.start and (
-        only is None or not record.value or is_listed(only, unpack(record.value))
-    )
+def _claims(account: Account, record: Record, replay: Replay) -> bool:
+    return record.offset >= account.start and (record.is_erased or replay.claims(unpack(record.value)))
 
 
 async def _expire_retries(account: Account, before: int, ledger: Ledger) -> None:

@@ -8,7 +8,7 @@ from postroad.clock import Clock
 from postroad.contract.stored import unpack
 from postroad.delivery.items import Item, make_event
 from postroad.delivery.plan import Plan, Shape
-from postroad.delivery.routing import filter_of, is_listed
+from postroad.delivery.routing import filter_of
 from postroad.delivery.verdict import Verdict, refuse
 from postroad.destinations.base import Destination, Event
 from postroad.ledger.base import Outcome
@@ -28,11 +28,11 @@ class Intake:
 
     async def new(self, record: Record) -> Item | Verdict:
         """Take in a record that is read for the first time: by the configuration of this moment."""
-        if not record.value:
+        if record.is_erased:
             return _ERASED
         plan = self._plan
         stored = unpack(record.value)
-        if plan.only is not None and not is_listed(plan.only, stored):
+        if plan.replay is not None and not plan.replay.claims(stored):
             return Verdict(Outcome.OUT_OF_ACCOUNT)
         rule = filter_of(plan.route, stored)
         if rule is not None:
@@ -44,7 +44,7 @@ class Intake:
 
     async def again(self, record: Record, tries: int, first_at: int, due_at: int) -> Item | Verdict:
         """Take in a record that is due again: it was routed."""
-        if not record.value:
+        if record.is_erased:
             return _ERASED
         event = make_event(record, unpack(record.value), self._plan.region)
         item = Item(event, record, tries, first_at, due_at)

@@ -5,6 +5,7 @@ from typing import NamedTuple, Protocol
 
 from postroad.contract.email import Kind
 from postroad.delivery.rate import Rate
+from postroad.delivery.replay import Replay
 from postroad.delivery.routing import Route
 from postroad.delivery.schedule import RetryPolicy
 from postroad.destinations.base import BatchLimits, Event
@@ -24,8 +25,8 @@ class Plan(NamedTuple):
     """What the operator wants of one destination.
 
     `timeout` and `expire_after` are seconds: with the latter, what a destination has not got at that age expires,
-    so that it never holds back the log. `only` is a replay's own filter: other events are none of its business;
-    `unsupported` are the email events that its type has no place for.
+    so that it never holds back the log. `replay` says what a replay is limited to: other events are
+    none of its business; `unsupported` are the email events that its type has no place for.
     Without `shape` events go out as they are.
     """
 
@@ -39,7 +40,7 @@ class Plan(NamedTuple):
     rate: Rate = Rate()
     shape: Shape | None = None
     expire_after: float | None = None
-    only: frozenset[str] | None = None
+    replay: Replay | None = None
     unsupported: frozenset[Kind] = frozenset()
 
     @property

@@ -4,21 +4,27 @@ from collections.abc import Sequence
 
 import msgspec
 
+from postroad.contract.stored import StoredEvent
+from postroad.delivery.routing import is_listed
+from postroad.inspection.received import is_in
 from postroad.ledger.base import Account
 
 
 class Replay(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The names of the events that a replay is limited to (None: all) and how many of them go out a second (None: as
-    many as its destination takes).
+    """What a replay is limited to: the names of its events (None: all), how many of them go out a second (None: as
+    many as its destination takes), and when they were received, `since <= at < until` in microseconds (None: no limit).
     """
 
     events: Sequence[str] | None = None
     rate: float | None = None
+    since: int | None = None
+    until: int | None = None
 
-    @property
-    def only(self) -> frozenset[str] | None:
-        """The names as a filter."""
-        return None if self.events is None else frozenset(self.events)
+    def claims(self, stored: StoredEvent) -> bool:
+        """Tell whether an event is one of those that it is limited to."""
+        return is_in(stored.received_at, self.since, self.until) and (
+            self.events is None or is_listed(self.events, stored)
+        )
 
     def __str__(self) -> str:
         return msgspec.json.encode(self).decode()

@@ -1,5 +1,6 @@
 """Which events a destination gets, decided by the configuration of the moment it reads them."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from postroad.contract.integrations import is_wanted
@@ -30,6 +31,6 @@ def filter_of(route: Route, event: StoredEvent) -> Outcome | None:
     return None
 
 
-def is_listed(events: frozenset[str], event: StoredEvent) -> bool:
+def is_listed(events: Collection[str], event: StoredEvent) -> bool:
     """Tell whether a list of names has the name an event came with, or that of the semantic event it is."""
     return event.name in events or (event.kind is not None and event.kind.event in events)

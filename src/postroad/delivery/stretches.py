@@ -135,6 +135,6 @@ class Stretches:
         assert account is not None  # noqa: S101 -- accounts stay for ever
         plan, replay = self._plans[account.destination], Replay.of(account)
         rate = plan.rate if replay.rate is None else Rate(replay.rate, plan.rate.requests)
-        plan = plan._replace(only=replay.only, rate=rate)
+        plan = plan._replace(replay=replay, rate=rate)
         destination = self._shared[account.destination].lend()
         return Worker(plan, account, destination, log=self._log, ledger=self._ledger, clock=self._clock)

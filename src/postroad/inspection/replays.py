@@ -16,8 +16,9 @@ ENDED = "ended"
 class ReplayStatus(msgspec.Struct, frozen=True):
     """One replay. `number` is its account's, `opened_at` in microseconds.
 
-    `passed` of the `total` events that are kept in its stretch were looked at; those that it has no claim to,
-    because of their names, are in neither outcome. `waiting` are to be tried again. `outcomes` has the others.
+    `passed` of the `total` events that are kept in its stretch were looked at; those that it has no claim to, because
+    of their names or of when they were received (`since <= at < until`, microseconds), are in neither outcome.
+    `waiting` are to be tried again. `outcomes` has the others.
     """
 
     region: str
@@ -31,6 +32,8 @@ class ReplayStatus(msgspec.Struct, frozen=True):
     total: int
     waiting: int
     outcomes: Mapping[str, int]
+    since: int | None
+    until: int | None
 
 
 async def replays(
@@ -75,4 +78,6 @@ async def _status(region: str, account: Account, log: LogReader, ledger: LedgerR
         total=from_start - after_end,
         waiting=totals.get(Outcome.RETRY, 0),
         outcomes={outcome.name.lower(): count for outcome, count in sorted(totals.items()) if outcome != Outcome.RETRY},
+        since=limits.get("since"),
+        until=limits.get("until"),
     )

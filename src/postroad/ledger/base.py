@@ -261,6 +261,13 @@ class LedgerReader(Protocol):
         """
         ...
 
+    async def end(self) -> int:
+        """Return an offset above everything that is known of the log here: starts, ends, cursors, outcomes, retries,
+        dead letters, frozen batches and lost stretches of every account. 0 when nothing is. A log must never number
+        below it.
+        """
+        ...
+
     async def dead(
         self,
         account: int,

@@ -235,6 +235,15 @@ class MemoryLedger:
         ]
         return min([self._accounts[account].cursor, *needed])
 
+    async def end(self) -> int:
+        """Return an offset above everything that is known of the log here, 0 when nothing is."""
+        places = [place for one in self._accounts.values() for place in (one.start, one.end or 0, one.cursor)]
+        places += [offset + 1 for _, offset in (*self._retries, *self._dead)]
+        places += [offset + 1 for batch in self._frozen.values() for offset in batch.offsets]
+        places += [row.end for rows in self._lost.values() for row in rows]
+        places += [offset_of(block + 1, 0) for _, block in self._blocks]
+        return max(places, default=0)
+
     async def dead(
         self,
         account: int,

@@ -12,6 +12,7 @@ from postroad import files
 from postroad.errors import StoreUnavailable
 from postroad.ledger import packing, schema
 from postroad.ledger.base import Account, Attempt, DeadLetter, FrozenBatch, Lost, Outcome, Retry
+from postroad.log.base import offset_of
 
 _ACCOUNT = """SELECT number, destination, replay, start, end, cursor, opened_at, policy, ended_at, ended_by
     FROM account"""
@@ -20,6 +21,12 @@ _ROWS = {
     Outcome.RETRY: "SELECT offset FROM retry WHERE account = ? AND offset > ? ORDER BY offset LIMIT ?",
     Outcome.DEAD: "SELECT offset FROM dead WHERE account = ? AND offset > ? ORDER BY offset LIMIT ?",
 }
+_END = """SELECT max(start), max(end), max(cursor),
+    max((SELECT max(offset) + 1 FROM retry WHERE retry.account = number)),
+    max((SELECT max(offset) + 1 FROM dead WHERE dead.account = number)),
+    max((SELECT max(end) FROM lost WHERE lost.account = number)),
+    max((SELECT max(block) FROM outcome WHERE outcome.account = number))
+    FROM account"""
 _DEAD = """SELECT offset, key, value, label, why, died_at, first_at, tries, packing FROM dead
     WHERE account = ? AND offset > ?"""
 
@@ -128,6 +135,14 @@ class SqliteLedgerReader:
             account,
         )
         return min(place for place in rows[0] if place is not None) if rows else 0
+
+    async def end(self) -> int:
+        """Return an offset above everything that is known of the log here, 0 when nothing is."""
+        ((*places, block),) = await self._rows(_END)
+        frozen = [schema.unpack_offsets(packed) for (packed,) in await self._rows("SELECT offsets FROM frozen")]
+        above = [max(offsets) + 1 for offsets in frozen if offsets]
+        above += [offset_of(block + 1, 0)] if block is not None else []
+        return max([0, *above, *(int(place) for place in places if place is not None)])
 
     async def dead(
         self,

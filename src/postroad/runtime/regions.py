@@ -24,6 +24,7 @@ from postroad.runtime.healing import heal
 from postroad.runtime.late_log import LateLog
 
 _RETIRE_EVERY: Final = 60.0
+_RECORD_EVERY: Final = 1.0
 _NO_FLOOR: Final = 1 << 62
 
 
@@ -56,15 +57,16 @@ async def open_regions(config: Config, clock: Clock) -> AsyncIterator[dict[str, 
         for name, settings in config.regions.items():
             files = region_files(config.server.data_dir, name)
             destinations = config.destinations_in(name)
+            ledger = SqliteLedgerReader(files.ledger)
+            stack.push_async_callback(ledger.close)
+            make = partial(_open_log, files, settings, ledger, clock)
             announcing = partial(_announce, files, destinations, config.former_ids_in(name), clock)
-            log = LateLog(partial(_open_log, files, settings, clock), announcing)
+            log = LateLog(make, announcing)
             await log.open()
             stack.push_async_callback(log.close)
             rejections = Rejections.open(files.rejections, _quotas(settings))
             stack.push_async_callback(rejections.close)
             rejected = RejectionsReader(files.rejections)
-            ledger = SqliteLedgerReader(files.ledger)
-            stack.push_async_callback(ledger.close)
             regions[name] = OpenRegion(files, settings, bool(destinations), log, rejections, rejected, ledger)
         yield regions
 
@@ -73,14 +75,27 @@ def loops_of(name: str, region: OpenRegion, clock: Clock) -> Sequence[Coroutine[
     """Return what has to run beside a region's stores."""
     return (
         retire(region, clock),
+        record_ends(region, clock),
         heal(name, "log", region.log, clock),
         heal(name, "rejections", region.rejections, clock),
     )
 
 
-async def _open_log(files: RegionFiles, region: Region, clock: Clock) -> SqliteLog:
+async def _open_log(files: RegionFiles, region: Region, ledger: LedgerReader, clock: Clock) -> SqliteLog:
     files.folder.mkdir(mode=0o700, exist_ok=True)
-    return await asyncio.to_thread(SqliteLog.open, files.log, clock, _log_options(region))
+    known_end = max([await _known_to(ledger), *read_announced(files.announced).values()])
+    return await asyncio.to_thread(SqliteLog.open, files.log, clock, _log_options(region), known_end=known_end)
+
+
+async def _known_to(ledger: LedgerReader) -> int:
+    """Return an offset above what the ledger knows of the log. A ledger that can't be read is no reason to refuse
+    events: the log has written down itself where it ended.
+    """
+    try:
+        return await ledger.end()
+    except StoreError as error:
+        structlog.get_logger("postroad.log").warning("the log opens without the ledger's word", reason=str(error))
+        return 0
 
 
 def _log_options(region: Region) -> LogOptions:
@@ -125,6 +140,22 @@ async def retire(region: OpenRegion, clock: Clock) -> None:
         else:
             if gone:
                 logger.info("retention removed events", events=gone)
+
+
+async def record_ends(region: OpenRegion, clock: Clock) -> None:
+    """Write down, for ever, where the log begins and ends, so that what goes behind our back is missed."""
+    logger = structlog.get_logger("postroad.log")
+    told = False
+    while True:
+        await clock.sleep(_RECORD_EVERY)
+        try:
+            await region.log.record_end()
+        except StoreError as error:
+            if not told:
+                logger.warning("where the log ends can't be written down now", reason=str(error))
+            told = True
+        else:
+            told = False
 
 
 async def _retire_once(region: OpenRegion) -> int:

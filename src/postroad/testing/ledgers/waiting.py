@@ -2,7 +2,7 @@
 
 from postroad.ledger.base import Attempt, Outcome, Retry
 from postroad.log.base import offset_of
-from postroad.testing.ledgers.cases import LedgerCase, letter, retry, settlement
+from postroad.testing.ledgers.cases import LedgerCase, frozen, letter, retry, settlement
 
 _DELIVERED, _RETRY, _DEAD, _DROPPED = Outcome.DELIVERED, Outcome.RETRY, Outcome.DEAD, Outcome.DROPPED
 
@@ -43,6 +43,25 @@ class WaitingConformance(LedgerCase):
         await ledger.settle(crm, settlement({1: _DELIVERED}))
         floors.append(await ledger.floor(crm))
         assert floors == [0, 0, 1, 1, 4]
+
+    async def test_tells_what_it_knows_of_the_log(self) -> None:
+        """The end is above whatever is known, of any account, and never falls."""
+        ledger = await self.harness.open()
+        ends = [await ledger.end()]
+        crm = (await ledger.open_account("crm", start=3, at=1)).number
+        ends.append(await ledger.end())
+        await ledger.settle(crm, settlement({offset_of(1, 1): _DELIVERED}, cursor=4))
+        ends.append(await ledger.end())
+        await ledger.settle(crm, settlement({offset_of(2, 2): _RETRY, offset_of(2, 3): _DEAD}))
+        ends.append(await ledger.end())
+        await ledger.freeze_batches(crm, [frozen(offset_of(5, 1), offset_of(4, 2))])
+        ends.append(await ledger.end())
+        await ledger.lose(crm, offset_of(6, 0), offset_of(7, 0), 3)
+        ends.append(await ledger.end())
+        await ledger.open_account("crm", start=0, end=offset_of(9, 1), at=1, replay="{}")
+        ends.append(await ledger.end())
+        places = [offset_of(2, 0), offset_of(3, 0), offset_of(5, 2), offset_of(7, 0), offset_of(9, 1)]
+        assert ends == [0, 3, *places]
 
     async def test_lists_dead_letters(self) -> None:
         """Dead letters come back whole and by offset, narrowed by each filter, page by page."""

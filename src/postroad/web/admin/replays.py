@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from postroad.inspection.received import stretch_of
 from postroad.inspection.replays import replays
 from postroad.ledger.base import Account, LedgerReader
 from postroad.log.base import LogReader
@@ -18,9 +19,19 @@ class ReplayEngine(Protocol):
     """Who runs the replays of a region."""
 
     async def open_replay(
-        self, destination: str, *, start: int, end: int, events: Sequence[str] | None = None, rate: float | None = None
+        self,
+        destination: str,
+        *,
+        start: int,
+        end: int,
+        events: Sequence[str] | None = None,
+        rate: float | None = None,
+        since: int | None = None,
+        until: int | None = None,
     ) -> Account:
-        """Begin a replay of the offsets from `start` to `end`. Raises `UsageError` and `StoreError`."""
+        """Begin a replay of what was received from `since` to before `until` and is at the offsets from `start` to
+        before `end`. Raises `UsageError` and `StoreError`.
+        """
         ...
 
     async def stop_replay(self, account: int) -> None:
@@ -42,8 +53,8 @@ class ReplayRegion(NamedTuple):
 
 
 class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"since": "from", "until": "to"}):
-    """A replay to open: the events that came from `from` to before `to` (all, to now, when left out), only those of
-    these names, at most `rate` a second. Times are microseconds or ISO 8601.
+    """A replay to open: the events that were received from `from` to before `to` (all, to now, when left out), only
+    those of these names, at most `rate` a second. Times are microseconds or ISO 8601.
     """
 
     region: str
@@ -76,13 +87,18 @@ class ReplaysApi:
         wanted = await read_body(request, Wanted)
         region = self._region(wanted.region)
         since, until = (_moment(*given) for given in (("from", wanted.since), ("to", wanted.until)))
-        start = await region.log.first() if since is None else await region.log.offset_at(since)
-        end = await region.log.end() if until is None else await region.log.offset_at(until)
+        start, end = await stretch_of(region.log, since, until)
         total = await region.log.count_from(start) - await region.log.count_from(end)
         if end <= start or total == 0:
             raise HTTPException(400, "no event that is kept came in that time; there is nothing to replay")
         account = await region.engine.open_replay(
-            wanted.destination, start=start, end=end, events=wanted.events or None, rate=wanted.rate
+            wanted.destination,
+            start=start,
+            end=end,
+            events=wanted.events or None,
+            rate=wanted.rate,
+            since=since,
+            until=until,
         )
         return tell({"region": wanted.region, "number": account.number, "total": total})
 
