@@ -50,6 +50,7 @@ class ManualClock:
 
     def __init__(self, now: int = 1_700_000_000 * MICROSECONDS) -> None:
         self._now = now
+        self._steady = now
         self._sleepers: list[tuple[int, int, asyncio.Future[None]]] = []
         self._count = 0
 
@@ -58,8 +59,8 @@ class ManualClock:
         return self._now
 
     def monotonic(self) -> float:
-        """Return the same time in seconds."""
-        return self._now / MICROSECONDS
+        """Return seconds that only `advance` moves."""
+        return self._steady / MICROSECONDS
 
     async def sleep(self, seconds: float) -> None:
         """Return once `advance` has moved the clock past the deadline."""
@@ -68,17 +69,22 @@ class ManualClock:
             return
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._count += 1
-        deadline = self._now + round(seconds * MICROSECONDS)
+        deadline = self._steady + round(seconds * MICROSECONDS)
         heapq.heappush(self._sleepers, (deadline, self._count, woken))
         await woken
 
     def advance(self, seconds: float) -> None:
         """Move the clock forward and wake every sleeper whose deadline has come."""
         self._now += round(seconds * MICROSECONDS)
-        while self._sleepers and self._sleepers[0][0] <= self._now:
+        self._steady += round(seconds * MICROSECONDS)
+        while self._sleepers and self._sleepers[0][0] <= self._steady:
             woken = heapq.heappop(self._sleepers)[2]
             if not woken.done():
                 woken.set_result(None)
+
+    def step(self, seconds: float) -> None:
+        """Set the wall clock forward or back, as an operator or a time server does; no duration changes."""
+        self._now += round(seconds * MICROSECONDS)
 
 
 def iso(at: int) -> str:

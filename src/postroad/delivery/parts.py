@@ -4,8 +4,10 @@ from typing import NamedTuple
 
 from postroad.clock import Clock
 from postroad.delivery.alarm import Alarm
+from postroad.delivery.flow import Flow
 from postroad.delivery.intake import Intake
 from postroad.delivery.plan import Plan
+from postroad.delivery.schedule import longest_wait
 from postroad.delivery.settler import Settler
 from postroad.delivery.window import Window
 from postroad.destinations.base import Destination
@@ -24,12 +26,17 @@ class Parts(NamedTuple):
     window: Window
     settler: Settler
     intake: Intake
+    flow: Flow
+    longest: int
+    """Microseconds that no retry can lie ahead: `schedule.longest_wait`."""
 
 
 def make_parts(
     plan: Plan, account: Account, destination: Destination, *, log: LogReader, ledger: Ledger, clock: Clock
 ) -> Parts:
     """Return the parts of a worker that is about to start."""
-    alarm, window = Alarm(clock), Window(account.cursor)
+    longest = longest_wait(plan.retry)
+    alarm, window, flow = Alarm(clock, longest), Window(account.cursor), Flow(clock.now(), clock.monotonic())
     settler = Settler(account.number, window=window, ledger=ledger, alarm=alarm, clock=clock)
-    return Parts(account, log, ledger, clock, alarm, window, settler, Intake(plan, destination, clock))
+    intake = Intake(plan, destination, clock)
+    return Parts(account, log, ledger, clock, alarm, window, settler, intake, flow, longest)
