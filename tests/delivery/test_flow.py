@@ -92,7 +92,7 @@ def test_its_memory_is_bounded():
         flow.look(now, now / S)
         flow.stop(now)
         flow.go(now + 50 * S, false_alarm=False)
-    assert len(flow._spans) <= MOST_SPANS  # noqa: SLF001 -- the bound is the promise
+    assert len(flow._spans) <= MOST_SPANS
     assert flow.stood(0, now + 50 * S) >= 1000 * 50 * S
 
 

@@ -1,15 +1,16 @@
 """What an account has to do next: frozen batches and retries that are due, and the records after its cursor."""
 
-from collections.abc import Callable
+from collections.abc import Callable, MutableSequence
 from typing import Final
 
 from postroad.delivery.backlog import Backlog
 from postroad.delivery.batch import Batch
 from postroad.delivery.frozen import FrozenBatches
+from postroad.delivery.items import Item
 from postroad.delivery.lane import Lane
 from postroad.delivery.parts import Parts
 from postroad.delivery.retries import Retries
-from postroad.delivery.scout import Scout
+from postroad.delivery.scout import Scout, Suspects
 from postroad.destinations.base import BatchLimits
 from postroad.errors import StoreError
 
@@ -28,17 +29,15 @@ class Feed:
         parts: Parts,
         limits: BatchLimits,
         *,
-        retries: Retries,
-        backlog: Backlog,
         frozen: FrozenBatches,
-        scout: Scout,
+        suspects: Suspects,
         may_retry: Callable[[], bool],
     ) -> None:
         self._limits = limits
-        self._retries = retries
-        self._backlog = backlog
         self._frozen = frozen
-        self._scout = scout
+        self._scout = scout = Scout(parts, suspects, frozen.holds)
+        self._retries = Retries(parts)
+        self._backlog = Backlog(parts, scout.holds)
         self._may_retry = may_retry
         self._alarm = parts.alarm
         self._fresh, self._again = Lane(limits, parts.clock), Lane(limits, parts.clock)
@@ -102,10 +101,15 @@ class Feed:
         self.put_back(self._fresh.take())
         self.put_back(self._again.take())
 
-    def let_go(self, before: int) -> None:
-        """Let what was gathered and is below an offset expire."""
+    async def expire(self, before: int, held: MutableSequence[Item]) -> None:
+        """Let everything below an offset expire that was not handed out, and what of that is still held. Raises
+        `StoreError`.
+        """
+        self._retries.let_go(held, before)
         self._fresh.let_go(self._retries, before)
         self._again.let_go(self._retries, before)
+        await self._backlog.expire(before)
+        await self._retries.expire(before)
 
     def look_again(self) -> None:
         """Ask the ledger for due retries now."""

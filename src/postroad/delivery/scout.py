@@ -31,6 +31,7 @@ class Suspects:
 
     def __init__(self) -> None:
         self._labels: set[str] = set()
+        self._far = False
 
     def add(self, label: str) -> None:
         """Note a failure; beyond some hundred labels it is no matter of labels, and nothing more is noted."""
@@ -40,10 +41,16 @@ class Suspects:
     def clear(self) -> None:
         """Note a success."""
         self._labels.clear()
+        self._far = False
 
     def has(self, record: Record) -> bool:
         """Tell whether an event like this one failed."""
         return label_of(record) in self._labels
+
+    def try_far(self) -> bool:
+        """Tell, where all are alike, whether to try one from far ahead: the first time, and every second one after."""
+        self._far = not self._far
+        return self._far
 
 
 class Scout:
@@ -59,7 +66,6 @@ class Scout:
         self._holds = holds
         self._ahead: set[int] = set()
         self._at = 0
-        self._far = False
 
     def holds(self, offset: int) -> bool:
         """Tell whether a record is not to be handed out in its turn: it was sent before, or a frozen batch has it."""
@@ -67,7 +73,7 @@ class Scout:
 
     async def find(self, backlog: Backlog) -> Item | None:
         """Take the next event out of the backlog, or out of the log behind it, that is unlike those that failed; None
-        when a bounded look finds none. Where all are alike, each second time one from far ahead will do: it may be
+        when a bounded look finds none. Where all are alike, every second time one from far ahead will do: it may be
         no matter of labels. Raises `StoreError` when the log or the ledger can't be read.
 
         A replay looks only at what is read: it ends where it has come to when it is stopped.
@@ -77,18 +83,19 @@ class Scout:
                 del backlog.items[index]
                 return item
         self._ahead = {offset for offset in self._ahead if offset >= backlog.head}
-        if self._account.end is not None:
-            return None
         last: Block | None = None
-        for _ in range(READS):
+        for _ in range(READS if self._account.end is None else 0):
             self._at = max(self._at, backlog.head)
             for block in await self._log.read(self._at, READ_BYTES):
                 found = await self._look(block, backlog, self._suspects.has)
                 if found is not None:
                     return found
                 self._at, last = max(self._at, block.end), block
-        self._far = not self._far
-        return None if self._far or last is None else await self._look(last, backlog, lambda _: False)
+        if not self._suspects.try_far():
+            return None
+        if last is not None and (found := await self._look(last, backlog, lambda _: False)) is not None:
+            return found
+        return backlog.items.pop() if backlog.items else None
 
     async def _look(self, block: Block, backlog: Backlog, unwanted: Callable[[Record], bool]) -> Item | None:
         settled: bytes | None = None

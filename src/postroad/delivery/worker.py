@@ -12,7 +12,6 @@ from typing import TypeVar
 import structlog
 
 from postroad.clock import Clock
-from postroad.delivery.backlog import Backlog
 from postroad.delivery.batch import Batch
 from postroad.delivery.breaker import Breaker
 from postroad.delivery.feed import Feed
@@ -20,8 +19,7 @@ from postroad.delivery.frozen import FrozenBatches
 from postroad.delivery.parts import make_parts
 from postroad.delivery.plan import Plan
 from postroad.delivery.rate import RateLimit
-from postroad.delivery.retries import Retries
-from postroad.delivery.scout import Scout, Suspects
+from postroad.delivery.scout import Suspects
 from postroad.delivery.sender import Sender
 from postroad.destinations.base import Destination
 from postroad.errors import StoreError
@@ -58,17 +56,12 @@ class Worker:
         parts = make_parts(plan, account, destination, log=log, ledger=ledger, clock=clock)
         self._window, self._settler = parts.window, parts.settler
         self._frozen = frozen = FrozenBatches(parts, plan.limits)
-        self._retries = Retries(parts)
         suspects = Suspects()
-        scout = Scout(parts, suspects, frozen.holds)
-        self._backlog = Backlog(parts, scout.holds)
         self._feed = Feed(
             parts,
             plan.limits,
-            retries=self._retries,
-            backlog=self._backlog,
             frozen=frozen,
-            scout=scout,
+            suspects=suspects,
             may_retry=lambda: self._retrying < max(1, plan.concurrency // 2),
         )
         self._sender = Sender(
@@ -99,15 +92,10 @@ class Worker:
         """Let what is below an offset expire, unless it is being sent. Raises `StoreError`."""
         await self._frozen.load()  # first: their records are no loose ones
         held = self._held
-        if held is not None and held.items:  # else an earlier call took them
-            if held.frozen is None:
-                self._retries.let_go(held.items, before)
-            else:
-                self._frozen.take_back(held.frozen)
-                held.items.clear()
-        self._feed.let_go(before)
-        await self._backlog.expire(before)
-        await self._retries.expire(before)
+        if held is not None and held.items and held.frozen is not None:  # without items, an earlier call took them
+            self._frozen.take_back(held.frozen)
+            held.items.clear()
+        await self._feed.expire(before, [] if held is None else held.items)
         await self._frozen.expire(before)
 
     async def run(self) -> None:
