@@ -139,13 +139,13 @@ class WatchedLedger(MemoryLedger):
         return await super().totals(account)
 
     async def retries(
-        self, account: int, *, due_at: int | None, offset: int | None = None, limit: int
+        self, account: int, *, due_at: int | None, due_after: int | None = None, offset: int | None = None, limit: int
     ) -> Sequence[Retry]:
         """Count the call."""
         self.calls["retries"] += 1
         if self.unreadable is not None:
             raise self.unreadable
-        return await super().retries(account, due_at=due_at, offset=offset, limit=limit)
+        return await super().retries(account, due_at=due_at, due_after=due_after, offset=offset, limit=limit)
 
 
 def plan(destination: str = "hook", *, concurrency: int = 4, route: Route = EVERYTHING, timeout: float = 10) -> Plan:
@@ -170,9 +170,9 @@ class Bench:
         self.task: asyncio.Task[None] | None = None
         self.worker: Worker
 
-    async def append(self, *message_ids: str) -> Sequence[int]:
+    async def append(self, *message_ids: str, name: str = "Order Placed") -> Sequence[int]:
         """Store events in one block; returns their offsets."""
-        return (await self.log.append([entry(message_id) for message_id in message_ids])).offsets
+        return (await self.log.append([entry(message_id, name=name) for message_id in message_ids])).offsets
 
     async def start(self, destination: Scripted, served: Plan | None = None) -> None:
         """Run a worker over the account as the ledger has it, until there is nothing it can do."""

@@ -43,13 +43,14 @@ async def test_a_ledger_that_cant_be_read(tmp_path):
 
 async def test_a_log_of_one_region_that_cant_be_read(tmp_path):
     """Its region is told without the log's figures, which are no zeros in the metrics, and with what is wrong."""
-    (tmp_path / "us" / "log").mkdir(parents=True)
-    (tmp_path / "us" / "log" / f"{0:015d}.db").write_bytes(b"garbage" * 1000)
+    (tmp_path / "us").mkdir()
+    (tmp_path / "us" / "log").write_bytes(b"a file in the folder's place")
     clock = ManualClock()
     log = SqliteLogReader(tmp_path / "us" / "log", clock)
-    status = await RegionView("us", tmp_path, 0, log=log, ledger=MemoryLedger(), clock=clock).status()
+    ledger = MemoryLedger()
+    status = await RegionView("us", tmp_path, 0, configured=["crm"], log=log, ledger=ledger, clock=clock).status()
     assert (status.accepting, status.appended, status.log_size) == (False, None, None)
-    assert f"{0:015d}.db" in status.trouble
+    assert str(tmp_path / "us" / "log") in status.trouble
     assert "postroad_log_appended{" not in metrics([status], []).body.decode()
     await log.close()
 
@@ -71,7 +72,8 @@ async def test_whether_a_region_delivers(tmp_path, states, trouble, delivering):
     clock, ledger = ManualClock(), MemoryLedger()
     lock = Lock(tmp_path / "us" / "ledger.lock")
     write_pulse(delivery_pulse(tmp_path), Pulse(clock.now(), 1, "", states={"us": states}, troubles={"us": trouble}))
-    status = await RegionView("us", tmp_path, 0, log=MemoryLog(clock), ledger=ledger, clock=clock).status()
+    log = MemoryLog(clock)
+    status = await RegionView("us", tmp_path, 0, configured=["crm"], log=log, ledger=ledger, clock=clock).status()
     assert (status.delivering, status.trouble) == (delivering, trouble)
     lock.release()
 

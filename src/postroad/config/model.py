@@ -190,8 +190,8 @@ class Retry(Struct, frozen=True, kw_only=True):
         Duration,
         Meta(
             gt=0,
-            description="An event is given up (dead letter) this long after its first try; while nothing is sent "
-            "because its destination is down, this time stands still.",
+            description="An event is given up (dead letter) this long after its first try; while nothing at all gets "
+            "through to its destination, this time stands still.",
         ),
     ] = DAY
 

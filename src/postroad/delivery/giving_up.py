@@ -40,7 +40,7 @@ class GivingUp:
         self._ledger = ledger
         self._clock = clock
         self._retention = retention
-        self._alarm = Alarm(clock)
+        self._alarm = Alarm(clock, round(EXPIRE_EVERY * MICROSECONDS))
         self._logger = structlog.get_logger("postroad.delivery")
 
     async def run(self) -> None:
