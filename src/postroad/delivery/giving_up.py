@@ -5,7 +5,7 @@ from typing import Final
 
 import structlog
 
-from postroad.clock import Clock
+from postroad.clock import MICROSECONDS, Clock
 from postroad.contract.stored import unpack
 from postroad.delivery.alarm import Alarm
 from postroad.delivery.losses import Losses
