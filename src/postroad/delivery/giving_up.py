@@ -143,7 +143,9 @@ def _unsettled(block: Block, settled: bytes) -> Sequence[Record]:
 
 
 def _claims(account: Account, record: Record, replay: Replay) -> bool:
-    return record.offset >= account.start and (record.is_erased or replay.claims(unpack(record.value)))
+    if record.offset < account.start:
+        return False
+    return account.replay is None or record.is_erased or replay.claims(unpack(record.value))
 
 
 async def _expire_retries(account: Account, before: int, ledger: Ledger) -> None:
