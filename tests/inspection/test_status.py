@@ -1,6 +1,7 @@
 """The state of a region can be told whatever state its files are in."""
 
 import json
+import sqlite3
 
 import msgspec
 import pytest
@@ -42,7 +43,10 @@ async def test_a_ledger_that_cant_be_read(tmp_path):
 async def test_a_log_of_one_region_that_cant_be_read(tmp_path):
     """Its region is told without the log's figures, which are no zeros in the metrics, and with what is wrong."""
     (tmp_path / "us" / "log").mkdir(parents=True)
-    (tmp_path / "us" / "log" / f"{0:015d}.db").write_bytes(b"garbage" * 1000)
+    with sqlite3.connect(tmp_path / "us" / "log" / f"{0:015d}.db") as db:
+        db.execute("CREATE TABLE meta (key, value)")
+        db.execute("INSERT INTO meta VALUES ('kind', 'log'), ('format', 99)")
+    db.close()
     clock = ManualClock()
     log = SqliteLogReader(tmp_path / "us" / "log", clock)
     status = await RegionView("us", tmp_path, 0, log=log, ledger=MemoryLedger(), clock=clock).status()
