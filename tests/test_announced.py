@@ -27,6 +27,11 @@ def test_a_former_id(tmp_path):
     file = tmp_path / "destinations.json"
     announce(file, ["hook"], 7)
     assert announce(file, ["crm"], 50, {"crm": "hook"}) == {"crm": 7}
+    announce(file, ["shop", "store"], 55)
+    withdraw(file, "store")
+    announce(file, ["store"], 58)
+    assert announce(file, ["store"], 59, {"store": "shop"}) == {"crm": 7, "store": 55}
+    withdraw(file, "store")
     announce(file, ["lake"], 60)
     assert announce(file, ["crm"], 70, {"crm": "lake"}) == {"crm": 7}
     assert announce(file, ["new"], 80, {"new": "nobody"}) == {"crm": 7, "new": 80}

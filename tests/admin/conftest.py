@@ -10,12 +10,23 @@ from postroad.clock import ManualClock
 from postroad.contract.calls import Type
 from postroad.contract.decode import decode
 from postroad.contract.stored import make_key, pack
+from postroad.errors import UsageError
 from postroad.ledger.base import Attempt, DeadLetter, Outcome, Settlement
 from postroad.ledger.memory import MemoryLedger
 from postroad.log.base import Entry
 from postroad.log.memory import MemoryLog
 from postroad.rejections import Rejection, Rejections, RejectionsReader
-from postroad.web.admin import DeadApi, DeadRegion, Pages, RejectionsApi, ReplayRegion, ReplaysApi, admin_app
+from postroad.web.admin import (
+    DeadApi,
+    DeadRegion,
+    DestinationsApi,
+    DestinationsRegion,
+    Pages,
+    RejectionsApi,
+    ReplayRegion,
+    ReplaysApi,
+    admin_app,
+)
 from postroad.web.answers import Answer
 from postroad.web.token import AdminToken
 
@@ -29,6 +40,7 @@ class Engine:
         self.ledger = ledger
         self.poked = []
         self.stopped = []
+        self.abandoned = []
 
     def poke(self, destination):
         self.poked.append(destination)
@@ -38,6 +50,11 @@ class Engine:
 
     async def stop_replay(self, account):
         self.stopped.append(account)
+
+    async def abandon(self, destination):
+        if destination == "crm":
+            raise UsageError("'crm' is in the configuration")
+        self.abandoned.append(destination)
 
     def replay_states(self):
         return {}
@@ -52,14 +69,18 @@ class World:
         self.ledger = MemoryLedger()
         self.rejections = Rejections.open(folder / "rejections.db")
         self.engine = Engine(self.ledger)
+        self.configured = {"crm"}
+        self.announced = {}
         self.asked = []
         self.failure = None
-        dead = DeadApi({"us": DeadRegion(self.ledger, self.engine.poke)}, self.clock)
+        dead = DeadApi({"us": DeadRegion(self.ledger, self.engine.poke, self.configured)}, self.clock)
         rejections = RejectionsApi({"us": RejectionsReader(folder / "rejections.db")}, self._retry)
-        replays = ReplaysApi({"us": ReplayRegion(self.log, self.ledger, self.engine)})
-        self.app = admin_app(
-            Pages(self._look, list), dead, rejections, replays, reference={}, token=AdminToken(lambda: TOKEN)
+        replays = ReplaysApi({"us": ReplayRegion(self.log, self.ledger, self.engine, self.configured)})
+        places = DestinationsApi(
+            {"us": DestinationsRegion(self.configured, self.log, self.ledger, lambda: self.announced, self.engine)}
         )
+        pages, token = Pages(self._look, list), AdminToken(lambda: TOKEN)
+        self.app = admin_app(pages, dead, rejections, replays, places, reference={}, token=token)
 
     async def _retry(self, body):
         self.asked.append(body)

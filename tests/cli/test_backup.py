@@ -57,8 +57,8 @@ async def test_restore(server, verbs, tmp_path):
         (audit,) = await copy.rows("audit")
         assert audit["balanced"]
         owners = {(a["destination"], a["open"]) for a in audit["regions"][0]["accounts"] if a["replay"] is None}
-        assert owners == {("file", True), ("hook", False)}
-        if await copy.rows("dead", "list", "--limit", "100000"):  # of a destination that is not configured here
+        assert owners == {("file", True), ("hook", True)}
+        if await copy.rows("dead", "list", "--limit", "100000"):  # of one that is not configured here, and so held
             status, out, _ = await copy.run("dead", "resend", "--all")
             assert (status, out.splitlines()[0]) == (0, "resent 0 dead letters")
             (told,) = await copy.rows("dead", "drop", "--all", "--yes")

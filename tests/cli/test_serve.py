@@ -183,3 +183,14 @@ async def test_before_the_first_start(program, here):
     for verb in ("check", "status", "audit", "export", "dead list", "replay list"):
         assert "write-key" in await here.complains(2, *verb.split())
     assert not program.data.exists()
+
+
+async def test_the_file_in_this_folder(program):
+    """Without `--config`, `./postroad.toml` is used when it is there, and the banner says so."""
+    (program.folder / "postroad.toml").write_text('[sources.here]\nwrite_key = "k-here"\n')
+    process, printed = await program.serve()
+    assert "settings     ./postroad.toml (found in this folder)" in printed
+    url, _, body = request_of(printed)
+    assert (await post(url, "k-here:", body))[0] == 200
+    process.terminate()
+    assert await program.ends(process) == 0

@@ -2,10 +2,12 @@
 
 import re
 import stat
+from pathlib import Path
 
 import pytest
 
 from postroad.config import (
+    config_file,
     ensure_admin_token,
     ensure_defaults,
     fingerprint,
@@ -127,3 +129,19 @@ def test_hashes():
     assert key_hash("second") == "16367aacb67a4a017c8da8ab95682ccb390863780f7114dda0a0e0c55644c7c4"
     assert fingerprint("second") == "16367aac"
     assert len(key_hash("\ud800")) == 64
+
+
+def test_the_file_in_this_folder(environ, tmp_path, monkeypatch):
+    """Without a file that is named, `./postroad.toml` is used when it is there; one that can't be read is an error."""
+    monkeypatch.chdir(tmp_path)
+    assert config_file(None, environ) is None
+    file = tmp_path / "postroad.toml"
+    file.write_text('[sources.here]\nwrite_key = "k"\n')
+    assert config_file(None, environ) == Path("postroad.toml")
+    assert list(load(None, environ).sources) == ["here"]
+    assert config_file(None, environ | {"POSTROAD_CONFIG": "other.toml"}) == Path("other.toml")
+    assert config_file(Path("given.toml"), environ) == Path("given.toml")
+    file.unlink()
+    file.symlink_to(tmp_path / "nothing")
+    with pytest.raises(ConfigError, match=r"postroad\.toml: cannot be read"):
+        load(None, environ)

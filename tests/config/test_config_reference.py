@@ -64,7 +64,7 @@ def test_the_default_file_uncommented(tmp_path):
         "server": {"tls", "trusted_proxies"},
         "regions": {"hosts"},
         "sources": {"write_key", "write_key_sha256", "strict", "region"},
-        "destinations": {"names", "events", "region", "batch", "rate", "transform", "type"},
+        "destinations": {"names", "events", "region", "batch", "rate", "transform", "type", "was"},
     }
     tables = [("server", config.server, Server())]
     tables += [("regions", config.regions["us"], Region()), ("sources", config.sources["app"], Source())]

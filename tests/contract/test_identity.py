@@ -85,7 +85,7 @@ def test_an_unusable_call_lists_all_its_problems():
     assert sentences(found) == [
         "context: must be an object",
         "type: is page, but the path says track; the path counts",
-        "timestamp: is not an ISO 8601 date-time: yesterday",
+        "timestamp: is not a date-time of RFC 3339: yesterday",
         "userId: is required",
         "properties.email_id: must be a string, not 7",
         "properties.campaign_id: must be a string, not []",

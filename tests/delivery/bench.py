@@ -26,7 +26,14 @@ POLICY = RetryPolicy(first=5, factor=3, max_interval=3600, max_age=86400)
 EVERYTHING = Route(names=("hook",), events=None, enabled=True)
 
 
-def entry(message_id: str, *, name: str = "Order Placed", integrations: Mapping[str, bool] | None = None) -> Entry:
+def entry(
+    message_id: str,
+    *,
+    name: str = "Order Placed",
+    kind: Kind | None = None,
+    integrations: Mapping[str, bool] | None = None,
+    received_at: int = 1_700_000_000_000_000,
+) -> Entry:
     """Return a track call as the log stores it."""
     members: dict[str, object] = {"type": "track", "event": name, "userId": "ada", "messageId": message_id}
     if integrations is not None:
@@ -34,14 +41,14 @@ def entry(message_id: str, *, name: str = "Order Placed", integrations: Mapping[
     call = Call(
         type=Type.TRACK,
         name=name,
-        kind=None,
+        kind=kind,
         message_id=message_id,
         violations=(),
         notes=(),
         routed=integrations is not None,
         body=msgspec.json.encode(members),
     )
-    return Entry(make_key("app", message_id), pack(call, 1_700_000_000_000_000))
+    return Entry(make_key("app", message_id), pack(call, received_at))
 
 
 def stored(name: str = "Order Placed", *, kind: Kind | None = None, integrations: object = None) -> StoredEvent:
@@ -133,13 +140,13 @@ class WatchedLedger(MemoryLedger):
         return await super().totals(account)
 
     async def retries(
-        self, account: int, *, due_at: int | None, offset: int | None = None, limit: int
+        self, account: int, *, due_at: int | None, due_after: int | None = None, offset: int | None = None, limit: int
     ) -> Sequence[Retry]:
         """Count the call."""
         self.calls["retries"] += 1
         if self.unreadable is not None:
             raise self.unreadable
-        return await super().retries(account, due_at=due_at, offset=offset, limit=limit)
+        return await super().retries(account, due_at=due_at, due_after=due_after, offset=offset, limit=limit)
 
 
 def plan(destination: str = "hook", *, concurrency: int = 4, route: Route = EVERYTHING, timeout: float = 10) -> Plan:
@@ -164,9 +171,9 @@ class Bench:
         self.task: asyncio.Task[None] | None = None
         self.worker: Worker
 
-    async def append(self, *message_ids: str) -> Sequence[int]:
+    async def append(self, *message_ids: str, name: str = "Order Placed") -> Sequence[int]:
         """Store events in one block; returns their offsets."""
-        return (await self.log.append([entry(message_id) for message_id in message_ids])).offsets
+        return (await self.log.append([entry(message_id, name=name) for message_id in message_ids])).offsets
 
     async def start(self, destination: Scripted, served: Plan | None = None) -> None:
         """Run a worker over the account as the ledger has it, until there is nothing it can do."""

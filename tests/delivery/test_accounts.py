@@ -7,9 +7,10 @@ from bench import Bench, Scripted, calm, plan
 
 from postroad.delivery.accounts import Wanted, open_accounts
 from postroad.delivery.engine import Engine, Service
+from postroad.delivery.giving_up import expire
 from postroad.destinations.base import Refused, Retry
 from postroad.errors import StoreUnavailable, UsageError
-from postroad.ledger.base import Account
+from postroad.ledger.base import Account, DeadLetter, FrozenBatch, Outcome, Settlement
 from postroad.log.base import BLOCK_SPAN
 
 HELD = {"DELIVERED": 3, "RETRY": 1, "DEAD": 1}
@@ -159,6 +160,28 @@ async def test_writing_off_tries_again(bench):
     assert await bench.totals() == ABANDONED
 
 
+async def test_a_bug_in_writing_off_stops_nobody(bench):
+    """Whatever it raises, deliveries go on, and it is tried again."""
+    await removed(bench)
+    destination = Scripted()
+    engine = await run(bench, service(destination, "other"))
+    settle = bench.ledger.settle
+
+    async def fail(account, settlement):
+        if account == 1:
+            raise ValueError("a bug")
+        await settle(account, settlement)
+
+    bench.ledger.settle = fail
+    await engine.abandon("hook")
+    await bench.append("h")
+    await calm()
+    assert destination.seen == ["h"]
+    bench.ledger.settle = settle
+    await bench.pass_time(60)
+    assert await bench.totals() == ABANDONED
+
+
 async def test_writing_off_needs_no_log(bench):
     """An account whose last records retention removed has its cursor at its end all the same."""
     await bench.append("a")
@@ -212,6 +235,34 @@ async def test_what_is_too_old_expires_where_it_may(bench):
     assert [await bench.ledger.floor(number) for number in (1, 2)] == [BLOCK_SPAN, 3 * BLOCK_SPAN]
     await bench.pass_time(300)
     assert await bench.totals(2) == {"EXPIRED": 3}
+
+
+async def test_what_is_kept_when_the_rest_expires(bench):
+    """A resent dead letter, whose bytes its row has, and a frozen batch that reaches beyond what is too old."""
+    offsets = [*await bench.append("a", "b", "c"), *await bench.append("d")]
+    await bench.ledger.open_account("hook", start=0, at=0)
+    await bench.ledger.set_policy(1, "expire")
+    died = DeadLetter(offsets[0], b"k", b"v", "E", "no", 1, 1, 1)
+    await bench.ledger.settle(1, Settlement({offsets[0]: Outcome.DEAD}, {0: 3}, None, (), [died]))
+    await bench.ledger.resend(1, [offsets[0]], 5)
+    await bench.ledger.freeze_batches(1, [FrozenBatch(offsets[2:], 5, 0, 0, "")])
+    await bench.pass_time(500)
+    await expire(await bench.account(), BLOCK_SPAN, bench.log, bench.ledger)
+    assert await bench.totals() == {"RETRY": 1, "EXPIRED": 1}
+    assert (await bench.account()).cursor == offsets[2]
+    assert len(await bench.ledger.frozen(1)) == 1
+    await expire(await bench.account(), 2 * BLOCK_SPAN, bench.log, bench.ledger)
+    assert await bench.totals() == {"RETRY": 1, "EXPIRED": 3}
+    assert list(await bench.ledger.frozen(1)) == []
+
+
+async def test_what_is_served_is_left_to_its_worker(bench):
+    """Nothing expires behind a worker's back, whatever is kept of its policy."""
+    await bench.append("a")
+    await opened(bench, ("hook", True, "expire"))
+    await run(bench, service(Scripted({"a": [Retry("busy", 9000)]}), policy="expire"), retention=300)
+    await bench.pass_time(1000)
+    assert await bench.totals() == {"RETRY": 1}
 
 
 async def test_a_renamed_destination_goes_on(bench):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from postroad.clock import ManualClock
 from postroad.delivery.breaker import FAILURES, LONGEST_WAIT, Breaker
 from postroad.delivery.rate import Rate, RateLimit, TokenBucket
-from postroad.delivery.schedule import LONGEST_RETRY_AFTER, in_words, standing
+from postroad.delivery.schedule import LONGEST_RETRY_AFTER, in_words
 
 
 def fail(breaker: Breaker, times: int, now: float = 0.0, asked: float | None = None) -> None:
@@ -165,10 +165,3 @@ async def test_without_a_rate_nothing_waits():
 def test_durations_in_words(seconds, words):
     """People read durations in the unit they would use."""
     assert in_words(seconds) == words
-
-
-def test_age_stands_still_while_it_waits_its_turn():
-    """The time beyond an event's own due time is no age; what has no age gets none."""
-    assert standing(100, 500, 700) == 300
-    assert standing(100, 700, 500) == 100
-    assert standing(0, 500, 700) == 0

@@ -7,7 +7,7 @@ from batched import Batched, fine
 from bench import calm, plan
 
 from postroad.delivery import backlog as backlog_module
-from postroad.delivery import frozen as frozen_module
+from postroad.delivery.breaker import FAILURES
 from postroad.delivery.rate import Rate
 from postroad.destinations.base import BatchLimits, Delivered, Pause, Refused, Retry, Split
 from postroad.errors import StoreUnavailable
@@ -80,7 +80,7 @@ async def test_a_crash_changes_nothing_of_it(bench, monkeypatch, read_bytes):
     await bench.append("m5")
     again = Batched()
     await bench.start(again, freezing(100))
-    assert again.batches == [["m0", "m1", "m2"], ["m3", "m4"], ["m5"]]
+    assert sorted(again.batches) == [["m0", "m1", "m2"], ["m3", "m4"], ["m5"]]
     assert await bench.totals() == {"DELIVERED": 6}
     assert (await bench.account()).cursor == await bench.log.end()
 
@@ -141,17 +141,36 @@ async def test_too_large_a_batch_becomes_two(bench):
     assert await bench.ledger.frozen(1) == []
 
 
-async def test_no_new_ones_while_too_many_wait(bench, monkeypatch):
-    """A destination that fails has so many batches waiting and no more: the rest stays in the log."""
-    monkeypatch.setattr(frozen_module, "MOST_WAITING", 2)
+async def test_those_that_fail_hold_up_no_others(bench):
+    """However many batches wait because what is in them always fails, others are made, sent and settled."""
+    await bench.append(*(f"bad{number}" for number in range(40)), name="Bad")
     await bench.append(*IDS)
-    destination = Batched(lambda ids: [Retry("busy", 1000)] * len(ids))
+    destination = Batched(lambda ids: busy(ids) if ids[0].startswith("bad") else fine(ids))
     await bench.start(destination, freezing(1))
-    assert destination.batches == [["m0"], ["m1"]]
+    for _ in range(5):
+        await bench.pass_time(5)
+    assert sorted(destination.delivered) == IDS
+    for number in range(60):
+        await bench.append(f"good{number}")
+        await bench.pass_time(3600)
+    assert await bench.totals() == {"DELIVERED": 66, "DEAD": 40}
+    assert await bench.ledger.frozen(1) == []
+
+
+async def test_a_destination_that_is_down_has_few(bench):
+    """While nothing gets through each probe costs one batch, of one event: the rest stays in the log."""
+    await bench.append(*(f"m{number}" for number in range(60)))
+    destination = Batched(busy)
+    await bench.start(destination, freezing(2))
+    for _ in range(24):
+        await bench.pass_time(300)
+    left = await bench.ledger.frozen(1)
+    assert len(left) <= FAILURES + 24
+    assert {one.tries for one in left} == {0, 1}
     destination.answer = fine
-    await bench.pass_time(1300)
-    await bench.pass_time(0)
-    assert await bench.totals() == {"DELIVERED": 6}
+    for _ in range(4):
+        await bench.pass_time(300)
+    assert await bench.totals() == {"DELIVERED": 60}
 
 
 async def test_it_waits_for_the_ledger(bench, monkeypatch):
@@ -265,30 +284,22 @@ async def test_it_does_not_wait_for_one_that_lingers(bench):
     assert destination.batches[2:] == [["m3", "m4"]]
 
 
-async def test_waiting_for_many_costs_nothing(bench, monkeypatch):
-    """While as many wait as may, the loop sleeps, after a restart or a resent dead letter too; that one goes out
-    once there is room.
-    """
-    monkeypatch.setattr(frozen_module, "MOST_WAITING", 2)
+async def test_waiting_for_many_costs_nothing(bench):
+    """While many wait the loop sleeps, after a restart too; a dead letter that is resent goes out at once."""
     offsets = await bench.append("bad", *IDS[:3])
     first = Batched(lambda ids: [Refused("no")] if ids == ["bad"] else [Retry("busy", 1000)])
     await bench.start(first, freezing(1))
     await bench.stop()
     destination = Batched()
     await bench.start(destination, freezing(1))
-    sleeps = []
-    sleep = bench.clock.sleep
-
-    async def counted(seconds):
-        sleeps.append(seconds)
-        await sleep(seconds)
-
-    monkeypatch.setattr(bench.clock, "sleep", counted)
+    asked = bench.ledger.calls.total()
+    for _ in range(10):
+        await bench.pass_time(60)
+    assert bench.ledger.calls.total() == asked
     await bench.ledger.resend(1, offsets[:1], bench.clock.now())
     bench.worker.poke()
     await calm()
-    assert destination.batches == []
-    assert len(sleeps) <= 2
-    await bench.pass_time(1200)
+    assert destination.batches == [["bad"]]
+    await bench.pass_time(600)
     await bench.pass_time(0)
     assert sorted(destination.delivered) == ["bad", "m0", "m1", "m2"]

@@ -4,9 +4,10 @@ import asyncio
 import itertools
 
 import pytest
-from bench import POLICY, Scripted, calm, plan
+from bench import POLICY, Scripted, calm, entry, plan
 
 from postroad.clock import MICROSECONDS
+from postroad.contract.email import Kind
 from postroad.delivery import sender as sender_module
 from postroad.delivery.routing import Route
 from postroad.destinations.base import Delivered, Pause, Refused, Retry
@@ -221,6 +222,15 @@ async def test_what_it_cannot_take_is_filtered(bench):
     await bench.start(destination)
     assert destination.seen == ["b"]
     assert await bench.totals() == {"FILTERED_UNSUPPORTED": 1, "DELIVERED": 1}
+
+
+async def test_an_email_event_without_a_place_is_filtered(bench):
+    """An email event that the destination's type has no place for is unsupported: the destination is not even asked."""
+    await bench.log.append([entry("a", kind=Kind.OPENED), entry("b", kind=Kind.BOUNCED), entry("c")])
+    destination = Scripted()
+    await bench.start(destination, plan()._replace(unsupported=frozenset({Kind.OPENED})))
+    assert destination.seen == ["b", "c"]
+    assert await bench.totals() == {"FILTERED_UNSUPPORTED": 1, "DELIVERED": 2}
 
 
 async def test_filtered_events_move_the_cursor(bench):

@@ -9,6 +9,7 @@ from postroad.delivery import backlog as backlog_module
 from postroad.delivery import sender as sender_module
 from postroad.delivery import settler as settler_module
 from postroad.delivery import worker as worker_module
+from postroad.delivery.breaker import FAILURES
 from postroad.destinations.base import Refused, Retry
 from postroad.errors import StoreUnavailable
 from postroad.ledger.base import Outcome, Settlement
@@ -75,42 +76,43 @@ async def test_an_outage_of_the_ledger_is_waited_out(bench):
 
 
 async def test_an_unreadable_ledger_is_waited_out(bench):
-    """While the ledger can't be read nothing is sent; then everything is, retries too."""
+    """While the ledger can't be read retries wait, and nothing else does; then they are sent too."""
     await bench.append("a")
     destination = Scripted({"a": [Retry("busy", 10)]})
     await bench.start(destination)
     bench.ledger.unreadable = StoreUnavailable("gone")
     await bench.append("b")
     await bench.pass_time(20)
-    assert destination.seen == ["a"]
+    assert destination.seen == ["a", "b"]
     assert bench.worker.state == "waiting: gone"
     bench.ledger.unreadable = None
     await bench.pass_time(1)
-    assert sorted(destination.seen) == ["a", "a", "b"]
+    assert destination.seen == ["a", "b", "a"]
     assert bench.worker.state == "running"
     assert await bench.totals() == {"DELIVERED": 2}
 
 
-async def test_retries_are_bounded_and_cost_nothing_while_they_wait(bench, monkeypatch):
-    """With too many records in retry no new ones are read, the ledger is left in peace, and all goes on later."""
-    monkeypatch.setattr(backlog_module, "MOST_RETRYING", 3)
+async def test_a_dead_destination_fills_no_ledger(bench, monkeypatch):
+    """While nothing gets through the backlog stays in the log, the ledger is left in peace, and all goes on later."""
     monkeypatch.setattr(backlog_module, "READ_BYTES", 1)
-    for number in range(10):
+    for number in range(30):
         await bench.append(f"m{number}")
     destination = Scripted(otherwise=Retry("busy", 100))
     await bench.start(destination, plan(concurrency=1))
-    assert (await bench.totals())["RETRY"] <= 4
-    totals, retries = bench.ledger.calls["totals"], bench.ledger.calls["retries"]
-    for number in range(10, 15):
+    assert (await bench.totals())["RETRY"] == FAILURES
+    retries = bench.ledger.calls["retries"]
+    for number in range(30, 35):
         await bench.append(f"m{number}")
         bench.worker.poke()
         await calm()
-    assert bench.ledger.calls["totals"] == totals
     assert bench.ledger.calls["retries"] - retries <= 5  # one a poke
+    for _ in range(5):
+        await bench.pass_time(120)
+    assert (await bench.totals())["RETRY"] == FAILURES + 4  # one a probe
     destination.otherwise = Scripted().otherwise
     for _ in range(5):
         await bench.pass_time(121)
-    assert await bench.totals() == {"DELIVERED": 15}
+    assert await bench.totals() == {"DELIVERED": 35}
 
 
 async def test_an_idle_worker_asks_nothing(bench):

@@ -28,6 +28,12 @@ def test_each_email_event_has_a_table_with_its_own_columns(kind: Kind) -> None:
     assert (found.user_id, found.email) == ("ada", "ada@example.com")
 
 
+def test_no_property_takes_the_place_of_another_column() -> None:
+    """No property of an email event is called like a column that all events have."""
+    columns = {*Columns._fields, "event_key", "body_text", "day"}
+    assert {name for kind in Kind for name in kind.properties.__struct_fields__} & columns == set()
+
+
 @pytest.mark.parametrize("destination", [Parquet, Postgres])
 def test_each_email_event_is_stated(destination: Any) -> None:
     """Both warehouses state for each email event the table and what fills it."""

@@ -3,13 +3,16 @@
 import gzip
 import json
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from postroad.contract.email import Kind
-from postroad.destinations.base import Surroundings
+from postroad.destinations.base import Sent, Surroundings
+from postroad.destinations.email_events import passed_on, without_place
 from postroad.registry import load, settings_of
+from postroad.testing.destinations import DestinationConformance
 from postroad.testing.events import email_event
 from postroad.testing.receiver import Receiver
 
@@ -20,6 +23,24 @@ SETTINGS: Mapping[str, Mapping[str, object]] = {
     "webhook": {},
     "webhook_batch": {},
 }
+
+
+def test_what_a_table_says_nothing_of_has_no_place() -> None:
+    """None and a missing entry are the same to the engine; a table that is made of all events leaves none out."""
+    table = {Kind.OPENED: Sent("open", {}, "id"), Kind.BOUNCED: None}
+    assert without_place(table) == set(Kind) - {Kind.OPENED}
+    assert without_place(passed_on("id")) == set()
+
+
+async def test_the_conformance_suite_asks_for_what_is_not_said() -> None:
+    """An author whose table is older than an event is told by his tests which event it is, and what to write."""
+    suite = DestinationConformance()
+    table = {kind: None for kind in Kind if kind is not Kind.MARKED_AS_SPAM}
+    suite.harness = SimpleNamespace(type=SimpleNamespace(email_events=table))  # type: ignore[assignment]
+    with pytest.raises(
+        AssertionError, match="email_events says nothing of Email Marked as Spam: add what goes out, or"
+    ):
+        await suite.test_states_what_becomes_of_each_email_event()
 
 
 def at(path: str, value: Any) -> Any:

@@ -17,7 +17,7 @@ import postroad.destinations.parquet as module
 from postroad.clock import MICROSECONDS, ManualClock
 from postroad.contract.email import Kind
 from postroad.destinations.base import Delivered, Event, Pause, Refused, Retry, Surroundings
-from postroad.destinations.columns import columns_of
+from postroad.destinations.columns import TABLES, columns_of
 from postroad.destinations.parquet import Parquet
 from postroad.destinations.parquet.names import files_of
 from postroad.errors import ConfigError
@@ -296,10 +296,9 @@ async def test_all_calls_of_a_day_are_read_as_one_table(make: Make, tmp_path: Pa
 
     await make().send([*every_email_event(), plain_track()])
     table = ds.dataset(tmp_path / "crm", partitioning="hive").to_table()
-    assert sorted(table["event"].to_pylist())[:2] == ["email_bounced", "email_delivered"]
+    assert sorted(table["event"].to_pylist()) == sorted([*TABLES.values(), "track"])
     assert set(table["region"].to_pylist()) == {"us"}
     assert set(table["day"].to_pylist()) == {"2024-01-15"}
-    assert table.num_rows == 7
 
 
 @pytest.mark.full

@@ -58,9 +58,10 @@ async def test_signatures_verify_with_old_and_new_secret(
     """While a secret is changed, receivers that know either of the two accept every event."""
     now = ManualClock(SystemClock().now())
     webhook = make(surroundings._replace(clock=now), receiver, secret=[NEW, OLD])
-    await webhook.send([*every_email_event(), plain_track(), *unusual_events()])
+    events = [*every_email_event(), plain_track(), *unusual_events()]
+    await webhook.send(events)
     await webhook.close()
-    assert len(receiver.requests) == 9
+    assert len(receiver.requests) == len(events)
     for request in receiver.requests:
         Verifier(secret).verify(request.body, dict(request.headers))
         with pytest.raises(WebhookVerificationError):
@@ -134,7 +135,7 @@ async def test_each_event_of_a_batch_has_its_own_outcome(surroundings: Surroundi
     webhook = make(surroundings, receiver)
     outcomes = await webhook.send(every_email_event())
     await webhook.close()
-    assert [type(outcome) for outcome in outcomes] == [Delivered, Refused] + [Delivered] * 4
+    assert [type(outcome) for outcome in outcomes] == [Delivered, Refused] + [Delivered] * (len(Kind) - 2)
 
 
 async def test_an_echoed_secret_is_not_kept(surroundings: Surroundings, receiver: Receiver) -> None:

@@ -33,6 +33,13 @@ def cut(path: Path) -> None:
     os.truncate(path, 2048)
 
 
+def inside(path: Path) -> None:
+    """Leave nothing but the first page, so that it opens as ever."""
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(os.urandom(path.stat().st_size - 4096))
+
+
 async def post(server: Server, key: str, message_id: str, event: object = None) -> int:
     """Send an event, or what is none; returns the status."""
     body = {**EVENT, "messageId": message_id} if event is None else event
@@ -78,7 +85,7 @@ async def healed(server: Server, region: str) -> bool:
 
 
 @pytest.mark.parametrize("damaged", ["us", "eu"])
-@pytest.mark.parametrize("damage", [garbage, not_ours, cut])
+@pytest.mark.parametrize("damage", [garbage, not_ours, cut, inside])
 async def test_a_damaged_ledger(server: Server, damaged: str, damage: Damage) -> None:
     """The region accepts and says that it does not deliver, the other delivers, and nobody is started again."""
     other = {"us": "eu", "eu": "us"}[damaged]

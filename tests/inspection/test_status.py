@@ -1,7 +1,6 @@
 """The state of a region can be told whatever state its files are in."""
 
 import json
-import sqlite3
 
 import msgspec
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from postroad.clock import ManualClock
 from postroad.errors import StoreUnavailable
 from postroad.files import Lock
-from postroad.inspection import status as status_module
+from postroad.inspection import figures as figures_module
 from postroad.inspection.status import RegionView
 from postroad.layout import delivery_pulse
 from postroad.ledger.base import Outcome, Retry, Settlement
@@ -31,7 +30,9 @@ async def test_a_ledger_that_cant_be_read(tmp_path):
     (tmp_path / "us" / "ledger.db").write_bytes(b"garbage" * 1000)
     clock = ManualClock()
     ledger = SqliteLedgerReader(tmp_path / "us" / "ledger.db")
-    status = await RegionView("us", tmp_path, 0, log=MemoryLog(clock), ledger=ledger, clock=clock).status()
+    status = await RegionView(
+        "us", tmp_path, 0, configured=["crm"], log=MemoryLog(clock), ledger=ledger, clock=clock
+    ).status()
     assert (status.region, status.delivering, list(status.destinations)) == ("us", False, [])
     assert "ledger.db" in status.trouble
     answer = await readyz(lambda: _looked([status]))
@@ -42,16 +43,14 @@ async def test_a_ledger_that_cant_be_read(tmp_path):
 
 async def test_a_log_of_one_region_that_cant_be_read(tmp_path):
     """Its region is told without the log's figures, which are no zeros in the metrics, and with what is wrong."""
-    (tmp_path / "us" / "log").mkdir(parents=True)
-    with sqlite3.connect(tmp_path / "us" / "log" / f"{0:015d}.db") as db:
-        db.execute("CREATE TABLE meta (key, value)")
-        db.execute("INSERT INTO meta VALUES ('kind', 'log'), ('format', 99)")
-    db.close()
+    (tmp_path / "us").mkdir()
+    (tmp_path / "us" / "log").write_bytes(b"a file in the folder's place")
     clock = ManualClock()
     log = SqliteLogReader(tmp_path / "us" / "log", clock)
-    status = await RegionView("us", tmp_path, 0, log=log, ledger=MemoryLedger(), clock=clock).status()
+    ledger = MemoryLedger()
+    status = await RegionView("us", tmp_path, 0, configured=["crm"], log=log, ledger=ledger, clock=clock).status()
     assert (status.accepting, status.appended, status.log_size) == (False, None, None)
-    assert f"{0:015d}.db" in status.trouble
+    assert str(tmp_path / "us" / "log") in status.trouble
     assert "postroad_log_appended{" not in metrics([status], []).body.decode()
     await log.close()
 
@@ -73,7 +72,8 @@ async def test_whether_a_region_delivers(tmp_path, states, trouble, delivering):
     clock, ledger = ManualClock(), MemoryLedger()
     lock = Lock(tmp_path / "us" / "ledger.lock")
     write_pulse(delivery_pulse(tmp_path), Pulse(clock.now(), 1, "", states={"us": states}, troubles={"us": trouble}))
-    status = await RegionView("us", tmp_path, 0, log=MemoryLog(clock), ledger=ledger, clock=clock).status()
+    log = MemoryLog(clock)
+    status = await RegionView("us", tmp_path, 0, configured=["crm"], log=log, ledger=ledger, clock=clock).status()
     assert (status.delivering, status.trouble) == (delivering, trouble)
     lock.release()
 
@@ -95,7 +95,7 @@ async def view(tmp_path):
     clock = ManualClock()
     log, ledger = MemoryLog(clock), MemoryLedger()
     await ledger.open_account("crm", start=0, at=1)
-    return RegionView("us", tmp_path, 0, log=log, ledger=ledger, clock=clock), log, ledger
+    return RegionView("us", tmp_path, 0, configured=["crm"], log=log, ledger=ledger, clock=clock), log, ledger
 
 
 async def test_what_waits(view):
@@ -116,8 +116,8 @@ async def test_looking_at_what_waits_is_bounded(view, monkeypatch):
     """However many blocks were begun beyond the cursor, only so many are read; what is settled further on counts as
     waiting.
     """
-    monkeypatch.setattr(status_module, "_PAGE", 2)
-    monkeypatch.setattr(status_module, "_MOST_PAGES", 2)
+    monkeypatch.setattr(figures_module, "_PAGE", 2)
+    monkeypatch.setattr(figures_module, "_MOST_PAGES", 2)
     look, log, ledger = view
     for block in range(9):
         await log.append([Entry(b"app\0%d-%d" % (block, place), b"") for place in range(2)])
@@ -132,6 +132,37 @@ async def test_looking_at_what_waits_is_bounded(view, monkeypatch):
     (place,) = (await look.status()).destinations
     assert asked == [{"after": -1, "limit": 2}, {"after": 1, "limit": 2}]
     assert place.waiting == 18 - 4
+
+
+async def test_what_is_held(view, tmp_path):
+    """A destination that is not configured is held, also one that was only announced, and about so much of the log with
+    it; the figures of an account that was taken over are those of who took it over.
+    """
+    _, log, ledger = view
+    for block in range(4):
+        await log.append([Entry(b"app\0%d-%d" % (block, place), b"v" * 100) for place in range(4)])
+    await ledger.open_account("hubspot", start=offset_of(3, 0), at=1)
+    await ledger.settle(1, Settlement({0: DELIVERED}, {0: 4}, 1))
+    (tmp_path / "us").mkdir()
+    (tmp_path / "us" / "destinations.json").write_text(f'{{"crm": 0, "late": {offset_of(2, 0)}, "new": 0}}')
+    look = RegionView("us", tmp_path, 0, configured=["hubspot", "new"], log=log, ledger=ledger, clock=ManualClock())
+    places = {place.id: place for place in (await look.status()).destinations}
+    assert {name: (place.state, place.waiting) for name, place in places.items()} == {
+        "crm": ("held: not in the configuration", 15),
+        "hubspot": ("not running", 4),
+        "late": ("held: not in the configuration", 8),
+    }
+    size = (await log.state()).size
+    assert [places[name].log_bytes for name in ("crm", "late")] == [size, size // 2]
+    assert not places["crm"].running
+    await ledger.end_account(1, offset_of(3, 0), at=1, by="taken over")
+    await ledger.rename("crm", "hubspot")
+    (tmp_path / "us" / "destinations.json").unlink()
+    (place,) = (await look.status()).destinations
+    assert (place.id, place.waiting, place.outcomes, place.log_bytes) == ("hubspot", 15, {"delivered": 1}, size)
+    await ledger.settle(1, Settlement({}, {}, offset_of(3, 0)))
+    (place,) = (await look.status()).destinations
+    assert (place.waiting, place.log_bytes) == (4, size // 4)
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroad.contract.batch import Batch, decode_items, open_batch
+from postroad.contract.batch import decode_items
 from postroad.contract.calls import Type
 from postroad.contract.credentials import keys_in_body
 from postroad.contract.decode import Call, Unusable, decode
+from postroad.contract.envelope import Batch, open_batch
 from postroad.contract.limits import EVENT_BYTES
 
 AT = 1_705_314_605_000_000

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from server import Server as Process
 
+from page_elements import read
 from postroad.reference.servers import Server
 
 
@@ -15,10 +16,22 @@ def servers():
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory):
-    """The URL of a running server, which stops well in the end."""
+def page(servers):
+    """The page as elements."""
+    return read(servers)
+
+
+@pytest.fixture(scope="module")
+def api(process):
+    """The URL of a running server."""
+    return process.url
+
+
+@pytest.fixture(scope="module")
+def process(tmp_path_factory):
+    """A running server, which stops well in the end."""
     with asyncio.Runner() as runner:
         server = Process(tmp_path_factory.mktemp("api"), '[destinations.events]\ntype = "file"\n')
         runner.run(server.start())
-        yield server.url
+        yield server
         assert runner.run(server.stop()) == 0

@@ -128,6 +128,53 @@ def test_the_examples_follow_what_is_chosen(api, address, browser):
     assert "import requests" in docs.page.locator("#batch .panel.shown code").inner_text()
 
 
+def test_the_address_that_the_reader_opened_goes_first(api, browser):
+    """Served by the API itself, the page offers the address it was opened at, known or not, and sends there."""
+    other = api.replace("127.0.0.1", "localhost")
+    for opened, known in ((api, [api]), (other, [other, api])):
+        docs = Docs(browser, f"{opened}/docs")
+        offered = docs.page.locator(".setup option").evaluate_all("all => all.map((option) => option.value)")
+        assert offered == known == docs.page.locator("#servers li code").all_inner_texts()
+        assert f"curl {opened}/v1/track" in docs.code()
+        docs.choose(key=KEY)
+        assert "200" in docs.send()
+        assert docs.complaints == []
+
+
+def test_the_quick_starts_follow_what_is_chosen(address, browser):
+    """A client's lines name the server, or its host alone, and the key, quoted as its language wants."""
+    docs = Docs(browser, address)
+    docs.choose(server="https://cdp-eu.example.com", key='k"')
+    for client, line in (
+        ("segment/analytics-node", 'writeKey: "k\\""'),
+        ("Android", '.apiHost("cdp-eu.example.com/v1")'),
+    ):
+        quick = docs.page.locator("#clients details", has_text=client)
+        quick.locator("summary").click()
+        assert line in quick.locator("pre").inner_text()
+
+
+def test_a_link_to_a_model_opens_it(address, browser):
+    """From a member to its model: it opens below the bar, and the contents mark where the reader is."""
+    docs = Docs(browser, address)
+    assert not docs.page.locator("#model-EmailOpened").is_visible()
+    docs.page.locator("#email-opened .model-link", has_text="EmailOpened").click()
+    docs.page.locator("#contents [aria-current]", has_text="Models").wait_for()
+    assert docs.page.locator("#model-EmailOpened").is_visible()
+    assert docs.page.locator(".model summary", has_text="EmailOpened").bounding_box()["y"] >= 60
+    assert docs.complaints == []
+
+
+def test_the_first_tab_leads_past_the_contents(address, browser):
+    """The first thing a keyboard reaches is the way to the content, and it leads there."""
+    docs = Docs(browser, address)
+    docs.page.keyboard.press("Tab")
+    assert docs.page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    docs.page.keyboard.press("Enter")
+    docs.page.keyboard.press("Tab")
+    assert docs.page.evaluate("document.activeElement.closest('main') !== null")
+
+
 def test_tabs_work_with_the_keyboard(address, browser):
     """Arrow keys move between tabs, and one tab at a time can be reached with Tab."""
     docs = Docs(browser, address)

@@ -5,6 +5,7 @@ import json
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
+from string import ascii_uppercase
 from urllib.parse import urlsplit
 
 import msgspec
@@ -15,13 +16,13 @@ from postroad.contract.calls import Type
 from postroad.contract.decode import Unusable, decode
 from postroad.contract.email import EmailEvent, Kind
 from postroad.contract.members import Members
+from postroad.contract.refusals import Error
 from postroad.contract.violations import Code, Problem
-from postroad.reference import words
 from postroad.reference.openapi import openapi, openapi_json
 from postroad.reference.responses import error_example
 from postroad.reference.schemas import call_component, component
 from postroad.reference.servers import Server
-from postroad.web.answers import Error, refuse
+from postroad.web.answers import refuse
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "reference" / "openapi.json"
 SCHEMAS = openapi([Server("us", "https://cdp.example.com")])["components"]["schemas"]
@@ -147,10 +148,12 @@ def test_every_member_that_is_read_is_described():
 
 
 def test_the_codes_are_the_code_s_own():
-    """The error model lists exactly the codes that exist, each with its status and a sentence."""
-    assert {error.code: error.status for error in Error} == {code: status for code, (status, _) in words.ERRORS.items()}
-    assert set(words.CODES) == set(Code)
+    """The error model lists exactly the codes that exist, and each of them has a sentence of its own."""
+    assert SCHEMAS["Error"]["properties"]["code"]["enum"] == [error.code for error in Error]
     assert SCHEMAS["ErrorDetail"]["properties"]["code"]["enum"] == [code.value for code in Code]
+    sentences = [code.means for code in (*Code, *Error)]
+    assert all(sentence.endswith(".") and sentence[0] in "`" + ascii_uppercase for sentence in sentences)
+    assert len(set(sentences)) == len(sentences)
 
 
 def test_an_error_example_is_what_the_server_writes():

@@ -3,84 +3,20 @@
 import base64
 import hashlib
 import re
-from html.parser import HTMLParser
 
 import pytest
 
+from page_elements import read, section
 from postroad.contract.calls import Type
 from postroad.contract.email import Kind
 from postroad.reference.examples import CALLS, email_example
 from postroad.reference.openapi import openapi
-from postroad.reference.page import docs_headers, docs_page
+from postroad.reference.page import docs_headers
 from postroad.reference.schemas import component
 from postroad.reference.servers import Server
 from postroad.reference.snippets import Exchange, plain, snippets
 
-VOID = {"meta", "link", "input", "rect", "path", "circle", "br"}
-
-
-class Element:
-    """An element of a page: its tag, its attributes, what is in it."""
-
-    def __init__(self, tag, attributes):
-        self.tag, self.attributes = tag, attributes
-        self.inside = []
-
-    def all(self, **wanted):
-        """Yield the elements inside that have these attributes; a tag is an attribute, too."""
-        for each in self.inside:
-            if isinstance(each, Element):
-                told = {"tag": each.tag, **each.attributes}
-                if all(told.get(name.replace("_", "-")) == value for name, value in wanted.items()):
-                    yield each
-                yield from each.all(**wanted)
-
-    @property
-    def text(self):
-        """All the text inside."""
-        return "".join(each if isinstance(each, str) else each.text for each in self.inside)
-
-
-class Reader(HTMLParser):
-    """Reads a page into elements; complains when a tag is not closed where it should be."""
-
-    def __init__(self):
-        super().__init__()
-        self.root = Element("root", {})
-        self._open = [self.root]
-
-    def handle_starttag(self, tag, attrs):
-        element = Element(tag, dict(attrs))
-        self._open[-1].inside.append(element)
-        if tag not in VOID:
-            self._open.append(element)
-
-    def handle_endtag(self, tag):
-        if tag not in VOID:
-            assert self._open[-1].tag == tag, f"</{tag}> closes <{self._open[-1].tag}>"
-            self._open.pop()
-
-    def handle_data(self, data):
-        self._open[-1].inside.append(data)
-
-
-def read(servers):
-    """Return the root of the page for these servers."""
-    reader = Reader()
-    reader.feed(docs_page(servers).decode())
-    reader.close()
-    return reader.root
-
-
-@pytest.fixture(scope="module")
-def page(servers):
-    """The page as elements."""
-    return read(servers)
-
-
-def section(page, anchor):
-    """Return the section with this id."""
-    return next(page.all(tag="section", id=anchor))
+POLICY = b"content-security-policy"
 
 
 def anchor(kind):
@@ -161,6 +97,14 @@ def test_every_call_has_a_section(page):
     assert "At least one of userId, anonymousId or traits.email is required." in section(page, "identify").text
 
 
+def test_the_page_tells_only_a_server_that_takes_calls_to_call_itself(servers, page):
+    """Where the page's own address takes calls the policy allows it and the script is told; elsewhere neither."""
+    own = read(servers, takes_calls=True)
+    assert [("data-own" in next(each.all(name="server")).attributes) for each in (own, page)] == [True, False]
+    assert b"connect-src 'self' https://cdp.example.com" in dict(docs_headers(servers, takes_calls=True))[POLICY]
+    assert b"'self'" not in dict(docs_headers(servers))[POLICY]
+
+
 def test_without_scripts_everything_can_be_read(page):
     """Nothing is hidden by the page itself: only with a script do panels become tabs."""
     style = next(page.all(tag="style")).text
@@ -177,3 +121,7 @@ def test_a_server_s_name_stays_text():
     found = read(hostile)
     assert len(list(found.all(tag="script"))) == 1
     assert b"script>" not in dict(docs_headers(hostile))[b"content-security-policy"]
+    option = next(next(found.all(name="server")).all(tag="option"))
+    assert option.attributes == {"value": "https://a.example/'\"><script>y</script>"}
+    assert option.text == 'Region "><script>x</script>'
+    assert "curl https://a.example/'\"><script>y</script>/v1/track" in section(found, "introduction").text

@@ -56,7 +56,7 @@ async def test_a_strict_batch_with_bad_items_stores_nothing_and_names_each(serve
         "batch[3]",
         "batch[4]",
     }
-    assert reply.message == "3 of 5 items break the contract; nothing of the batch was stored"
+    assert reply.message == "3 of 5 items break the contract: 1, 3-4; nothing of the batch was stored"
     assert await server.stored() == []
     assert await server.rejected() == []
 
@@ -194,19 +194,21 @@ async def test_the_key_may_be_in_the_body_or_in_an_item(server):
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("body", "path", "violations"),
     [
-        batch(event(1), writeKey=OTHER_KEY),
-        batch(event(1, writeKey=OTHER_KEY)),
-        batch(event(1, writeKey=KEY), event(2, writeKey=OTHER_KEY)),
-        batch(event(1), event(2), event(3, writeKey="nobodys"), writeKey=KEY),
+        (batch(event(1), event(2), writeKey=OTHER_KEY), "writeKey", 2),
+        (batch(event(1, writeKey=OTHER_KEY)), "batch[0].writeKey", 1),
+        (batch(event(1, writeKey=KEY), event(2, writeKey=OTHER_KEY)), "batch[1].writeKey", 1),
+        (batch(event(1), event(2), event(3, writeKey="nobodys"), writeKey=KEY), "batch[2].writeKey", 1),
     ],
 )
-async def test_a_key_in_the_body_that_is_somebody_elses(server, body):
-    """The header decides; another key, of the batch or of any item, is a violation, and a 400 in strict mode."""
+async def test_a_key_in_the_body_that_is_somebody_elses(server, body, path, violations):
+    """The header decides; another key is a violation of the item that has it, of all if it is the batch's; a 400 in
+    strict mode names the place.
+    """
     strict = await server.post(body, path="/v1/batch", strict=True)
-    assert (strict.status, strict.codes) == (400, ["key_mismatch"])
+    assert (strict.status, strict.codes, strict.details[0]["path"]) == (400, ["key_mismatch"], path)
     reply = await server.post(body, path="/v1/batch")
+    assert (reply.status, reply.headers["x-postroad-violations"]) == (200, str(violations))
     count = len(json.loads(body)["batch"])
-    assert (reply.status, reply.headers["x-postroad-violations"]) == (200, str(count))
     assert [read_key(record.key)[0] for record in await server.stored()] == ["app"] * count

@@ -1,7 +1,7 @@
 """`postroad audit`: whether the books balance, event by event, against the log."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Annotated
 
@@ -33,13 +33,14 @@ def audit(*, region: _Region = None, config: ConfigFile = None, as_json: AsJson 
     Every accepted event must be exactly one thing at every destination that was there when it came. Works
     beside a running server. Ends with status 1 when something does not balance.
     """
-    found = asyncio.run(_audit(read_config(config), region))
+    used = read_config(config)
+    found = asyncio.run(_audit(used, region))
     balanced = all(books.balanced for books in found)
     if as_json:
         say_json({"balanced": balanced, "regions": found})
     else:
         for books in found:
-            _tell(books)
+            _tell(books, used.destinations_in(books.region))
         say("The books balance." if balanced else "THE BOOKS DO NOT BALANCE.")
     if not balanced:
         raise typer.Exit(NOT_SO)
@@ -66,7 +67,7 @@ async def _audit(config: Config, wanted: str | None) -> Sequence[RegionBooks]:
         return found
 
 
-def _tell(books: RegionBooks) -> None:
+def _tell(books: RegionBooks, configured: Collection[str]) -> None:
     kept = "" if books.kept == books.accepted else f" ({books.kept} of them still in the log)"
     recorded = sum(count.recorded for count in books.rejections.values())
     say(f"region {books.region}: {books.accepted} accepted{kept}, {books.duplicates} duplicates, {recorded} rejected")
@@ -78,7 +79,7 @@ def _tell(books: RegionBooks) -> None:
     if books.accounts:
         table(
             ("destination", "owed", "pending", *names, "sum", "balances"),
-            [_row(account, columns) for account in books.accounts],
+            [_row(account, columns, configured) for account in books.accounts],
         )
         say("")
     for one in books.lost:
@@ -87,21 +88,23 @@ def _tell(books: RegionBooks) -> None:
         say(f"{books.region}: {problem}")
     for account in books.accounts:
         for problem in account.problems:
-            say(f"{_name(account)}: {problem}")
+            say(f"{_name(account, configured)}: {problem}")
         if account.faults > len(account.problems):
-            say(f"{_name(account)}: and {account.faults - len(account.problems)} more")
+            say(f"{_name(account, configured)}: and {account.faults - len(account.problems)} more")
 
 
-def _row(account: AccountBooks, columns: Sequence[str]) -> tuple[object, ...]:
+def _row(account: AccountBooks, columns: Sequence[str], configured: Collection[str]) -> tuple[object, ...]:
     counts = [account.outcomes.get(column, 0) for column in columns]
     answer = "yes" if account.balanced else "NO"
-    return _name(account), account.owed, account.pending, *counts, account.sum, answer
+    return _name(account, configured), account.owed, account.pending, *counts, account.sum, answer
 
 
-def _name(account: AccountBooks) -> str:
+def _name(account: AccountBooks, configured: Collection[str]) -> str:
     marks = [f"replay {account.account}"] if account.replay is not None else []
     if not account.open and not account.pending and not account.outcomes.get("retry"):
         marks.append("ended")
+    elif account.destination not in configured and not account.outcomes.get("abandoned"):
+        marks.append("held")
     return f"{account.destination} ({', '.join(marks)})" if marks else account.destination
 
 

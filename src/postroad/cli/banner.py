@@ -14,6 +14,7 @@ from postroad.cli.client import Unreachable, get
 from postroad.clock import Clock
 from postroad.config import FirstStart
 from postroad.config.defaults import KEY_FILE, TOKEN_FILE
+from postroad.config.loading import FILE_HERE
 from postroad.config.model import Config
 from postroad.web.local import ingest_url, url_of
 
@@ -36,7 +37,7 @@ def banner(start: FirstStart, file: Path | None) -> str:
         f"  ingest       {ingest_url(server)}",
         f"  admin        {url_of(server.admin_bind)} (the token is in {server.data_dir / TOKEN_FILE})",
         f"  data         {server.data_dir.absolute()}",
-        f"  settings     {file or 'the defaults; --config FILE to set your own'}",
+        f"  settings     {_settings(file)}",
     ]
     if start.created:
         lines.append(f"  write key    {start.key} (shown this once; kept in {server.data_dir / KEY_FILE})")
@@ -56,6 +57,12 @@ def _next_steps(file: Path | None) -> list[str]:
     if file is None:
         lines += ["", f"Settings go into postroad.toml in this folder ({Path.cwd()}), which the next start reads."]
     return lines
+
+
+def _settings(file: Path | None) -> str:
+    if file is None:
+        return "the defaults; --config FILE to set your own"
+    return f"./{file} (found in this folder)" if file == FILE_HERE else str(file)
 
 
 async def tell_ready(config: Config, clock: Clock) -> None:

@@ -1,5 +1,6 @@
 """`postroad check`: whether the configuration can be used, and what it says."""
 
+import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,8 +11,10 @@ from postroad import registry
 from postroad.cli.options import AsJson, ConfigFile, read_config, verb
 from postroad.cli.output import say, say_json, table
 from postroad.cli.statuses import WRONG
+from postroad.clock import SystemClock
 from postroad.config import Config, config_file, masked
 from postroad.errors import ConfigError
+from postroad.runtime.holding import held
 from postroad.runtime.surroundings import check_surroundings
 
 
@@ -19,7 +22,8 @@ def check(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Check the configuration and show it with its secrets masked.
 
     Tells every problem with its line and what would be right; certificates and transforms are looked at once the
-    rest is right. Nothing is started or changed.
+    rest is right, and so is the data folder when there is one: what is owed to destinations that the configuration
+    doesn't have is said. Nothing is started or changed.
     """
     try:
         found = read_config(config)
@@ -30,12 +34,19 @@ def check(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
         say_json({"ok": False, "problems": error.problems})
         raise typer.Exit(WRONG) from error
     shown = masked(found, {place.type: registry.load(place.type).Settings for place in found.destinations.values()})
+    kept = asyncio.run(_held(found))
     if as_json:
-        say_json({"ok": True, "config": shown})
+        say_json({"ok": True, "config": shown, "held": kept})
         return
+    for sentence in kept:
+        typer.echo(f"postroad: {sentence}", err=True)
     file = config_file(config, os.environ)
     say(f"ok: {file or 'no file, the defaults'}")
     _summary(found, shown)
+
+
+async def _held(config: Config) -> Sequence[str]:
+    return [sentence async for sentence in held(config, SystemClock())]
 
 
 def _summary(config: Config, shown: Mapping[str, Any]) -> None:

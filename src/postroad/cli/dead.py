@@ -50,7 +50,7 @@ def list_(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """List dead letters by destination and offset, those of removed destinations too."""
+    """List dead letters by destination and offset, those of held and abandoned ones too."""
     narrowed = Narrowed(destination, event, _time(since), _time(until), why, message_id)
     found = asyncio.run(first(read_config(config), region, narrowed, limit + 1, SystemClock()))
     entries = [entry_of(letter) for letter in found[:limit]]
@@ -97,7 +97,7 @@ def resend(
 ) -> None:
     """Send dead letters again: due at once, with all their tries.
 
-    Needs the running server. Those of a removed destination stay, because nobody would send them. Ends with
+    Needs the running server. Those of destinations that are not configured stay: nobody would send them. Ends with
     status 1 when one of the offsets or message ids is no dead letter.
     """
     narrowed = Narrowed(destination, event, _time(since), _time(until), why, message_id, offsets or None)
@@ -111,7 +111,7 @@ def resend(
     else:
         say(f"resent {count} dead letters")
         if letters.ended:
-            say(f"{len(letters.ended)} belong to destinations that were removed: they stay, or can be dropped")
+            say(f"{len(letters.ended)} stay, or can be dropped: their destinations are held or were abandoned")
     _check_all(narrowed, letters)
 
 
@@ -131,7 +131,7 @@ def drop(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give dead letters up for good, after asking; those of removed destinations too.
+    """Give dead letters up for good, after asking; those of held and abandoned destinations too.
 
     Needs the running server. Ends with status 1 when one of the offsets or message ids is no dead letter.
     """
@@ -178,9 +178,13 @@ def _time(text: str | None) -> int | None:
 
 async def _show(config: Config, words: Sequence[str]) -> Sequence[DeadStory]:
     region, narrowed = _named(words)
+    configured = {name: config.destinations_in(name) for name in config.regions}
     async with open_stores(config, region, SystemClock()) as opened:
         ledgers = {stores.region: stores.ledger for stores in opened}
-        return [await dead_story(found, ledgers[found.region]) async for found in dead_letters(ledgers, narrowed)]
+        return [
+            await dead_story(found, ledgers[found.region])
+            async for found in dead_letters(ledgers, narrowed, configured)
+        ]
 
 
 def _named(words: Sequence[str]) -> tuple[str | None, Narrowed]:
@@ -203,7 +207,7 @@ def _confirm(count: int) -> None:
 def _owner(letter: DeadEntry) -> str:
     marks = [f"replay {letter.account}"] if letter.replay else []
     if not letter.served:
-        marks.append("removed")
+        marks.append("held or abandoned")
     return f"{letter.destination} ({', '.join(marks)})" if marks else letter.destination
 
 

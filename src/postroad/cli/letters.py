@@ -32,9 +32,10 @@ async def meant(config: Config, region: str | None, narrowed: Narrowed, clock: C
     served: list[Place] = []
     ended: list[Place] = []
     named: set[object] = set(narrowed.message_ids or () if narrowed.offsets is None else narrowed.offsets)
+    configured = {name: config.destinations_in(name) for name in config.regions}
     async with open_stores(config, region, clock) as opened:
         await _check_known(opened, narrowed.destination)
-        async for found in dead_letters({stores.region: stores.ledger for stores in opened}, narrowed):
+        async for found in dead_letters({stores.region: stores.ledger for stores in opened}, narrowed, configured):
             (served if found.served else ended).append(found.place)
             named.discard(found.message_id if narrowed.offsets is None else found.letter.offset)
     return Meant(served, ended, len(named))
@@ -43,9 +44,10 @@ async def meant(config: Config, region: str | None, narrowed: Narrowed, clock: C
 async def first(config: Config, region: str | None, narrowed: Narrowed, limit: int, clock: Clock) -> Sequence[Found]:
     """Return the first dead letters that are meant, at most `limit`. Raises as `meant` does."""
     found: list[Found] = []
+    configured = {name: config.destinations_in(name) for name in config.regions}
     async with open_stores(config, region, clock) as opened:
         await _check_known(opened, narrowed.destination)
-        async for letter in dead_letters({stores.region: stores.ledger for stores in opened}, narrowed):
+        async for letter in dead_letters({stores.region: stores.ledger for stores in opened}, narrowed, configured):
             found.append(letter)
             if len(found) == limit:
                 break

@@ -23,7 +23,10 @@ LARGEST: Final = (1 << 63) - 1
 ConfigFile = Annotated[
     Path | None,
     typer.Option(
-        "--config", metavar="FILE", help="Configuration file; else POSTROAD_CONFIG, else the defaults of a first start."
+        "--config",
+        metavar="FILE",
+        help="Configuration file; else POSTROAD_CONFIG, else ./postroad.toml if it is there, else the defaults of a "
+        "first start.",
     ),
 ]
 WriteKey = Annotated[

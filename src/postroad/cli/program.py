@@ -20,6 +20,7 @@ VERBS: Final[Mapping[str, str]] = {
     "show": "Show one event: what came, and what each destination got and answered.",
     "status": "Show how every region and destination is.",
     "audit": "Compare the books of every destination with the log, event by event.",
+    "destinations": "List destinations, or abandon one that is gone from the configuration.",
     "replay": "Deliver a stretch of time once more to a destination; list or stop replays.",
     "dead": "List, show, resend or drop dead letters.",
     "rejections": "List, show or retry what was answered 200 and could not become an event.",

@@ -13,9 +13,10 @@ _WIDTH: Final = 100
 _INTRODUCTION: Final = """\
 # Command line
 
-`postroad VERB --help` says the same. Every verb reads the configuration that `--config` or `POSTROAD_CONFIG` names
-and works beside a running server. Tables are for people; with `--json` every verb prints JSON whose keys stay. Times
-in JSON are microseconds since 1970, except inside an event, which is as it is delivered.
+`postroad VERB --help` says the same. Every verb reads the configuration that `--config` or `POSTROAD_CONFIG` names,
+else `./postroad.toml` when it is there, and works beside a running server. Tables are for people; with `--json` every
+verb prints JSON whose keys stay. Times in JSON are microseconds since 1970, except inside an event, which is as it is
+delivered.
 
 | Exit status | Meaning |
 | ---: | --- |

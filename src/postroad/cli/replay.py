@@ -15,8 +15,9 @@ from postroad.cli.stores import open_stores
 from postroad.clock import SystemClock
 from postroad.config import Config, Server
 from postroad.config.problems import did_you_mean
-from postroad.errors import UsageError
+from postroad.errors import StoreError, UsageError
 from postroad.inspection.replays import ENDED, ReplayStatus, replays
+from postroad.runtime.holding import in_folder
 
 _Place = Annotated[str | None, typer.Option(metavar="ID", help="Where to.")]
 _From = Annotated[
@@ -119,6 +120,10 @@ def _question(
     if destination is None:
         raise UsageError(f"say where to with --destination; configured: {known}")
     if destination not in config.destinations:
+        if asyncio.run(_is_held(config, destination)):
+            raise UsageError(
+                f"--destination: {destination!r} is held: it is not in the configuration; put it back first"
+            )
         miss = did_you_mean(destination, config.destinations)
         raise UsageError(f"--destination: there is no {destination!r}; configured: {known}{miss}")
     if rate is not None and rate <= 0:
@@ -130,6 +135,11 @@ def _question(
         "to": read_time_or_none(until, SystemClock()),
         "rate": rate,
     }
+
+
+async def _is_held(config: Config, destination: str) -> bool:
+    found = [entry async for entry in in_folder(config, SystemClock()) if not isinstance(entry, StoreError)]
+    return any(entry.id == destination and entry.held for entry in found)
 
 
 def _limits(status: ReplayStatus) -> str:
@@ -150,7 +160,8 @@ async def _list(config: Config) -> Sequence[ReplayStatus]:
         told = await asyncio.to_thread(ask_admin, config.server, "GET", "/api/replays")
     except Unreachable:
         async with open_stores(config, None, SystemClock()) as opened:
-            return [status for s in opened for status in await replays(s.region, s.log, s.ledger)]
+            found = [(s, config.destinations_in(s.region)) for s in opened]
+            return [r for s, configured in found for r in await replays(s.region, s.log, s.ledger, configured)]
     return msgspec.convert(told["replays"], list[ReplayStatus])
 
 

@@ -28,7 +28,7 @@ _Properties = Annotated[
 _Context = Annotated[str | None, typer.Option(metavar="JSON", help="Its context.")]
 _Integrations = Annotated[str | None, typer.Option(metavar="JSON", help="Its integrations.")]
 _MessageId = Annotated[str | None, typer.Option(metavar="ID", help="Its messageId; one is made when it is left out.")]
-_Timestamp = Annotated[str | None, typer.Option(metavar="TIME", help="When it happened, ISO 8601.")]
+_Timestamp = Annotated[str | None, typer.Option(metavar="TIME", help="When it happened, RFC 3339.")]
 _Strict = Annotated[
     bool, typer.Option("--strict/--permissive", help="Refuse what breaks the contract, or take it and note it.")
 ]

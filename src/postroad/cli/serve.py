@@ -32,23 +32,25 @@ _Roles = Annotated[str, typer.Option(metavar="LIST", help="Which parts to run, w
 def serve(*, config: ConfigFile = None, roles: _Roles = _ALL) -> None:
     """Start Postroad: accept events and deliver them until stopped.
 
-    Without a configuration file it starts with one region, one source whose write key it makes and prints
-    once, and one destination that writes files. SIGTERM or Ctrl-C finishes what is in flight.
+    Without a configuration file (see --config) it starts with one region, one source whose write key it makes and
+    prints once, and one destination that writes files. What destinations are owed that are not in the configuration
+    is kept for them. SIGTERM or Ctrl-C finishes what is in flight.
     """
     wanted = _known(roles)
-    start = _prepare(config)
+    file = config_file(config, os.environ)
+    start = _prepare(file)
     supervised = bool(os.environ.get(SUPERVISED))
     if not supervised:
         check_surroundings(start.config)
         check_unlocked(start.config, wanted, SystemClock())
         check_free(start.config.server, wanted, SystemClock())
         with contextlib.suppress(OSError):  # where it goes may be the disk that is full
-            typer.echo(banner.banner(start, config_file(config, os.environ)))
+            typer.echo(banner.banner(start, file))
     if len(wanted) == 1:
         run_role(wanted[0], start.config)
         return
     configure_logs(start.config.server.log_level, start.config.server.log_format, "supervisor")
-    status = uvloop.run(_supervise(wanted, start.config, ["--config", str(config)] if config else []))
+    status = uvloop.run(_supervise(wanted, start.config, ["--config", str(file)] if file else []))
     raise typer.Exit(status)
 
 
@@ -62,11 +64,10 @@ def _known(roles: str) -> list[str]:
 
 def _prepare(file: Path | None) -> FirstStart:
     """Check the configuration, and make what a first start makes."""
-    found = config_file(file, os.environ)
-    if found is None:
+    if file is None:
         start = ensure_defaults(os.environ, registry.settings_of)
     else:
-        start = FirstStart(load_file(found, os.environ, registry.settings_of), None, created=False)
+        start = FirstStart(load_file(file, os.environ, registry.settings_of), None, created=False)
     prepare_folder(start.config.server.data_dir)
     with contextlib.suppress(StoreUnavailable):  # a full disk: see `_make_token`
         ensure_admin_token(start.config.server.data_dir)

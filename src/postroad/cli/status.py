@@ -12,6 +12,7 @@ from postroad.clock import MICROSECONDS, Clock, SystemClock
 from postroad.config import Config
 from postroad.config.units import write_duration
 from postroad.errors import StoreError
+from postroad.inspection.destinations import WHY_HELD
 from postroad.inspection.status import DestinationStatus, RegionStatus, RegionView
 from postroad.rejections import Count
 
@@ -35,7 +36,15 @@ async def _look(config: Config, clock: Clock) -> Sequence[_Looked]:
 
 async def _look_at(stores: Stores, config: Config, clock: Clock) -> _Looked:
     floor = config.regions[stores.region].disk_floor
-    view = RegionView(stores.region, config.server.data_dir, floor, log=stores.log, ledger=stores.ledger, clock=clock)
+    view = RegionView(
+        stores.region,
+        config.server.data_dir,
+        floor,
+        configured=config.destinations_in(stores.region),
+        log=stores.log,
+        ledger=stores.ledger,
+        clock=clock,
+    )
     region = await view.status()
     try:
         return region, (await stores.rejections.counts())._asdict()
@@ -76,7 +85,8 @@ def _tell(region: RegionStatus, rejections: Mapping[str, Count], clock: Clock) -
     say("")
     explained = [place for place in region.destinations if place.state != _in_a_word(place)]
     for place in explained:
-        say(f"{place.id}: {place.state}")
+        back = f"; about {size(place.log_bytes)} of the log are kept for it" if place.state == WHY_HELD else ""
+        say(f"{place.id}: {place.state}{back}")
     if explained:
         say("")
 

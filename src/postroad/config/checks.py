@@ -24,6 +24,7 @@ def cross_check(config: Config) -> Iterator[Problem]:
     yield from _homes("destinations", config.destinations, config)
     yield from _keys(config)
     yield from _names(config)
+    yield from _former_ids(config)
     for name, destination in config.destinations.items():
         if destination.retry.first > destination.retry.max_interval:
             path = ("destinations", name, "retry", "max_interval")
@@ -92,6 +93,22 @@ def _names(config: Config) -> Iterator[Problem]:
                 yield Problem(path, f"is also a name of {dotted(('destinations', owner))}")
             if alias in RESERVED_NAMES:
                 yield Problem(path, "must not be `All`: in `integrations` that means every destination")
+
+
+def _former_ids(config: Config) -> Iterator[Problem]:
+    """An account can go on under one other id only, and only when nobody has it under the old one."""
+    heirs: dict[str, str] = {}
+    for name, destination in config.destinations.items():
+        path = ("destinations", name, "was")
+        if not destination.was:
+            continue
+        if destination.was == name:
+            yield Problem(path, "must be another id than its own: leave it out")
+        elif destination.was in config.destinations:
+            yield Problem(path, f"must be gone: {dotted(('destinations', destination.was))} is configured too")
+        heir = heirs.setdefault(destination.was, name)
+        if heir != name:
+            yield Problem(path, f"is taken over by {dotted(('destinations', heir))} already")
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -16,6 +16,8 @@ from postroad.errors import ConfigError, StoreUnavailable
 
 KEY_FILE: Final = "write-key"
 TOKEN_FILE: Final = "admin-token"  # noqa: S105 - the name of a file
+_NO_FILE: Final = "no configuration file was given (--config, POSTROAD_CONFIG), there is no ./postroad.toml"
+
 SOURCE: Final = "app"
 DESTINATION: Final = "events"
 
@@ -32,7 +34,8 @@ class FirstStart(NamedTuple):
 
 
 def load(path: Path | None, environ: Mapping[str, str], check: Check | None = None) -> Config:
-    """Return the configuration of `path`, else of `POSTROAD_CONFIG`, else the one of a start without a file.
+    """Return the configuration of `path`, else of `POSTROAD_CONFIG`, else of `./postroad.toml` when it is there, else
+    the one of a start without a file.
 
     Creates nothing. Raises `ConfigError` with all problems.
     """
@@ -49,9 +52,7 @@ def load_default(environ: Mapping[str, str], check: Check | None = None) -> Conf
     def existing(folder: Path) -> tuple[str, bool]:
         key = read_write_key(folder)
         if key is None:
-            raise ConfigError(
-                [f"no configuration file was given (--config, POSTROAD_CONFIG), and {folder / KEY_FILE} does not exist"]
-            )
+            raise ConfigError([f"{_NO_FILE}, and {folder / KEY_FILE} does not exist"])
         return key, False
 
     return _default(environ, check, existing).config

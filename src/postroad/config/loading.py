@@ -1,5 +1,6 @@
 """From a TOML file and the environment to a checked `Config`, or to every problem at once."""
 
+import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +20,7 @@ from postroad.config.reading import read_settings
 from postroad.errors import ConfigError
 
 FILE_VARIABLE: Final = "POSTROAD_CONFIG"
+FILE_HERE: Final = Path("postroad.toml")
 FIRST_REGION: Final = "us"
 
 _SYNTAX: Final = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", re.DOTALL)
@@ -37,9 +39,13 @@ class Check(Protocol):
 
 
 def config_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
-    """Return the file to read: the one given, or the one that `POSTROAD_CONFIG` names, or None."""
+    """Return the file to read: the one given, or the one that `POSTROAD_CONFIG` names, or `./postroad.toml` when it is
+    there, or None.
+    """
     named = environ.get(FILE_VARIABLE, "")
-    return path or (Path(named) if named else None)
+    if path or named:
+        return path or Path(named)
+    return FILE_HERE if os.path.lexists(FILE_HERE) else None  # one that can't be read is an error, not another server
 
 
 def load_file(path: Path, environ: Mapping[str, str], check: Check | None = None) -> Config:

@@ -190,8 +190,8 @@ class Retry(Struct, frozen=True, kw_only=True):
         Duration,
         Meta(
             gt=0,
-            description="An event is given up (dead letter) this long after its first try; while nothing is sent "
-            "because its destination is down, this time stands still.",
+            description="An event is given up (dead letter) this long after its first try; while nothing at all gets "
+            "through to its destination, this time stands still.",
         ),
     ] = DAY
 
@@ -263,6 +263,15 @@ class Destination(Struct, frozen=True, kw_only=True, rename={"start_from": "from
         str,
         Meta(description="The region whose events it gets.", examples=["us"], extra={"default": "the first region"}),
     ] = ""
+    was: Annotated[
+        str,
+        Meta(
+            description="The id that it had before in the same region: it takes over what that one is owed, its "
+            "retries, dead letters and replays.",
+            examples=["old-crm"],
+            extra={"default": "its id"},
+        ),
+    ] = ""
     enabled: Annotated[bool, Meta(description="When false, its events count as filtered (rule `disabled`).")] = True
     events: Annotated[
         tuple[str, ...] | None,
@@ -323,3 +332,7 @@ class Config(Struct, frozen=True, kw_only=True):
     def destinations_in(self, region: str) -> dict[str, Destination]:
         """Return the destinations of one region by id."""
         return {name: place for name, place in self.destinations.items() if place.region == region}
+
+    def former_ids_in(self, region: str) -> dict[str, str]:
+        """Return what destinations of one region were called before, by id; only those that say so."""
+        return {name: place.was for name, place in self.destinations_in(region).items() if place.was}

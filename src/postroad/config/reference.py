@@ -25,7 +25,8 @@ from postroad.secret import Secrets
 _INTRODUCTION: Final = """\
 # Configuration
 
-Postroad reads one TOML file: `postroad serve --config postroad.toml`, or the file that `POSTROAD_CONFIG` names.
+Postroad reads one TOML file: `postroad serve --config postroad.toml`, or the file that `POSTROAD_CONFIG` names,
+or `./postroad.toml` when it is there.
 Without one it starts with region `us`, one source `app` whose key it makes (`data_dir/write-key`), and a `file`
 destination `events`. `postroad check` names every problem with line, path and near miss; certificates and
 transforms are looked at once the rest is right. A change takes effect at the next start.

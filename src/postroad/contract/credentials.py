@@ -10,7 +10,11 @@ import binascii
 import msgspec
 from msgspec import Raw
 
-from postroad.contract.limits import ITEMS
+from postroad.contract.envelope import Batch
+from postroad.contract.limits import EVENT_BYTES
+from postroad.contract.split import Unbalanced, member_of, pieces
+
+_UNREADABLE = (ValueError, RecursionError)  # no JSON or no UTF-8; too deep
 
 
 def keys_in_header(authorization: bytes) -> tuple[str, ...]:
@@ -42,27 +46,48 @@ _LIST = msgspec.json.Decoder(list[Raw])
 def keys_in_body(body: bytes) -> tuple[str, ...]:
     """Return the write keys in a call's body: its own `writeKey`, then that of the first item of its batch.
 
-    Browser and mobile clients send no other. A body that is no JSON object has none.
+    Browser and mobile clients send no other. A body that is no JSON object has none, but for a single event's
+    own key: whose it is shows even when the rest of it can't be read.
     """
-    return _keys(body, 1)
-
-
-def all_keys_in_body(body: bytes) -> tuple[str, ...]:
-    """Return the write keys in a call's body: its own, then those of all items of its batch, each once."""
-    return _keys(body, ITEMS)
-
-
-def _keys(body: bytes, items: int) -> tuple[str, ...]:
     if b'Key"' not in body:
         return ()
+    inner: list[Raw] = []
     try:
         found = _BODY.decode(body)
-        inner = _LIST.decode(found.batch)[:items] if bytes(found.batch).startswith(b"[") else []
-        keyed = [found, *(_BODY.decode(item) for item in inner if bytes(item).startswith(b"{"))]
-        keys = [msgspec.json.decode(one.writeKey, type=str) for one in keyed if bytes(one.writeKey).startswith(b'"')]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return ()
+        inner = _LIST.decode(found.batch)[:1] if bytes(found.batch).startswith(b"[") else []
+    except _UNREADABLE:
+        pass
+    keys = [key_of(body), *(key_of(bytes(item)) for item in inner)]
     return tuple(dict.fromkeys(key for key in keys if key))
+
+
+def key_of(event: bytes) -> str | None:
+    """Return the `writeKey` of an event or of one item of a batch, whatever else is wrong with it; None for none."""
+    try:
+        value = bytes(_BODY.decode(event).writeKey)
+    except _UNREADABLE:
+        value = _by_hand(event) if len(event) <= EVENT_BYTES else b""
+    try:
+        return msgspec.json.decode(value, type=str) if value.startswith(b'"') else None
+    except _UNREADABLE:
+        return None
+
+
+def keys_in_batch(batch: Batch) -> tuple[str, ...]:
+    """Return the write keys that may say whose a batch is: its own, then that of its first item."""
+    keys = (batch.write_key, key_of(bytes(batch.items[0])))
+    return tuple(dict.fromkeys(key for key in keys if key))
+
+
+def _by_hand(event: bytes) -> bytes:
+    value = b""
+    try:
+        for piece in pieces(event, b"{}"):
+            name, found = member_of(piece or b"")
+            value = found if name == "writeKey" else value
+    except Unbalanced:
+        return b""
+    return value
 
 
 def _from_base64(text: bytes) -> bytes:

@@ -107,16 +107,25 @@ def _check_common(call: Type, reading: Reading) -> None:
             reading.problems.append(Problem("type", Code.TYPE_MISMATCH, message))
         reading.rewrite["type"] = encode(call.wire)
     if members.timestamp is not None:
-        checked = check_timestamp(members.timestamp)
-        if checked is None:
-            message = f"is not an ISO 8601 date-time: {excerpt(members.timestamp)}"
-            reading.problems.append(Problem("timestamp", Code.BAD_TIMESTAMP, message))
-        elif checked != members.timestamp:
-            reading.rewrite["timestamp"] = encode(checked)
-        members.timestamp = checked
+        members.timestamp = _check_time("timestamp", members.timestamp, reading)
+    if members.sentAt is not None:  # of these two the bad ones are kept too: nothing reads them
+        _check_time("sentAt", members.sentAt, reading)
+    if members.originalTimestamp is not None:
+        _check_time("originalTimestamp", members.originalTimestamp, reading)
     if call.required:
         missing = [Problem(name, Code.REQUIRED, "is required") for name in call.required if not getattr(members, name)]
         reading.problems += _unsaid(missing, reading)
+
+
+def _check_time(name: str, text: str, reading: Reading) -> str | None:
+    """Return a time as it is stored, None for a bad one; note in the reading what differs or is wrong."""
+    checked = check_timestamp(text)
+    if checked is None:
+        message = f"is not a date-time of RFC 3339: {excerpt(text)}"
+        reading.problems.append(Problem(name, Code.BAD_TIMESTAMP, message))
+    elif checked != text:
+        reading.rewrite[name] = encode(checked)
+    return checked
 
 
 def _check_track(reading: Reading, body: bytes) -> tuple[str, Kind | None, tuple[Problem, ...]]:

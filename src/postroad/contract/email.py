@@ -75,7 +75,7 @@ class UnsubscribedProperties(Properties, frozen=True, kw_only=True):
 class EmailEvent(msgspec.Struct, frozen=True, kw_only=True):
     """The body of a semantic email event, as strict mode demands it.
 
-    `timestamp` is ISO 8601 (absent: the time of receipt). `context.traits.email` is the recipient;
+    `timestamp` is RFC 3339 (absent: the time of receipt). `context.traits.email` is the recipient;
     `context` and `integrations` are free-form beyond what the other modules of this package read.
     """
 

@@ -70,12 +70,12 @@ _NULL = b"null"
 _BRACE = ord("{")
 
 
-def read_members(body: bytes) -> Reading | Problem:
+def read_members(body: bytes, what: str = "the body") -> Reading | Problem:
     """Read a call's members out of a body that passed `check_text`, or say why it is not a JSON object."""
     try:
         members = _TYPED.decode(body)
     except msgspec.DecodeError:  # a ValidationError is one too
-        found = parse_object(body)
+        found = parse_object(body, what)
         return found if isinstance(found, Problem) else _walk(found)
     reading = Reading(members, [], {})
     if members.properties is not ABSENT:
@@ -133,7 +133,7 @@ def _read_timestamp(name: str, value: Raw, reading: Reading) -> None:
         return
     text = from_milliseconds(int(raw)) if _INTEGER.fullmatch(raw) else None
     if text is None:
-        message = f"is neither ISO 8601 nor integer milliseconds: {excerpt(value)}"
+        message = f"is neither a date-time of RFC 3339 nor integer milliseconds: {excerpt(value)}"
         reading.problems.append(Problem(name, Code.BAD_TIMESTAMP, message))
     else:
         reading.members.timestamp = text

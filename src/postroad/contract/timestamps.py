@@ -1,52 +1,65 @@
-"""The `timestamp` of a call: what is accepted, and the form it is stored in."""
+"""The times of a call: what is accepted, and the form it is stored in.
+
+Accepted is the `date-time` of RFC 3339, section 5.6, in full: any number of digits of a second, an offset or
+`Z`, `t` and `z` in lower case, a space for the `T`, `-00:00`, and second 60. Python's and Go's clients write
+microseconds and nanoseconds in it. Beyond it only what clients are known to send:
+
+- no zone, which means UTC: callers that wrote their own client, and Python's `datetime` without a zone;
+- integer milliseconds since 1970 UTC, as a JSON number: the iOS SDK's push metrics.
+
+Nothing else is a time: no date alone, no `+0100` without its colon, no week dates, no digits in text. A guess at
+one would be a wrong time that nobody notices. The year 0000, which RFC 3339 can write, is none either: neither
+Python's `datetime` nor the databases that we write to have it.
+
+Stored is always RFC 3339 with `T`, and `Z` or an offset. What came so stays as it came, digit for digit; the rest is
+written so. A second 60 becomes the second before it, whatever the minute: every reader knows that one.
+"""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
-_LEAP_SECOND = re.compile(r"(?<=:\d\d):60(?=[.,Zz+-]|$)")
-_CHARACTERS = re.compile(r"[0-9TtWZz:.,+ -]+")  # Python's parser takes any separator, and NULs
+_DATE = r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
+_MINUTE = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"
+_FRACTION = r"\.[0-9]+"
+_OFFSET = rf"[+-]{_MINUTE}"
+_STORED = re.compile(rf"{_DATE}T{_MINUTE}:[0-5][0-9](?:{_FRACTION})?(?:Z|{_OFFSET})")
+_ACCEPTED = re.compile(rf"({_DATE})[Tt ]({_MINUTE}):([0-5][0-9]|60)({_FRACTION})?([Zz]|{_OFFSET})?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SEPARATORS = "--T::"
-"""Every third character from the fifth on of `2024-01-15T10:30:00`."""
+_LEAP = "60"
+_MILLISECONDS = len(".000")
 
 
 def check_timestamp(text: str) -> str | None:
-    """Return a client's ISO 8601 date-time in the form to store, or None when it is none.
+    """Return a client's date-time in the form to store, or None when it is none."""
+    stored = text if _STORED.fullmatch(text) else _write(text)
+    return stored if stored is not None and _is_day(stored) else None
 
-    A time as RFC 3339 writes it stays as it came. The rest of ISO 8601 (basic form, week dates, decimal
-    comma, no zone, no time) is written that way; no zone means UTC. A leap second becomes the second
-    before it, which every reader knows.
-    """
+
+def _write(text: str) -> str | None:
+    """Return a date-time of another accepted form as it is stored."""
+    found = _ACCEPTED.fullmatch(text)
+    if found is None:
+        return None
+    day, minute, second, fraction, zone = found.groups()
+    second = "59" if second == _LEAP else second
+    return f"{day}T{minute}:{second}{(fraction or '.').ljust(_MILLISECONDS, '0')}{(zone or 'Z').upper()}"
+
+
+def _is_day(stored: str) -> bool:
+    """Tell whether the calendar has the day; it has every 28th, but not in the year 0000."""
+    if stored[8:10] <= "28" and stored[:4] != "0000":
+        return True
     try:
-        moment = datetime.fromisoformat(text)
+        date.fromisoformat(stored[:10])
     except ValueError:
-        earlier = _second_before(text)
-        return None if earlier is None else _write(earlier)
-    if text[4:17:3] == _SEPARATORS and (text[-1] == "Z" or text[-6] in "+-") and text[19] in ".Z+-":
-        return text
-    return _write(moment) if _CHARACTERS.fullmatch(text) else None
+        return False
+    return True
 
 
 def from_milliseconds(value: int) -> str | None:
-    """Return integer milliseconds since 1970 UTC as ISO 8601, or None outside the years 1 to 9999."""
+    """Return integer milliseconds since 1970 UTC in the form to store, or None outside the years 1 to 9999."""
     try:
-        return _write(_EPOCH + timedelta(milliseconds=value))
+        moment = _EPOCH + timedelta(milliseconds=value)
     except OverflowError:
         return None
-
-
-def _second_before(text: str) -> datetime | None:
-    """Return the second before the leap second that a text names, None when it names none."""
-    earlier, count = _LEAP_SECOND.subn(":59", text)
-    if not count:
-        return None
-    try:
-        return datetime.fromisoformat(earlier)
-    except ValueError:
-        return None
-
-
-def _write(moment: datetime) -> str:
-    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    finest = "microseconds" if aware.microsecond % 1000 else "milliseconds"
-    return aware.isoformat(timespec=finest).replace("+00:00", "Z")
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

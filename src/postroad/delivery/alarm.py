@@ -1,9 +1,11 @@
 """What wakes a delivery loop that has nothing to do: the soonest retry falls due, or something has changed."""
 
 import asyncio
+import math
 from typing import Final
 
 from postroad.clock import MICROSECONDS, Clock
+from postroad.delivery.schedule import is_due
 
 _LONGEST_SLEEP: Final = 60.0
 
@@ -11,15 +13,17 @@ _LONGEST_SLEEP: Final = 60.0
 class Alarm:
     """Set to the time of the soonest retry; rung by whoever has news. One task waits for it."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, longest: int) -> None:
+        """`longest` is how many microseconds ahead nothing can be due: see `schedule.is_due`."""
         self._clock = clock
+        self._longest = longest
         self._at: int | None = 0  # at once: nobody knows yet what an earlier run left
         self._rung = asyncio.Event()
 
     @property
     def due(self) -> bool:
         """Whether its time has come."""
-        return self._at is not None and self._at <= self._clock.now()
+        return self._at is not None and is_due(self._at, self._clock.now(), self._longest)
 
     def set(self, at: int) -> None:
         """Go off at `at` (microseconds) too, or sooner if it is set to sooner; 0 is now."""
@@ -41,14 +45,21 @@ class Alarm:
 
     async def wait(self, within: float | None = None) -> None:
         """Return when it goes off, somebody rings or `within` seconds have passed; it may return for nothing."""
-        if self._at is None and within is None:
+        if self._at is None:
+            await self.news(within)
+        elif self.due:
+            await self.news(0)
+        else:
+            ahead = (self._at - self._clock.now()) / MICROSECONDS
+            # Not all of a long wait at once: the wall clock may be set, or the machine put to sleep.
+            await self.news(min(_LONGEST_SLEEP if within is None else within, _LONGEST_SLEEP, ahead))
+
+    async def news(self, within: float | None = None) -> None:
+        """Return when somebody rings or `within` seconds have passed, whatever time it is set to."""
+        if within is None or within == math.inf:
             await self._rung.wait()
             return
-        # Not all of a long wait at once: the wall clock may be set, or the machine put to sleep.
-        seconds = _LONGEST_SLEEP if within is None else min(within, _LONGEST_SLEEP)
-        if self._at is not None:
-            seconds = min(seconds, (self._at - self._clock.now()) / MICROSECONDS)
-        timer = asyncio.create_task(self._ring_after(seconds))
+        timer = asyncio.create_task(self._ring_after(within))
         try:
             await self._rung.wait()
         finally:

@@ -14,15 +14,12 @@ from postroad.log.base import Block, Record, offset_of
 READ_BYTES: Final = 256 * 1024
 """How much of the log is taken at a time."""
 
-MOST_RETRYING: Final = 10_000
-"""Records that may wait for another try before no new ones are read: a dead destination's backlog stays
-in the log, where it costs nothing."""
-
 
 class Backlog:
     """Reads on when it has nothing left; settles what is filtered without handing it out.
 
-    `holds` tells of a record whether a frozen batch has it: that batch is sent, not the record.
+    `holds` tells of a record whether it is not to be handed out: a frozen batch has it, or it was sent ahead of its
+    turn. However many records wait for another try, reading goes on: each costs a row in the ledger.
     """
 
     def __init__(self, parts: Parts, holds: Callable[[int], bool]) -> None:
@@ -37,7 +34,6 @@ class Backlog:
         self._alarm = parts.alarm
         self._head = parts.account.cursor
         self._new_ground = False
-        self._full_at: int | None = None
         self._growth: asyncio.Task[None] | None = None
         self._reading = asyncio.Lock()
         self.items: deque[Item] = deque()
@@ -46,14 +42,12 @@ class Backlog:
         """Whether all records up to the account's end were read."""
 
     async def read(self) -> None:
-        """Read on, unless there are items left, the log has not grown or too many records are in retry."""
+        """Read on, unless there are items left or the log has not grown."""
         if self.items or self.ended or (self._growth is not None and not self._growth.done()):
             return
         if self._growth is not None:
             growth, self._growth = self._growth, None
             growth.result()
-        if await self._is_full():
-            return
         await self._settler.room()
         async with self._reading:
             if not await self._read_on():
@@ -72,21 +66,15 @@ class Backlog:
                 if not await self._read_on(expired_below=before):
                     return
 
+    @property
+    def head(self) -> int:
+        """The offset up to which the log was read."""
+        return self._head
+
     def close(self) -> None:
         """Stop watching the log."""
         if self._growth is not None:
             self._growth.cancel()
-
-    async def _is_full(self) -> bool:
-        """Tell whether too many records are in retry; once they are, only another settlement can change it."""
-        now = self._settler.settlements
-        if self._full_at == now:
-            return True
-        unsettled = self._settler.retrying
-        totals = await self._ledger.totals(self._account.number)
-        full = totals.get(Outcome.RETRY, 0) + unsettled >= MOST_RETRYING
-        self._full_at = now if full else None
-        return full
 
     async def _read_on(self, expired_below: int = 0) -> bool:
         """Read the next blocks; False when there are none now."""

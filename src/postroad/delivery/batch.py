@@ -26,6 +26,11 @@ class Batch:
         self.frozen = frozen
         self.full = frozen is not None
 
+    @property
+    def fresh(self) -> bool:
+        """Whether none of it was ever sent, so that it fails for no fault that is known of it."""
+        return self.frozen is None and not any(item.since for item in self.items)
+
     def offer(self, item: Item) -> bool:
         """Take an item in, or tell that there is no room for it: the batch is full then."""
         room = self._room if item.tries <= 1 else min(self._room, self._company(item.tries))

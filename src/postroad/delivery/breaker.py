@@ -1,11 +1,16 @@
 """The circuit breaker of one destination: pure. It keeps a destination that is down from using up its events.
 
-    closed     everything is sent; `FAILURES` whole sends failing in a row, or one `Pause`, open it
+    closed     everything is sent; `patience` whole sends failing in a row, or one `Pause`, open it
     open       nothing is sent until the next probe is due
     half-open  one small send is under way, the probe: it closes the breaker, or opens it for longer
 
 While it is not closed no failure counts against an event: neither its tries nor its age grow. A send that began
 before the breaker changed says nothing any more, and is not listened to.
+
+What failed before may go on failing while the destination takes everything else. So an open breaker lets fresh
+events probe at once until `FAILURES` of them have failed in a row, and an opening that the first probe, or such a
+fresh event, disproves was a false alarm: it doubles the patience. Every success while it is closed takes one off it
+again, an outage all of it.
 """
 
 import math
@@ -14,6 +19,9 @@ from typing import Final
 from postroad.delivery.schedule import RetryPolicy, bounded, in_words
 
 FAILURES: Final = 5
+MOST_PATIENCE: Final = 1280
+"""Whole sends failing in a row that open it at most, however many false alarms there were."""
+
 LONGEST_WAIT: Final = 300.0
 """Seconds between two probes at most, unless the destination asks for more (Retry-After)."""
 
@@ -24,6 +32,8 @@ class Breaker:
     def __init__(self, policy: RetryPolicy) -> None:
         self._policy = policy
         self._failures = 0
+        self._fresh_failures = 0  # of those, how many were of fresh events
+        self._patience = FAILURES
         self._waits = 0  # since it was last closed
         self._probe_at = -math.inf
         self._probing = False
@@ -32,6 +42,8 @@ class Breaker:
         """`open` or `paused`, nothing while it is closed."""
         self.why = ""
         """Why the last whole send failed, nothing after one that did not."""
+        self.false_alarm = False
+        """Whether the destination worked all the while when it was last open."""
 
     @property
     def closed(self) -> bool:
@@ -44,6 +56,11 @@ class Breaker:
             return math.inf
         return 0.0 if self.closed else max(0.0, self._probe_at - now)
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether it is open for what failed before, and a fresh event may probe at once."""
+        return self.word == "open" and not self._probing and self._fresh_failures < FAILURES
+
     def start(self) -> int:
         """A send starts, as `wait` allowed; if the breaker is open it is the probe. Give back what this
         returns with the send's result.
@@ -53,24 +70,36 @@ class Breaker:
             self._era += 1
         return self._era
 
-    def succeeded(self, era: int) -> None:
+    def succeeded(self, era: int, *, fresh: bool = True) -> None:
         """The destination took the send or refused it for good: it works."""
         if era != self._era:
             return
-        self._failures = 0
+        if self.closed:
+            self._patience = max(FAILURES, self._patience - 1)
+        else:
+            disproved = self._waits <= 1 or (fresh and self._fresh_failures < FAILURES)
+            self.false_alarm = self.word == "open" and disproved
+            self._patience = min(2 * self._patience, MOST_PATIENCE) if self.false_alarm else FAILURES
+        self._failures = self._fresh_failures = 0
         self.why = ""
         if not self.closed:
             self.word = ""
             self._waits, self._probing = 0, False
             self._era += 1
 
-    def failed(self, era: int, now: float, why: str, asked: float | None) -> None:
-        """The whole send failed; `asked` is the destination's Retry-After in seconds."""
+    def failed(self, era: int, now: float, why: str, asked: float | None, *, fresh: bool = True) -> None:
+        """The whole send failed; `asked` is the destination's Retry-After in seconds, `fresh` tells whether its
+        events were never sent before.
+        """
         if era != self._era:
             return
         self._failures += 1
+        self._fresh_failures += fresh
         self.why = why
-        if self._failures >= FAILURES or not self.closed:
+        if self.word == "open" and fresh and self._fresh_failures < FAILURES:
+            self._probing = False  # it came on top of the probes that are due, and does not put them off
+            self._era += 1
+        elif self._failures >= self._patience or not self.closed:
             self._open("open", now, why, asked)
 
     def paused(self, era: int, now: float, why: str) -> None:

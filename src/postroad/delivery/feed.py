@@ -1,34 +1,48 @@
 """What an account has to do next: frozen batches and retries that are due, and the records after its cursor."""
 
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, MutableSequence
+from typing import Final
 
 from postroad.delivery.backlog import Backlog
 from postroad.delivery.batch import Batch
 from postroad.delivery.frozen import FrozenBatches
 from postroad.delivery.items import Item
+from postroad.delivery.lane import Lane
 from postroad.delivery.parts import Parts
 from postroad.delivery.retries import Retries
+from postroad.delivery.scout import Scout, Suspects
 from postroad.destinations.base import BatchLimits
 from postroad.errors import StoreError
 
+_NOW: Final = 0
+
 
 class Feed:
-    """Hands out batches. Retries and new records take turns and may share one."""
+    """Hands out batches: of fresh events, or of what was tried before. Where there are both they take turns, so that
+    neither waits for the other, however much there is of it.
+
+    `may_retry` tells whether another batch of what was tried before may be sent just now.
+    """
 
     def __init__(
-        self, parts: Parts, limits: BatchLimits, *, retries: Retries, backlog: Backlog, frozen: FrozenBatches
+        self,
+        parts: Parts,
+        limits: BatchLimits,
+        *,
+        frozen: FrozenBatches,
+        suspects: Suspects,
+        may_retry: Callable[[], bool],
     ) -> None:
         self._limits = limits
-        self._retries = retries
-        self._backlog = backlog
         self._frozen = frozen
+        self._scout = scout = Scout(parts, suspects, frozen.holds)
+        self._retries = Retries(parts)
+        self._backlog = Backlog(parts, scout.holds)
+        self._may_retry = may_retry
         self._alarm = parts.alarm
-        self._clock = parts.clock
-        self.returned: deque[Item] = deque()
-        """Handed out and put back."""
-        self._was_new = False
-        self._linger_until: float | None = None
+        self._fresh, self._again = Lane(limits, parts.clock), Lane(limits, parts.clock)
+        self._was_fresh = True
+        self._hurry = False
 
     async def next(self) -> Batch | None:
         """Return the next batch, waiting for one if there is none; None when the account has come to its end
@@ -37,78 +51,116 @@ class Feed:
         A batch that is not full waits for more for as long as the limits let it linger.
         Raises `StoreError` when the log or the ledger can't be read; call it again later.
         """
-        batch = Batch(self._limits)
         while True:
             self._alarm.listen()
-            due = await self._gather(batch)
-            if due is not None:
-                self.put_back(batch.items)
-                return due
-            self._frozen.remind()  # only now: reading the retries sets the alarm anew
-            if batch.items:
-                left = self._left_to_linger()
-                if batch.full or left <= 0:
-                    self._linger_until = None
-                    return batch
-                await self._alarm.wait(left)
-            elif self._backlog.ended:
+            may_retry = self._may_retry()
+            await self._gather(may_retry=may_retry)
+            batch = await self._ready(may_retry=may_retry)
+            if batch is not None:
+                return batch
+            if self._backlog.ended and not (self._fresh.begun or self._again.begun):
                 return None
-            else:
-                await self._alarm.wait()
+            lefts = [lane.left for lane in (self._fresh, self._again) if lane.begun]
+            within = min((left for left in lefts if left > 0), default=None)
+            if may_retry:
+                await self._alarm.wait(within)
+            else:  # whoever gives a retry's place back rings
+                await self._alarm.news(within)
 
-    def put_back(self, items: Sequence[Item]) -> None:
-        """Take back what was handed out and not sent; it comes first next time."""
-        self.returned.extendleft(reversed(items))
+    async def probe(self, *, fresh: bool) -> Batch | None:
+        """Return one event to find out with whether the destination works, None when there is none: a fresh one, and
+        the likeliest to be taken, or unless `fresh` is asked for what was tried before. It doesn't wait.
+
+        Raises `StoreError`.
+        """
+        self.unload()
+        await self._frozen.load()
+        await self._backlog.read()
+        item = await self._scout.find(self._backlog)
+        if item is None and self._backlog.items:
+            item = self._backlog.items.popleft()
+        if item is None and not fresh:
+            if (due := await self._frozen.next()) is not None:
+                return due
+            await self._retries.read()
+            self._frozen.remind()
+            item = self._retries.items.popleft() if self._retries.items else None
+        return None if item is None else Batch(self._limits, [item])
+
+    def put_back(self, batch: Batch) -> None:
+        """Take back what was handed out and not sent: it comes first of its kind next time."""
+        if batch.frozen is not None:
+            self._frozen.take_back(batch.frozen)
+            return
+        for item in reversed(batch.items):
+            queue = self._retries.items if item.since else self._backlog.items
+            queue.appendleft(item)
+
+    def unload(self) -> None:
+        """Put back what was gathered."""
+        self.put_back(self._fresh.take())
+        self.put_back(self._again.take())
+
+    async def expire(self, before: int, held: MutableSequence[Item]) -> None:
+        """Let everything below an offset expire that was not handed out, and what of that is still held. Raises
+        `StoreError`.
+        """
+        self._retries.let_go(held, before)
+        self._fresh.let_go(self._retries, before)
+        self._again.let_go(self._retries, before)
+        await self._backlog.expire(before)
+        await self._retries.expire(before)
 
     def look_again(self) -> None:
         """Ask the ledger for due retries now."""
-        self._alarm.set(0)
+        self._alarm.set(_NOW)
 
     async def rest(self) -> None:
         """Return when something has happened that may change the answer of `next`."""
-        await self._alarm.wait()
+        if self._may_retry():
+            await self._alarm.wait()
+        else:
+            await self._alarm.news()
 
     def close(self) -> None:
         """Stop watching the log."""
         self._backlog.close()
 
-    async def _gather(self, batch: Batch) -> Batch | None:
-        """Add to a batch what there is, or return a frozen one that is due: it comes before one that was only begun."""
+    async def _gather(self, *, may_retry: bool) -> None:
+        """Put into the lanes what there is."""
+        self._hurry = False
         try:
+            await self._frozen.load()  # first: their records are no loose ones
+            moved = True
+            while moved and not self._fresh.full:
+                await self._backlog.read()
+                moved = self._fresh.fill(self._backlog.items)
+            moved = may_retry
+            while moved and not self._again.full:
+                await self._retries.read()
+                moved = self._again.fill(self._retries.items)
+        except StoreError:
+            self.look_again()  # the next call meets the error again
+            if not (self._fresh.begun or self._again.begun):
+                raise
+            self._hurry = True  # what was gathered goes out, or lingering would ask a failing store without a pause
+        if may_retry:
+            self._frozen.remind()  # only now: reading the retries sets the alarm anew
+
+    async def _ready(self, *, may_retry: bool) -> Batch | None:
+        """Return the batch whose turn it is, of those that need not wait for more."""
+        fresh = self._is_ready(self._fresh)
+        again = may_retry and (self._frozen.due or self._is_ready(self._again))
+        if again and not (fresh and not self._was_fresh):
+            self._was_fresh = False
             if (due := await self._frozen.next()) is not None:
                 return due
-            if self._frozen.full and self._alarm.due:
-                # Retries have to wait too, and their alarm would ring without a pause. Room comes with the next frozen
-                # batch that falls due, and so does the alarm: `remind` sets it.
-                self._alarm.switch_off()
-            while not batch.full and not self._frozen.full:
-                before = len(batch.items)
-                await self._retries.read()
-                await self._backlog.read()
-                self._fill(batch)
-                if len(batch.items) == before:
-                    break
-        except StoreError:
-            if not batch.items:
-                raise
-            batch.full = True  # what was gathered goes out, or lingering would ask a failing store without a pause
-            self.look_again()  # the next call meets the error again
-        return None
+            if self._is_ready(self._again):
+                return self._again.take()
+        if not fresh:
+            return None
+        self._was_fresh = True
+        return self._fresh.take()
 
-    def _left_to_linger(self) -> float:
-        """Return how many seconds the batch that was begun may still wait for more; a frozen one in between
-        does not prolong that.
-        """
-        now = self._clock.monotonic()
-        if self._linger_until is None:
-            self._linger_until = now + self._limits.linger
-        return self._linger_until - now
-
-    def _fill(self, batch: Batch) -> None:
-        returned, due, new = self.returned, self._retries.items, self._backlog.items
-        while not batch.full and (returned or due or new):
-            self._was_new = not returned and bool(new) and not (due and self._was_new)
-            source = returned or (new if self._was_new else due)
-            if not batch.offer(source[0]):
-                return
-            source.popleft()
+    def _is_ready(self, lane: Lane) -> bool:
+        return lane.begun and (self._hurry or lane.left <= 0)

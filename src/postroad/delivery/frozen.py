@@ -8,6 +8,7 @@ import structlog
 from postroad.delivery.batch import Batch
 from postroad.delivery.items import Item
 from postroad.delivery.parts import Parts
+from postroad.delivery.schedule import is_due
 from postroad.delivery.verdict import Verdict
 from postroad.destinations.base import BatchLimits
 from postroad.errors import StoreError
@@ -15,13 +16,16 @@ from postroad.ledger.base import FrozenBatch, Outcome
 from postroad.ledger.base import Retry as RetryRow
 from postroad.log.base import Record, number_of, offset_of
 
-MOST_WAITING: Final = 16
-"""Batches that may wait for another try before no new one is made."""
+_PAGE: Final = 1000
 _AGAIN_AFTER: Final = 1.0
 
 
 class FrozenBatches:
-    """Keeps which batches wait and until when; their events are read from the log each time they are due."""
+    """Keeps which batches wait and until when; their events are read from the log each time they are due.
+
+    However many wait, new ones are made: what keeps failing must not hold up what does not. While a destination takes
+    nothing at all the breaker sees to it that there are few.
+    """
 
     def __init__(self, parts: Parts, limits: BatchLimits) -> None:
         self._account = parts.account.number
@@ -34,6 +38,7 @@ class FrozenBatches:
         self._window = parts.window
         self._alarm = parts.alarm
         self._clock = parts.clock
+        self._longest = parts.longest
         self._waiting: list[FrozenBatch] | None = None
         self._left: frozenset[int] = frozenset()
         self._logger = structlog.get_logger("postroad.delivery")
@@ -43,16 +48,17 @@ class FrozenBatches:
         return offset in self._left
 
     @property
-    def full(self) -> bool:
-        """Whether so many batches wait that no new one should be made."""
-        return self._waiting is not None and len(self._waiting) >= MOST_WAITING
+    def due(self) -> bool:
+        """Whether a batch is due, of those that are known: `load` first."""
+        now = self._clock.now()
+        return any(is_due(one.due_at, now, self._longest) for one in self._waiting or ())
 
     async def next(self) -> Batch | None:
         """Return a batch that is due. Raises `StoreError` when it can't be read; call it again later."""
         await self.load()
-        for frozen in sorted(self._waiting or (), key=lambda one: one.due_at):
-            if frozen.due_at > self._clock.now():
-                return None
+        now = self._clock.now()
+        due = [one for one in self._waiting or () if is_due(one.due_at, now, self._longest)]
+        for frozen in sorted(due, key=lambda one: one.due_at):
             batch = await self._take(frozen)
             if batch is not None:
                 return batch
@@ -63,11 +69,23 @@ class FrozenBatches:
         if self._waiting is not None or not self._limits.frozen:
             return
         left = list(await self._ledger.frozen(self._account))
+        offsets = frozenset(offset for batch in left for offset in batch.offsets)
+        rows = await self._rows_of(offsets)
         if self._waiting is None:  # nobody else did meanwhile
-            self._left = frozenset(offset for batch in left for offset in batch.offsets)
-            for offset in self._left:
+            self._left, self._waiting = offsets, left
+            for offset in rows:
                 self._settler.expect(offset)
-            self._waiting = left
+
+    async def _rows_of(self, offsets: frozenset[int]) -> Sequence[int]:
+        """Return which of these have a row in retry: resent dead letters, which are a batch's now."""
+        found: list[int] = []
+        after = min(offsets, default=0) - 1
+        while offsets and (page := await self._ledger.rows(self._account, Outcome.RETRY, after=after, limit=_PAGE)):
+            found += offsets.intersection(page)
+            after = page[-1]
+            if after >= max(offsets):
+                break
+        return found
 
     def remind(self) -> None:
         """Set the alarm to the soonest batch."""
@@ -82,8 +100,6 @@ class FrozenBatches:
         offsets = [item.record.offset for item in batch.items]
         frozen = FrozenBatch(offsets, self._clock.now(), first.tries, first.first_at, "")
         await self._keep([frozen])
-        for offset in offsets:
-            self._settler.expect(offset)
         return Batch(self._limits, batch.items, frozen)
 
     async def put_off(self, frozen: FrozenBatch, row: RetryRow) -> None:

@@ -5,7 +5,7 @@ from typing import Final
 
 import structlog
 
-from postroad.clock import Clock
+from postroad.clock import MICROSECONDS, Clock
 from postroad.contract.stored import unpack
 from postroad.delivery.alarm import Alarm
 from postroad.delivery.losses import Losses
@@ -40,7 +40,7 @@ class GivingUp:
         self._ledger = ledger
         self._clock = clock
         self._retention = retention
-        self._alarm = Alarm(clock)
+        self._alarm = Alarm(clock, round(EXPIRE_EVERY * MICROSECONDS))
         self._logger = structlog.get_logger("postroad.delivery")
 
     async def run(self) -> None:
@@ -53,6 +53,9 @@ class GivingUp:
             except StoreError as error:
                 self._logger.warning("what is given up can't be written down now", reason=str(error))
                 await self._clock.sleep(_AGAIN_AFTER)
+            except Exception:  # it delivers nothing: no bug in it may stop who does
+                self._logger.exception("what is given up could not be written down; it is tried again")
+                await self._clock.sleep(EXPIRE_EVERY)
             else:
                 await self._alarm.wait(EXPIRE_EVERY)
 

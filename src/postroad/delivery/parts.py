@@ -4,9 +4,11 @@ from typing import NamedTuple
 
 from postroad.clock import Clock
 from postroad.delivery.alarm import Alarm
+from postroad.delivery.flow import Flow
 from postroad.delivery.intake import Intake
 from postroad.delivery.losses import Losses
 from postroad.delivery.plan import Plan
+from postroad.delivery.schedule import longest_wait
 from postroad.delivery.settler import Settler
 from postroad.delivery.window import Window
 from postroad.destinations.base import Destination
@@ -26,13 +28,17 @@ class Parts(NamedTuple):
     settler: Settler
     intake: Intake
     losses: Losses
+    flow: Flow
+    longest: int
+    """Microseconds that no retry can lie ahead: `schedule.longest_wait`."""
 
 
 def make_parts(
     plan: Plan, account: Account, destination: Destination, *, log: LogReader, ledger: Ledger, clock: Clock
 ) -> Parts:
     """Return the parts of a worker that is about to start."""
-    alarm, window = Alarm(clock), Window(account.cursor)
+    longest = longest_wait(plan.retry)
+    alarm, window, flow = Alarm(clock, longest), Window(account.cursor), Flow(clock.now(), clock.monotonic())
     settler = Settler(account.number, window=window, ledger=ledger, alarm=alarm, clock=clock)
     intake, losses = Intake(plan, destination, clock), Losses(account, log, ledger)
-    return Parts(account, log, ledger, clock, alarm, window, settler, intake, losses)
+    return Parts(account, log, ledger, clock, alarm, window, settler, intake, losses, flow, longest)

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections import deque
-from collections.abc import MutableSequence
+from collections.abc import MutableSequence, Sequence
 from typing import Final
 
 from postroad.delivery.items import Item
 from postroad.delivery.parts import Parts
+from postroad.delivery.schedule import is_due
 from postroad.delivery.verdict import Verdict
 from postroad.ledger.base import Outcome, Retry
 from postroad.log.base import Record
@@ -26,6 +27,7 @@ class Retries:
         self._settler = parts.settler
         self._alarm = parts.alarm
         self._clock = parts.clock
+        self._longest = parts.longest
         self._reading = asyncio.Lock()  # whoever reads rows decides on them before anybody else does
         self.items: deque[Item] = deque()
         """Due, and not handed out yet."""
@@ -71,14 +73,19 @@ class Retries:
         stale = self._settler.stale()  # of the moment before: what the ledger shows is not newer than this
         limit = _AT_A_TIME + len(stale)
         found = await self._ledger.retries(self._account, due_at=None, limit=limit)
-        for retry in found:
+        far: Sequence[Retry] = []
+        if len(found) == limit:  # else those that lie further ahead than they can are among them
+            far = await self._ledger.retries(self._account, due_at=None, due_after=now + self._longest, limit=limit)
+        waiting = False
+        for retry in (*found, *far):
             if retry.offset in stale or self._settler.is_stale(retry.offset):
                 continue
-            if retry.due_at > now:
+            if is_due(retry.due_at, now, self._longest):
+                await self._take(retry)
+            else:
                 self._alarm.set(retry.due_at)
-                return
-            await self._take(retry)
-        if len(found) == limit:
+                waiting = True
+        if len(far) == limit or (len(found) == limit and not waiting):
             self._alarm.set(now)
 
     async def _expire_one(self, offset: int) -> None:

@@ -50,13 +50,14 @@ def due_at(policy: RetryPolicy, *, now: int, first_at: int, wait: float) -> int 
     return due if due <= first_at + round(policy.max_age * MICROSECONDS) else None
 
 
-def standing(first_at: int, since: int, now: int) -> int:
-    """Return `first_at` moved on so that the time from `since` to `now` doesn't count as age (0: no age yet).
+def longest_wait(policy: RetryPolicy) -> int:
+    """Return the microseconds that no retry can lie ahead: one that does was put there by a clock that was set."""
+    return round(max(policy.max_interval, LONGEST_RETRY_AFTER) * 1.2 * MICROSECONDS)
 
-    An event that is due and has to wait (for a destination that is down, a rate limit, our own restart) grows
-    no older by that.
-    """
-    return first_at + max(0, now - since) if first_at else 0
+
+def is_due(due_at: int, now: int, longest: int) -> bool:
+    """Tell whether a retry's time has come, or is further ahead than `longest`, which no interval can have done."""
+    return not now < due_at <= now + longest
 
 
 def in_words(seconds: float) -> str:

@@ -15,6 +15,7 @@ from postroad.delivery.parts import Parts
 from postroad.delivery.plan import Plan
 from postroad.delivery.rate import RateLimit
 from postroad.delivery.schedule import in_words
+from postroad.delivery.scout import Suspects, label_of
 from postroad.delivery.verdict import judge, put_back
 from postroad.destinations.base import Delivered, Destination, Event, Outcome, Pause, Refused, Retry, Split
 
@@ -36,12 +37,15 @@ class Sender:
         breaker: Breaker,
         rate: RateLimit,
         frozen: FrozenBatches,
+        suspects: Suspects,
     ) -> None:
         self._plan = plan
         self._destination = destination
         self._breaker = breaker
         self._rate = rate
         self._frozen = frozen
+        self._suspects = suspects
+        self._flow = parts.flow
         self._settler = parts.settler
         self._clock = parts.clock
         self._logger = structlog.get_logger("postroad.delivery").bind(
@@ -108,11 +112,12 @@ class Sender:
         """Send once, and tell the breaker. A failure while the breaker is not closed is not held against the
         events: it becomes a `Pause`.
         """
-        now = self._clock.now()
-        items = [item.sent(now) for item in items]
+        now = self._looked()
+        fresh = not any(item.since for item in items)
+        items = [item.sent(now, self._flow) for item in items]
         answer = await self._send([item.event for item in items])
         counts = self._breaker.closed
-        self._tell(answer, era)
+        self._tell(answer, era, items, fresh=fresh)
         if isinstance(answer, Retry):
             again: Outcome = Split(answer.why) if len(items) > 1 else answer
             answer = [again] * len(items)
@@ -120,8 +125,14 @@ class Sender:
             answer = [Pause(one.why, one.status, one.answer) if isinstance(one, Retry) else one for one in answer]
         return list(zip(items, answer, strict=True))
 
-    def _tell(self, answer: Sequence[Outcome] | Retry, era: int) -> None:
-        """Tell the breaker what a whole send came to."""
+    def _looked(self) -> int:
+        """Return the wall clock's time, once it is known whether somebody set it."""
+        now = self._clock.now()
+        self._flow.look(now, self._clock.monotonic())
+        return now
+
+    def _tell(self, answer: Sequence[Outcome] | Retry, era: int, items: Sequence[Item], *, fresh: bool) -> None:
+        """Tell the breaker, and who depends on it, what a whole send came to."""
         now, word = self._clock.monotonic(), self._breaker.word
         outcomes = [answer] if isinstance(answer, Retry) else answer
         kinds = set(map(type, outcomes))
@@ -132,11 +143,22 @@ class Sender:
             asked = [one.after for one in outcomes if isinstance(one, Retry) and one.after is not None]
             first = outcomes[0]
             why = first.why if isinstance(first, Retry) else ""
-            self._breaker.failed(era, now, why, max(asked, default=None))
+            if len(items) == 1:  # of several nobody knows which it was
+                self._suspects.add(label_of(items[0].record))
+            self._breaker.failed(era, now, why, max(asked, default=None), fresh=fresh)
         else:
-            self._breaker.succeeded(era)
+            self._suspects.clear()
+            self._breaker.succeeded(era, fresh=fresh)
         if self._breaker.word != word:
-            self._log_change(now)
+            self._changed(now)
+
+    def _changed(self, now: float) -> None:
+        wall = self._looked()
+        if self._breaker.closed:
+            self._flow.go(wall, false_alarm=self._breaker.false_alarm)
+        else:
+            self._flow.stop(wall)
+        self._log_change(now)
 
     def _log_change(self, now: float) -> None:
         breaker = self._breaker

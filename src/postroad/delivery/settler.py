@@ -121,11 +121,6 @@ class Settler:
         """Tell whether this record is being tried, or has an outcome that is not durable yet."""
         return offset in self._expected or offset in self._draft.outcomes or offset in self._writing.outcomes
 
-    @property
-    def retrying(self) -> int:
-        """How many outcomes that are not durable yet are retries."""
-        return len(self._draft.retries) + len(self._writing.retries)
-
     async def room(self) -> None:
         """Return once there is room for more outcomes, or `run` has ended."""
         await self._room.wait()

@@ -18,8 +18,8 @@ from postroad.delivery.replay import Replay
 from postroad.delivery.serving import Serving, Shared
 from postroad.delivery.worker import Worker
 from postroad.errors import StoreError
-from postroad.inspection.needs import needs
-from postroad.ledger.base import ABANDONED, TAKEN_OVER, Account, Ledger
+from postroad.inspection.needs import is_stretch, needs
+from postroad.ledger.base import Account, Ledger
 from postroad.log.base import LogReader
 
 _AGAIN_AFTER = 1.0
@@ -138,10 +138,3 @@ class Stretches:
         plan = plan._replace(replay=replay, rate=rate)
         destination = self._shared[account.destination].lend()
         return Worker(plan, account, destination, log=self._log, ledger=self._ledger, clock=self._clock)
-
-
-def is_stretch(account: Account) -> bool:
-    """Tell whether an account has an end and what is below it is still to be delivered."""
-    if account.end is None or account.ended_by == ABANDONED:
-        return False
-    return account.replay is not None or account.ended_by == TAKEN_OVER

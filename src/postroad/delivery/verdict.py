@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple, assert_never
 
 from postroad.delivery.items import Item
-from postroad.delivery.schedule import RetryPolicy, due_at, in_words, interval, standing
+from postroad.delivery.schedule import RetryPolicy, due_at, in_words, interval
 from postroad.destinations.base import Delivered, Pause, Refused, Retry, Split
 from postroad.destinations.base import Outcome as Tried
 from postroad.ledger.base import Attempt, DeadLetter, Outcome
@@ -41,10 +41,10 @@ def refuse(item: Item, why: str, now: int) -> Verdict:
 
 
 def put_back(item: Item, why: str, now: int) -> Verdict:
-    """Return the verdict on an event that couldn't be tried: due at once (it is up to the breaker when that
-    is), with no try more, and no older than when it was due.
+    """Return the verdict on an event that couldn't be tried, or whose try does not count: due at once (it is up to
+    the breaker when that is), with no try more. `item` has the age that it had when it was sent.
     """
-    row = RetryRow(item.record.offset, now, item.tries, standing(item.first_at, item.since, now), why)
+    row = RetryRow(item.record.offset, now, item.tries, item.first_at, why)
     return Verdict(Outcome.RETRY, retry=row)
 
 

@@ -5,13 +5,13 @@ nobody else. At most `concurrency` sends are under way at a time, and none while
 """
 
 import asyncio
-import math
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
 import structlog
 
 from postroad.clock import Clock
-from postroad.delivery.backlog import Backlog
 from postroad.delivery.batch import Batch
 from postroad.delivery.breaker import Breaker
 from postroad.delivery.feed import Feed
@@ -19,12 +19,14 @@ from postroad.delivery.frozen import FrozenBatches
 from postroad.delivery.parts import make_parts
 from postroad.delivery.plan import Plan
 from postroad.delivery.rate import RateLimit
-from postroad.delivery.retries import Retries
+from postroad.delivery.scout import Suspects
 from postroad.delivery.sender import Sender
 from postroad.destinations.base import Destination
 from postroad.errors import StoreError
 from postroad.ledger.base import Account, Ledger, Settlement
 from postroad.log.base import LogReader
+
+Answer = TypeVar("Answer")
 
 _AGAIN_AFTER = 1.0
 _CLOSING = 5.0
@@ -54,16 +56,25 @@ class Worker:
         parts = make_parts(plan, account, destination, log=log, ledger=ledger, clock=clock)
         self._window, self._settler = parts.window, parts.settler
         self._frozen = frozen = FrozenBatches(parts, plan.limits)
-        self._retries = Retries(parts)
-        self._backlog = Backlog(parts, frozen.holds)
-        self._feed = Feed(parts, plan.limits, retries=self._retries, backlog=self._backlog, frozen=frozen)
-        self._sender = Sender(plan, destination, parts, breaker=self._breaker, rate=self._rate, frozen=frozen)
+        suspects = Suspects()
+        self._feed = Feed(
+            parts,
+            plan.limits,
+            frozen=frozen,
+            suspects=suspects,
+            may_retry=lambda: self._retrying < max(1, plan.concurrency // 2),
+        )
+        self._sender = Sender(
+            plan, destination, parts, breaker=self._breaker, rate=self._rate, frozen=frozen, suspects=suspects
+        )
         self._destination = destination
         self._slots = asyncio.Semaphore(plan.concurrency)
         self._sends: set[asyncio.Task[None]] = set()
-        self._heard = asyncio.Event()
+        self._retrying = 0
+        """Sends under way of what was tried before: half of all at most, for each may hang until its time is up."""
+        self._alarm = parts.alarm
         self._held: Batch | None = None
-        """What waits for the rate limit or the breaker."""
+        """What waits for the rate limit."""
         self._bug: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._trouble = ""
         self._logger = structlog.get_logger("postroad.delivery").bind(destination=plan.destination, region=plan.region)
@@ -81,15 +92,10 @@ class Worker:
         """Let what is below an offset expire, unless it is being sent. Raises `StoreError`."""
         await self._frozen.load()  # first: their records are no loose ones
         held = self._held
-        if held is not None and held.items:  # else an earlier call took them
-            if held.frozen is None:
-                self._retries.let_go(held.items, before)
-            else:
-                self._frozen.take_back(held.frozen)
-                held.items.clear()
-        self._retries.let_go(self._feed.returned, before)
-        await self._backlog.expire(before)
-        await self._retries.expire(before)
+        if held is not None and held.items and held.frozen is not None:  # without items, an earlier call took them
+            self._frozen.take_back(held.frozen)
+            held.items.clear()
+        await self._feed.expire(before, [] if held is None else held.items)
         await self._frozen.expire(before)
 
     async def run(self) -> None:
@@ -134,35 +140,48 @@ class Worker:
                 return
             self._held = batch
             await self._rate.turn(len(batch.items))
-            await self._allowed()  # not sooner: the breaker may open while there is no batch
             self._held = None
-            if batch.items:
+            if batch.items and not self._breaker.closed:  # not asked sooner: it may open while there is no batch
+                self._feed.put_back(batch)
+                batch = await self._probe()
+            if batch is not None and batch.items:
                 self._start(batch)
             else:
-                self._slots.release()  # all of it expired while it was held
+                self._slots.release()  # all of it expired while it was held, or the breaker has closed
 
-    async def _allowed(self) -> None:
-        """Return when the breaker lets a send start."""
-        while True:
-            self._heard.clear()
-            wait = self._breaker.wait(self._clock.monotonic())
-            if wait == math.inf:
-                await self._heard.wait()  # the probe's result
-            elif wait > 0:
-                await self._clock.sleep(wait)
-            else:
-                return
+    async def _probe(self) -> Batch | None:
+        """Return what may be sent next while the breaker is open; None once it is closed, or there is nothing to send.
+
+        Fresh events don't wait for the time of the next probe while only what failed before has failed.
+        """
+        self._feed.unload()
+        while not self._breaker.closed:
+            self._alarm.listen()
+            wait, doubtful = self._breaker.wait(self._clock.monotonic()), self._breaker.doubtful
+            if wait == 0 or doubtful:
+                batch = await self._asked(partial(self._feed.probe, fresh=wait > 0))
+                if batch is not None or wait == 0:
+                    return batch
+            await self._alarm.news(wait)
+        return None
 
     async def _next(self) -> Batch | None:
+        """Return the next batch; None when the account has come to its end."""
+        while True:
+            batch = await self._asked(self._feed.next)
+            if batch is not None:
+                return batch
+            if await self._asked(self._has_ended):
+                return None
+            await self._feed.rest()
+
+    async def _asked(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Return what the stores say, however often they have to be asked."""
         while True:
             try:
-                batch = await self._feed.next()
+                answer = await ask()
                 self._trouble = ""
-                if batch is not None:
-                    return batch
-                if await self._has_ended():
-                    return None
-                await self._feed.rest()
+                return answer  # noqa: TRY300 - the trouble ends with any answer
             except StoreError as error:
                 if str(error) != self._trouble:  # else it was said already
                     self._logger.warning("the log or the ledger can't be read; deliveries wait", reason=str(error))
@@ -181,16 +200,16 @@ class Worker:
         return True
 
     def _start(self, batch: Batch) -> None:
-        if not self._breaker.closed and batch.frozen is None and len(batch.items) > 1:
-            self._feed.put_back(batch.items[1:])  # a probe is small
-            del batch.items[1:]
+        again = not batch.fresh
+        self._retrying += again
         task = asyncio.create_task(self._sender.deliver(batch, self._breaker.start()))
         self._sends.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(partial(self._ended, again))
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, again: bool, task: asyncio.Task[None]) -> None:  # noqa: FBT001 -- a callback's argument
         self._sends.discard(task)
+        self._retrying -= again
         self._slots.release()
-        self._heard.set()
+        self._alarm.ring()
         if not task.cancelled() and (bug := task.exception()) and not self._bug.done():
             self._bug.set_exception(bug)  # its events have no outcome and would be owed for ever

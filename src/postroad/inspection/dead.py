@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from postroad.contract.stored import read_key, unpack
+from postroad.inspection.needs import is_stretch
 from postroad.inspection.story import Try, read_try
 from postroad.ledger.base import Account, DeadLetter, LedgerReader
 
@@ -59,7 +60,7 @@ class DeadEntry(msgspec.Struct, frozen=True):
     """A dead letter in a list. Times are microseconds.
 
     `account` tells it from those of the same event in other accounts: `replay` says whether that is a replay.
-    `served` is false when its destination was removed, or configured anew later: it can only be dropped.
+    `served` is false when its destination is held, or was abandoned: it can only be dropped as long as that is so.
     """
 
     region: str
@@ -86,9 +87,14 @@ class DeadStory(msgspec.Struct, frozen=True):
 
 
 async def dead_letters(
-    ledgers: Mapping[str, LedgerReader], narrowed: Narrowed, after: Place | None = None
+    ledgers: Mapping[str, LedgerReader],
+    narrowed: Narrowed,
+    configured: Mapping[str, Collection[str]],
+    after: Place | None = None,
 ) -> AsyncIterator[Found]:
-    """Yield the dead letters that are meant by region, account and offset; only those behind `after`."""
+    """Yield the dead letters that are meant by region, account and offset; only those behind `after`. `configured` has
+    the ids of the destinations of each region.
+    """
     begun = after is None
     for region, ledger in ledgers.items():
         here = after is not None and after.region == region
@@ -96,7 +102,7 @@ async def dead_letters(
             continue
         begun = True
         accounts = await ledger.accounts()
-        served = served_accounts(accounts)
+        served = served_accounts(accounts, configured[region])
         for account in accounts:
             if narrowed.destination not in {None, account.destination}:
                 continue
@@ -107,15 +113,15 @@ async def dead_letters(
                 yield Found(region, account, letter, account.number in served)
 
 
-def served_accounts(accounts: Sequence[Account]) -> Collection[int]:
+def served_accounts(accounts: Sequence[Account], configured: Collection[str]) -> Collection[int]:
     """Return the numbers of the accounts that somebody serves: those of a destination that is configured, but
-    not its live accounts from before it was removed.
+    not what was abandoned of it before it came back.
     """
     live = {account.destination for account in accounts if account.replay is None and account.end is None}
     return {
         account.number
         for account in accounts
-        if account.destination in live and (account.replay is not None or account.end is None)
+        if account.destination in live & set(configured) and (account.end is None or is_stretch(account))
     }
 
 

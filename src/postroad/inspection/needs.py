@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from postroad.ledger.base import Account, LedgerReader
+from postroad.ledger.base import ABANDONED, TAKEN_OVER, Account, LedgerReader
 
 
 async def needed_from(ledger: LedgerReader, announced: Mapping[str, int] = MappingProxyType({})) -> Sequence[int]:
@@ -36,3 +36,10 @@ def without_account(announced: Mapping[str, int], accounts: Sequence[Account]) -
         for name, offset in announced.items()
         if name not in opened and not any(owner == name and end > offset for owner, end in ended)
     }
+
+
+def is_stretch(account: Account) -> bool:
+    """Tell whether an account has an end and what is below it is still to be delivered."""
+    if account.end is None or account.ended_by == ABANDONED:
+        return False
+    return account.replay is not None or account.ended_by == TAKEN_OVER

@@ -1,11 +1,12 @@
 """Replays as they are shown: what they are limited to, and how far they have come."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from postroad.ledger.base import Account, LedgerReader, Outcome
+from postroad.inspection.destinations import WHY_HELD
+from postroad.ledger.base import ABANDONED, Account, LedgerReader, Outcome
 from postroad.log.base import LogReader
 
 ENDED = "ended"
@@ -36,25 +37,35 @@ class ReplayStatus(msgspec.Struct, frozen=True):
 
 
 async def replays(
-    region: str, log: LogReader, ledger: LedgerReader, states: Mapping[int, str] | None = None
+    region: str,
+    log: LogReader,
+    ledger: LedgerReader,
+    configured: Collection[str],
+    states: Mapping[int, str] | None = None,
 ) -> Sequence[ReplayStatus]:
-    """Return all replays of a region by number. `states` is what those that run are doing, None when nobody knows."""
+    """Return all replays of a region by number. `configured` are the ids of its destinations, `states` is what those
+    that run are doing, None when nobody knows.
+    """
+    unsaid = "not running" if states is None else "waiting"
     return [
-        await _status(region, account, log, ledger, states)
+        await _status(region, account, log, ledger, _state(account, configured, states or {}, unsaid))
         for account in await ledger.accounts()
         if account.replay is not None
     ]
 
 
-async def _status(
-    region: str, account: Account, log: LogReader, ledger: LedgerReader, states: Mapping[int, str] | None
-) -> ReplayStatus:
+def _state(account: Account, configured: Collection[str], states: Mapping[int, str], unsaid: str) -> str:
+    if account.ended_by == ABANDONED:
+        return "abandoned"
+    return states.get(account.number, unsaid) if account.destination in configured else WHY_HELD
+
+
+async def _status(region: str, account: Account, log: LogReader, ledger: LedgerReader, state: str) -> ReplayStatus:
     limits: dict[str, Any] = msgspec.json.decode(account.replay or "{}")
     totals = await ledger.totals(account.number)
     from_start = await log.count_from(account.start)
     owes = account.end is None or account.cursor < account.end or totals.get(Outcome.RETRY, 0) > 0
     after_end = 0 if account.end is None else await log.count_from(account.end)
-    state = (states or {}).get(account.number, "waiting" if states is not None else "not running") if owes else ENDED
     return ReplayStatus(
         region=region,
         number=account.number,
@@ -62,7 +73,7 @@ async def _status(
         events=limits.get("events"),
         rate=limits.get("rate"),
         opened_at=account.opened_at,
-        state=state,
+        state=state if owes else ENDED,
         passed=from_start - max(await log.count_from(account.cursor), after_end),
         total=from_start - after_end,
         waiting=totals.get(Outcome.RETRY, 0),

@@ -1,28 +1,29 @@
 """How a region is at this moment, for `postroad status`, `/readyz` and `/metrics`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from postroad.clock import MICROSECONDS, Clock
+from postroad.announced import read_announced
+from postroad.clock import Clock
 from postroad.errors import StoreError
 from postroad.files import free_bytes, is_locked
+from postroad.inspection.destinations import WHY_HELD
+from postroad.inspection.figures import by_destination, figures
 from postroad.layout import delivery_pulse, ingest_pulse, region_files
 from postroad.ledger.base import Account, LedgerReader, Outcome
-from postroad.log.base import LogReader, number_of
+from postroad.log.base import LogReader
 from postroad.pulse import Pulse, read_pulse
 
-_PAGE: Final = 1000
 WAITING: Final = "waiting: "
 """What the state of a loop begins with that waits for a store; see `Worker.state`."""
-_MOST_PAGES: Final = 20
-"""Where more begun blocks than these are beyond a cursor, what is settled further on counts as waiting."""
 
 
 class DestinationStatus(msgspec.Struct, frozen=True):
-    """One destination. `state` is what its loop is doing; `oldest_age` is in seconds, None when nothing waits.
+    """One destination. `state` is what its loop is doing, or that it is held because it is not in the configuration;
+    `oldest_age` is in seconds, None when nothing waits. `log_bytes` is about how much of the log it still needs.
 
     `waiting` counts records not tried yet (and those of frozen batches, which have no outcome while they wait for
     another try), `outcomes` all others by name.
@@ -34,6 +35,7 @@ class DestinationStatus(msgspec.Struct, frozen=True):
     retrying: int
     dead: int
     oldest_age: float | None
+    log_bytes: int
     outcomes: Mapping[str, int]
 
     @property
@@ -73,12 +75,22 @@ class RegionView:
     """Looks at one region from outside of the processes that write it."""
 
     def __init__(
-        self, region: str, data_dir: Path, disk_floor: int, *, log: LogReader, ledger: LedgerReader, clock: Clock
+        self,
+        region: str,
+        data_dir: Path,
+        disk_floor: int,
+        *,
+        configured: Collection[str],
+        log: LogReader,
+        ledger: LedgerReader,
+        clock: Clock,
     ) -> None:
+        """`configured` are the ids of the region's destinations."""
         self._region = region
         self._data_dir = data_dir
         self._files = region_files(data_dir, region)
         self._disk_floor = disk_floor
+        self._configured = configured
         self._log = log
         self._ledger = ledger
         self._clock = clock
@@ -130,37 +142,24 @@ class RegionView:
 
     async def _destinations(self, delivery: Pulse | None) -> list[DestinationStatus]:
         states = delivery.states.get(self._region, {}) if delivery else {}
+        found = by_destination(await self._ledger.accounts(), read_announced(self._files.announced))
         return [
-            await self._destination(account, states.get(account.destination, "not running"))
-            for account in await self._ledger.accounts()
-            if account.replay is None and account.end is None
+            await self._destination(
+                name, states.get(name, "not running") if name in self._configured else WHY_HELD, accounts
+            )
+            for name, accounts in found.items()
+            if accounts[0].number or name not in self._configured  # else it is about to get its account
         ]
 
-    async def _destination(self, account: Account, state: str) -> DestinationStatus:
-        totals = await self._ledger.totals(account.number)
+    async def _destination(self, name: str, state: str, accounts: Sequence[Account]) -> DestinationStatus:
+        told = await figures(accounts, self._log, self._ledger)
         return DestinationStatus(
-            id=account.destination,
+            id=name,
             state=state,
-            waiting=await self._waiting(account),
-            retrying=totals.get(Outcome.RETRY, 0),
-            dead=totals.get(Outcome.DEAD, 0),
-            oldest_age=await self._oldest_age(account),
-            outcomes={outcome.name.lower(): count for outcome, count in sorted(totals.items()) if count},
+            waiting=told.waiting,
+            retrying=told.outcomes.get(Outcome.RETRY, 0),
+            dead=told.outcomes.get(Outcome.DEAD, 0),
+            oldest_age=await self._log.age_of(told.floor),
+            log_bytes=told.log_bytes,
+            outcomes={outcome.name.lower(): count for outcome, count in sorted(told.outcomes.items()) if count},
         )
-
-    async def _waiting(self, account: Account) -> int:
-        """Count the records from the cursor's block on that have no outcome."""
-        settled, after = 0, number_of(account.cursor) - 1
-        for _ in range(_MOST_PAGES):  # only blocks that were begun are in the ledger: not a backlog
-            page = await self._ledger.blocks(account.number, after=after, limit=_PAGE)
-            settled += sum(len(codes) - codes.count(Outcome.PENDING) for _, codes in page)
-            if len(page) < _PAGE:
-                break
-            after = page[-1][0]
-        # Last: what comes meanwhile may be counted, but not be taken off uncounted.
-        return max(0, await self._log.count_from(account.cursor) - settled)
-
-    async def _oldest_age(self, account: Account) -> float | None:
-        floor = await self._ledger.floor(account.number)
-        at = await self._log.appended_at(floor)
-        return None if at is None else max(0.0, (self._clock.now() - at) / MICROSECONDS)

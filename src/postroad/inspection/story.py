@@ -19,7 +19,7 @@ MEANINGS: Final = {
     Outcome.DROPPED: "given up for good by the operator",
     Outcome.EXPIRED: "not delivered before retention removed it",
     Outcome.ERASED: "removed by a privacy request",
-    Outcome.ABANDONED: "not delivered when the destination was removed",
+    Outcome.ABANDONED: "not delivered when the destination was abandoned",
     Outcome.LOST: "lost: its bytes were damaged or gone from the log before it was settled",
     Outcome.EVICTED: "given up: a dead letter that went because more were kept than the quota allows",
     Outcome.FILTERED_INTEGRATIONS: "filtered: its `integrations` keep it from here",

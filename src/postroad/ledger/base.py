@@ -234,10 +234,10 @@ class LedgerReader(Protocol):
         ...
 
     async def retries(
-        self, account: int, *, due_at: int | None, offset: int | None = None, limit: int
+        self, account: int, *, due_at: int | None, due_after: int | None = None, offset: int | None = None, limit: int
     ) -> Sequence[Retry]:
-        """Return the retries due at or before `due_at` (all when None), the soonest first; only that of
-        `offset` when it is given.
+        """Return the retries due at or before `due_at` (all when None) and later than `due_after`, the soonest
+        first; only that of `offset` when it is given.
         """
         ...
 

@@ -205,11 +205,17 @@ class MemoryLedger:
         return self._log
 
     async def retries(
-        self, account: int, *, due_at: int | None, offset: int | None = None, limit: int
+        self, account: int, *, due_at: int | None, due_after: int | None = None, offset: int | None = None, limit: int
     ) -> Sequence[Retry]:
-        """Return the retries due at or before `due_at`, the soonest first; only that of `offset` when given."""
+        """Return the retries due by `due_at`, later than `due_after`, the soonest first; or that of `offset`."""
         mine = [retry for (owner, _), retry in self._retries.items() if owner == account]
-        due = [retry for retry in mine if (due_at is None or retry.due_at <= due_at) and offset in {None, retry.offset}]
+        due = [
+            retry
+            for retry in mine
+            if (due_at is None or retry.due_at <= due_at)
+            and (due_after is None or retry.due_at > due_after)
+            and offset in {None, retry.offset}
+        ]
         return sorted(due, key=lambda retry: (retry.due_at, retry.offset))[:limit]
 
     async def rows(self, account: int, outcome: Outcome, *, after: int = -1, limit: int) -> Sequence[int]:

@@ -101,10 +101,11 @@ class SqliteLedgerReader:
         return schema.known_log(await self._rows(schema.KNOWN_LOG))
 
     async def retries(
-        self, account: int, *, due_at: int | None, offset: int | None = None, limit: int
+        self, account: int, *, due_at: int | None, due_after: int | None = None, offset: int | None = None, limit: int
     ) -> Sequence[Retry]:
-        """Return the retries due at or before `due_at`, the soonest first; only that of `offset` when given."""
-        query, values = _narrow(_RETRY, ("due_at <= ?", due_at), ("offset = ?", offset))
+        """Return the retries due by `due_at`, later than `due_after`, the soonest first; or that of `offset`."""
+        tests = (("due_at <= ?", due_at), ("due_at > ?", due_after), ("offset = ?", offset))
+        query, values = _narrow(_RETRY, *tests)
         rows = await self._rows(f"{query} ORDER BY due_at, offset LIMIT ?", account, *values, limit)
         return [Retry(*row) for row in rows]
 

@@ -1,21 +1,22 @@
-"""Colour for code: strings, names, numbers, keywords. No parser, just what these short snippets need."""
+"""Text as markup: colour for code, and `code` in sentences. What is no markup yet is escaped where it is put in."""
 
-import html
 import re
 from typing import Final, NamedTuple
 
-from postroad.reference.markup import Html
-from postroad.reference.snippets import KEY, SERVER, STRICT
+from markupsafe import Markup
+
+from postroad.reference.snippets import HOST, KEY, SERVER, STRICT
 
 _TOKENS: Final = re.compile(
     r"""(?P<name>"(?:[^"\\]|\\.)*"(?=\s*:))
     |(?P<string>"(?:[^"\\]|\\.)*"|'[^'{\n]*')
     |(?P<flag>(?<=\s)--[a-z-]+)
-    |(?P<keyword>\b(?:import|const|await|curl|true|false|null|True|False|None)\b)
+    |(?P<keyword>\b(?:import|from|const|let|val|if|defer|await|curl|true|false|null|True|False|None)\b)
     |(?P<number>(?<![\w.-])\d+(?:\.\d+)?\b)
     |(?P<call>\b[A-Za-z_]+(?=\())""",
     re.VERBOSE,
 )
+_CODE: Final = re.compile(r"`([^`]+)`")
 
 
 class Chosen(NamedTuple):
@@ -25,29 +26,33 @@ class Chosen(NamedTuple):
     key: str
 
 
-_NOTHING: Final = Chosen("", "")
+def highlight(code: str, chosen: Chosen) -> Markup:
+    """Return code as markup; a snippet's marks become elements that hold what is chosen.
 
-
-def highlight(code: str, chosen: Chosen = _NOTHING) -> Html:
-    """Return code as markup; a snippet's marks become elements that hold what is chosen."""
-    parts, end = [], 0
+    There is no parser: strings, names, numbers and keywords are all that these short snippets need.
+    """
+    text, end = Markup(), 0
     for token in _TOKENS.finditer(code):
-        parts += [html.escape(code[end : token.start()], quote=False), _span(token)]
+        text += code[end : token.start()]
+        text += Markup('<span class="t-{}">{}</span>').format(token.lastgroup, token.group())
         end = token.end()
-    text = "".join([*parts, html.escape(code[end:], quote=False)])
-    lines = [_strict(line) if STRICT in line else f"{line}\n" for line in text.split("\n")]
-    lines[-1] = lines[-1].removesuffix("\n")
-    filled = "".join(lines).replace(SERVER, _choice("server", chosen.server)).replace(KEY, _choice("key", chosen.key))
-    return Html(filled)
+    text += code[end:]
+    text = Markup().join(map(_strict, text.splitlines(keepends=True)))
+    for mark, name, value in (
+        (SERVER, "server", chosen.server),
+        (HOST, "host", chosen.server.partition("://")[2]),
+        (KEY, "key", chosen.key),
+    ):
+        text = text.replace(mark, Markup('<span data-fill="{}">{}</span>').format(name, value))
+    return text
 
 
-def _span(token: re.Match[str]) -> str:
-    return f'<span class="t-{token.lastgroup}">{html.escape(token.group(), quote=False)}</span>'
+def prose(text: str) -> Markup:
+    """Return a sentence or several as markup, with `code` in backticks."""
+    parts: list[str] = _CODE.split(text)  # every second one stood in backticks
+    parts[1::2] = map(Markup("<code>{}</code>").format, parts[1::2])
+    return Markup().join(parts)
 
 
-def _strict(line: str) -> str:
-    return f"<span data-strict>{line.replace(STRICT, '')}\n</span>"
-
-
-def _choice(name: str, value: str) -> str:
-    return f'<span data-fill="{name}">{html.escape(value)}</span>'
+def _strict(line: Markup) -> Markup:
+    return Markup("<span data-strict>{}</span>").format(line.replace(STRICT, "")) if STRICT in line else line

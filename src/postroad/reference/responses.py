@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from postroad.contract.refusals import Error
 from postroad.contract.violations import Code, Problem
-from postroad.reference import words
 
 Schema = dict[str, Any]
 
@@ -120,7 +120,10 @@ def models() -> dict[str, Schema]:
         },
     }
     error: dict[str, Schema] = {
-        "code": {"enum": list(words.ERRORS), "description": "What kind of answer it is. The list is closed."},
+        "code": {
+            "enum": [error.code for error in Error],
+            "description": "What kind of answer it is. The list is closed.",
+        },
         "message": {**text, "description": "A sentence for a person."},
         "meta": _object(meta),
     }

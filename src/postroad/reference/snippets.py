@@ -1,13 +1,14 @@
 """A request as people write it: in curl, Python and Node.
 
-The snippets hold two marks, `SERVER` and `KEY`, for what the reader chooses, and start the line that turns on strict
-mode with `STRICT`: the page makes them changeable, and `plain` fills them in.
+The snippets hold marks, `SERVER`, `HOST` and `KEY`, for what the reader chooses, and start the line that turns on
+strict mode with `STRICT`: the page makes them changeable, and `plain` fills them in.
 """
 
 import json
 from typing import Any, Final, NamedTuple
 
 SERVER: Final = "\ue000server\ue001"
+HOST: Final = "\ue000host\ue001"
 KEY: Final = "\ue000key\ue001"
 STRICT: Final = "\ue002"
 
@@ -30,7 +31,8 @@ def snippets(exchange: Exchange) -> dict[str, str]:
 
 def plain(snippet: str, server: str, key: str) -> str:
     """Return a snippet ready to run, in strict mode."""
-    return snippet.replace(SERVER, server).replace(KEY, key).replace(STRICT, "")
+    host = server.partition("://")[2]
+    return snippet.replace(SERVER, server).replace(HOST, host).replace(KEY, key).replace(STRICT, "")
 
 
 def as_json(value: object, indent: int = 2) -> str:

@@ -10,7 +10,7 @@ import structlog
 from starlette.applications import Starlette
 
 from postroad import registry
-from postroad.announced import read_announced
+from postroad.announced import read_announced, withdraw
 from postroad.clock import Clock
 from postroad.config.defaults import read_admin_token
 from postroad.config.model import Config, Destination
@@ -31,6 +31,7 @@ from postroad.log.reader import SqliteLogReader
 from postroad.pulse import Pulse, beat, read_pulse
 from postroad.rejections import RejectionsReader
 from postroad.runtime.healing import heal
+from postroad.runtime.holding import warn_of_held
 from postroad.runtime.looking import Views
 from postroad.runtime.loops import running
 from postroad.runtime.referring import servers_of
@@ -38,6 +39,8 @@ from postroad.runtime.serving import Listener, serve
 from postroad.web.admin import (
     DeadApi,
     DeadRegion,
+    DestinationsApi,
+    DestinationsRegion,
     IngestDoor,
     Pages,
     RejectionsApi,
@@ -57,34 +60,39 @@ async def run_delivery(config: Config, clock: Clock, stop: asyncio.Event) -> Non
     A region whose files can't be used delivers nothing, beside the others, until they can. Raises `StoreLocked`
     and `StoreVersion`.
     """
+    await warn_of_held(config, clock)
     async with contextlib.AsyncExitStack() as stack:
-        ledgers, engines, dead, replays, loops = {}, {}, {}, {}, []
+        ledgers, engines, dead, replays, places, loops = {}, {}, {}, {}, {}, []
         for name in config.regions:
             engine, ledger, log = await stack.enter_async_context(_open_region(config, name, clock))
             engines[name], ledgers[name] = engine, ledger
-            replays[name] = ReplayRegion(log, ledger, engine)
-            dead[name] = DeadRegion(ledger, engine.poke)
+            configured, files = config.destinations_in(name), region_files(config.server.data_dir, name)
+            replays[name] = ReplayRegion(log, ledger, engine, configured)
+            dead[name] = DeadRegion(ledger, engine.poke, configured)
+            announced = partial(read_announced, files.announced)
+            places[name] = DestinationsRegion(configured, log, ledger, announced, engine)
             loops += [engine.run(), _forget(log, ledger, clock), heal(name, "ledger", ledger, clock)]
         views = Views(config, clock)
         stack.push_async_callback(views.close)
-        app = _admin(config, dead, replays, views, clock)
+        lists = DeadApi(dead, clock), ReplaysApi(replays), DestinationsApi(places)
+        app = _admin(config, lists, views, clock)
         loops.append(beat(delivery_pulse(config.server.data_dir), clock, lambda: _pulse(engines, ledgers, clock)))
         async with running(loops, stop, config.server.shutdown_grace):
             await serve(app, _listener(config), stop)
 
 
-def _admin(
-    config: Config, dead: Mapping[str, DeadRegion], replays: Mapping[str, ReplayRegion], views: Views, clock: Clock
-) -> Starlette:
+def _admin(config: Config, lists: tuple[DeadApi, ReplaysApi, DestinationsApi], views: Views, clock: Clock) -> Starlette:
+    dead, replays, destinations = lists
     folder = config.server.data_dir
     token = AdminToken(partial(read_admin_token, folder))
     rejections = {name: RejectionsReader(region_files(folder, name).rejections) for name in config.regions}
     return admin_app(
         Pages(views.look, lambda: _pulses(config, clock)),
-        DeadApi(dead, clock),
+        dead,
         RejectionsApi(rejections, IngestDoor(config.server, token).retry),
-        ReplaysApi(replays),
-        reference=reference_pages(servers_of(config)),
+        replays,
+        destinations,
+        reference=reference_pages(servers_of(config), takes_calls=False),
         token=token,
     )
 
@@ -104,7 +112,16 @@ async def _open_region(
         _service(config, destination, place, clock) for destination, place in config.destinations_in(name).items()
     ]
     try:
-        yield Engine(services, log, ledger, clock, partial(read_announced, files.announced)), ledger, log
+        engine = Engine(
+            services,
+            log,
+            ledger,
+            clock,
+            partial(read_announced, files.announced),
+            withdraw=partial(withdraw, files.announced),
+            retention=config.regions[name].retention,
+        )
+        yield engine, ledger, log
     finally:
         for service in services:
             if isinstance(service.plan.shape, Shape):
@@ -148,7 +165,8 @@ def _service(config: Config, name: str, place: Destination, clock: Clock) -> Ser
         shape=make_shape(place.transform, _modes(place), config.server.data_dir, clock),
         unsupported=without_place(kind.email_events),
     )
-    return Service(plan, partial(kind, settings, surroundings), place.start_from == "beginning")
+    make, from_beginning = partial(kind, settings, surroundings), place.start_from == "beginning"
+    return Service(plan, make, from_beginning, place.was or None, place.on_backlog_full)
 
 
 def _modes(place: Destination) -> Modes:

@@ -18,7 +18,7 @@ from postroad.layout import ingest_pulse
 from postroad.pulse import Pulse, RegionPulse, WindowPulse, beat
 from postroad.runtime.looking import Views
 from postroad.runtime.loops import running
-from postroad.runtime.referring import reference
+from postroad.runtime.referring import servers_of
 from postroad.runtime.regions import OpenRegion, loops_of, open_regions
 from postroad.runtime.serving import Listener, serve
 from postroad.web.answers import Answer
@@ -29,6 +29,7 @@ from postroad.web.ingest import Ingest
 from postroad.web.keeping import Keeper, RegionStores
 from postroad.web.keyring import ApiSource, KeyRing
 from postroad.web.metrics import metrics
+from postroad.web.reference import reference_pages
 from postroad.web.retry import PATH as RETRY
 from postroad.web.retry import Retry, RetryRegion
 from postroad.web.senders import Senders
@@ -49,7 +50,8 @@ async def run_ingest(config: Config, clock: Clock, stop: asyncio.Event) -> None:
         senders = Senders(keys, {name: region.hosts for name, region in config.regions.items()}, trusted)
         always_strict = config.server.strict == "always"
         ingest = Ingest(senders, stores, clock, tally, _new_message_id, always_strict=always_strict)
-        pages: dict[str, Page] = {"/livez": livez, "/readyz": partial(readyz, views.look), **reference(config)}
+        pages: dict[str, Page] = {"/livez": livez, "/readyz": partial(readyz, views.look)}
+        reference = reference_pages(servers_of(config), takes_calls=True)
         retry = _retry(config, regions, Keeper(stores, tally), clock)
 
         async def figures(_body: object) -> Answer:
@@ -57,7 +59,9 @@ async def run_ingest(config: Config, clock: Clock, stop: asyncio.Event) -> None:
 
         token = AdminToken(partial(read_admin_token, config.server.data_dir))
         operators = Operators(token, {("POST", RETRY): retry.answer, ("GET", "/metrics"): figures})
-        app = IngestApp(ingest, BrowserSettings(senders, trusted), pages, tally, clock, operators=operators)
+        app = IngestApp(
+            ingest, BrowserSettings(senders, trusted), pages, tally, clock, reference=reference, operators=operators
+        )
         loops = [
             beat(ingest_pulse(config.server.data_dir), clock, lambda: _pulse(regions, tally, clock)),
             *chain.from_iterable(loops_of(name, region, clock) for name, region in regions.items()),

@@ -21,7 +21,15 @@ class Views:
             log, ledger = SqliteLogReader(files.log, clock), SqliteLedgerReader(files.ledger)
             self._readers += (log, ledger)
             self._views.append(
-                RegionView(name, config.server.data_dir, region.disk_floor, log=log, ledger=ledger, clock=clock)
+                RegionView(
+                    name,
+                    config.server.data_dir,
+                    region.disk_floor,
+                    configured=config.destinations_in(name),
+                    log=log,
+                    ledger=ledger,
+                    clock=clock,
+                )
             )
 
     async def look(self) -> Sequence[RegionStatus]:

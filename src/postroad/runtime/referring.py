@@ -1,17 +1,8 @@
 """Where clients reach this server, for the reference page."""
 
-from collections.abc import Awaitable, Callable, Mapping
-
 from postroad.config.model import Config
 from postroad.reference.servers import Server
-from postroad.web.answers import Answer
 from postroad.web.local import ingest_url
-from postroad.web.reference import reference_pages
-
-
-def reference(config: Config) -> Mapping[str, Callable[[], Awaitable[Answer]]]:
-    """Return the reference pages by path."""
-    return {path: _always(page) for path, page in reference_pages(servers_of(config)).items()}
 
 
 def servers_of(config: Config) -> list[Server]:
@@ -31,10 +22,3 @@ def servers_of(config: Config) -> list[Server]:
 
 def _in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
-
-
-def _always(page: Answer) -> Callable[[], Awaitable[Answer]]:
-    async def answer() -> Answer:
-        return page
-
-    return answer

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -60,7 +60,8 @@ async def open_regions(config: Config, clock: Clock) -> AsyncIterator[dict[str, 
             ledger = SqliteLedgerReader(files.ledger)
             stack.push_async_callback(ledger.close)
             make = partial(_open_log, files, settings, ledger, clock)
-            log = LateLog(make, partial(_announce, files, destinations, clock))
+            announcing = partial(_announce, files, destinations, config.former_ids_in(name), clock)
+            log = LateLog(make, announcing)
             await log.open()
             stack.push_async_callback(log.close)
             rejections = Rejections.open(files.rejections, _quotas(settings))
@@ -116,11 +117,13 @@ def _quotas(region: Region) -> Quotas:
     )
 
 
-async def _announce(files: RegionFiles, destinations: Iterable[str], clock: Clock) -> None:
+async def _announce(
+    files: RegionFiles, destinations: Iterable[str], former_ids: Mapping[str, str], clock: Clock
+) -> None:
     """Say, before anything comes, which destinations are owed what comes from now on."""
     reader = SqliteLogReader(files.log, clock)
     try:
-        announce(files.announced, destinations, await reader.end())
+        announce(files.announced, destinations, await reader.end(), former_ids)
     finally:
         await reader.close()
 

@@ -151,10 +151,10 @@ class DestinationConformance:
 
     async def test_states_what_becomes_of_each_email_event(self) -> None:
         """The table has an entry for each email event, and every one that it has a place for is taken."""
-        destination = await self.harness.start()
         table = self.harness.type.email_events
         unsaid = ", ".join(kind.event for kind in Kind if kind not in table)
         assert not unsaid, f"email_events says nothing of {unsaid}: add what goes out, or None for what has no place"
+        destination = await self.harness.start()
         refused = {event.kind for event in every_email_event() if not destination.takes(event)}
         assert refused <= without_place(table)
         await self._end(destination)

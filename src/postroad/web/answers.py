@@ -9,11 +9,12 @@ import itertools
 import os
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from enum import Enum
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import msgspec
 
+from postroad.contract.refusals import Error
 from postroad.contract.violations import Problem
 
 Scope = dict[str, Any]
@@ -32,33 +33,6 @@ class Answer(NamedTuple):
     body: bytes
     headers: Sequence[Header] = ()
     media: bytes = b"application/json"
-
-
-class Error(Enum):
-    """Every `code` an error body can have, with its status."""
-
-    INVALID = ("invalid", 400)
-    """The call breaks the contract; `details` says how. Sending it again unchanged can't help."""
-    UNAUTHORIZED = ("unauthorized", 401)
-    """The write key is missing, unknown, or belongs to another region."""
-    NOT_FOUND = ("not_found", 404)
-    """There is nothing at this path."""
-    METHOD_NOT_ALLOWED = ("method_not_allowed", 405)
-    """The path exists for other methods; `Allow` names them."""
-    UNAVAILABLE = ("unavailable", 503)
-    """The store can't write now; nothing was kept. Send it again after `Retry-After` seconds."""
-    INTERNAL = ("internal", 500)
-    """A bug of ours; the log has its trace under the request id."""
-
-    @property
-    def code(self) -> str:
-        """The word in the body."""
-        return self.value[0]
-
-    @property
-    def status(self) -> int:
-        """The HTTP status."""
-        return self.value[1]
 
 
 OK = Answer(200, b"{}")
@@ -95,11 +69,8 @@ def new_request_id() -> bytes:
 
 async def respond(send: Send, answer: Answer, request_id: bytes) -> None:
     """Send an answer."""
-    headers = [
-        (b"content-type", answer.media),
-        (b"content-length", str(len(answer.body)).encode()),
-        (b"x-request-id", request_id),
-        *answer.headers,
-    ]
+    headers = [(b"x-request-id", request_id), *answer.headers]
+    if answer.status != HTTPStatus.NOT_MODIFIED:  # of which the length would have to be that of what the client has
+        headers[:0] = [(b"content-type", answer.media), (b"content-length", str(len(answer.body)).encode())]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})

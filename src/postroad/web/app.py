@@ -1,6 +1,7 @@
 """The ingest address: a plain ASGI callable, because everything it does is on the hot path."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import structlog
@@ -8,16 +9,21 @@ import structlog
 from postroad.clock import Clock
 from postroad.contract.calls import PATHS
 from postroad.contract.members import excerpt
+from postroad.contract.refusals import Error
 from postroad.errors import StoreUnavailable
-from postroad.web.answers import OK, Answer, Error, Receive, Scope, Send, new_request_id, refuse, respond, unavailable
+from postroad.web.answers import OK, Answer, Receive, Scope, Send, new_request_id, refuse, respond, unavailable
 from postroad.web.browser import CORS, PREFLIGHT, BrowserSettings, project_of
 from postroad.web.ingest import Ingest
+from postroad.web.reference import Document
 from postroad.web.request import Disconnected, Oversized
 from postroad.web.tally import IngestTally
 from postroad.web.token import AdminToken
 
 METRICS: Final = "/v1/m"
 """Where SDKs send figures about themselves: taken and dropped."""
+
+READING: Final = ("GET", "HEAD")
+"""The methods of what can only be read."""
 
 Page = Callable[[], Awaitable[Answer]]
 """Makes the answer to a GET."""
@@ -48,13 +54,15 @@ class IngestApp:
         tally: IngestTally,
         clock: Clock,
         *,
+        reference: Mapping[str, Document] = MappingProxyType({}),
         operators: Operators | None = None,
     ) -> None:
-        """`pages` are answered to GET: `/livez`, `/readyz` and the reference."""
+        """`pages` are answered to GET: `/livez` and `/readyz`; so is the `reference`."""
         self._ingest = ingest
         self._operators = operators
         self._settings = settings
         self._pages = pages
+        self._reference = reference
         self._tally = tally
         self._clock = clock
         self._logger = structlog.get_logger("postroad.ingest")
@@ -85,6 +93,8 @@ class IngestApp:
         operators = self._operators
         if operators is not None and operators.admit(method, path, headers):
             return await operators.calls[method, path](await self._ingest.read(receive))
+        if method in READING and path in self._reference:
+            return self._reference[path].answer(headers)
         return await self._answer_others(path, method, scope, receive)
 
     async def _answer_others(self, path: str, method: str, scope: Scope, receive: Receive) -> Answer:
@@ -102,7 +112,7 @@ class IngestApp:
     def _methods(self, path: str) -> tuple[str, ...]:
         if path in PATHS or path == METRICS:
             return ("POST",)
-        return ("GET", "HEAD") if path in self._pages or project_of(path) else ()
+        return READING if path in self._pages or path in self._reference or project_of(path) else ()
 
 
 def _no_such(path: str, allowed: Sequence[str]) -> Answer:

@@ -1,49 +1,83 @@
 """The batch endpoint: many calls in one request, taken together or one by one."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from postroad.contract.batch import Batch, Item, decode_items, open_batch
-from postroad.contract.decode import Call, Unusable
-from postroad.contract.violations import Problem
-from postroad.web.answers import OK, Answer, Error, counted, refuse
-from postroad.web.keeping import Keeper, Refusable, Taken
+from msgspec.structs import replace
 
-_AT_ONCE: Final = 250
-"""Items decoded before other requests get their turn."""
+from postroad.contract.batch import Item, decode_items
+from postroad.contract.credentials import key_of
+from postroad.contract.decode import Call, Unusable
+from postroad.contract.envelope import Batch, open_in_steps
+from postroad.contract.refusals import Error
+from postroad.contract.violations import Problem
+from postroad.web.answers import Answer, counted, refuse
+from postroad.web.keeping import Keeper, Refusable, Taken
+from postroad.web.keyring import ApiSource
+from postroad.web.senders import Senders
+
+_AT_ONCE: Final = 64 * 1024
+"""Bytes of items decoded before other requests get their turn."""
+_AN_ITEM: Final = 256
+"""Bytes that an item counts more than it has: the smallest takes time, too."""
+_IN_FULL: Final = 100
+"""Problems of a refused batch that are told in full."""
+
+
+async def open_in_slices(body: bytes) -> Batch | Unusable:
+    """Read a body as a batch; other requests get their turn meanwhile. Never raises, whatever the bytes."""
+    steps = open_in_steps(body)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: Batch | Unusable = end.value
+            return found
+        await asyncio.sleep(0)
+
+
+async def decode_in_slices(batch: Batch, received_at: int, new_message_id: Callable[[], str]) -> list[Item]:
+    """Decode all items of a batch; other requests get their turn meanwhile. Never raises, whatever the bytes."""
+    items: list[Item] = []
+    size = 0
+    for item in decode_items(batch, 0, len(batch.items), received_at, new_message_id):
+        items.append(item)
+        size += len(item.body) + _AN_ITEM
+        if size >= _AT_ONCE:
+            size = 0
+            await asyncio.sleep(0)
+    return items
 
 
 class Batches:
     """Answers batches: in strict mode all or nothing, otherwise each item on its own merits."""
 
-    def __init__(self, keeper: Keeper, new_message_id: Callable[[], str]) -> None:
+    def __init__(self, keeper: Keeper, senders: Senders, new_message_id: Callable[[], str]) -> None:
         self._keeper = keeper
+        self._senders = senders
         self._new_message_id = new_message_id
 
-    async def take(self, taken: Taken, body: bytes, mismatch: Problem | None) -> Answer:
-        """Answer one batch. `mismatch` is what is wrong with the keys in it, a violation of every item."""
-        batch = open_batch(body)
-        if isinstance(batch, Unusable):
-            return await self._unusable(taken, batch.reasons, body)
+    async def take(self, taken: Taken, batch: Batch) -> Answer:
+        """Answer one batch."""
+        problems = batch.problems
+        mismatch = self._senders.contradiction(taken.source, (batch.write_key,))
         if mismatch is not None:
-            batch = batch._replace(problems=(*batch.problems, mismatch))
-        if taken.strict and batch.problems:
-            return refuse(Error.INVALID, "the batch breaks the contract; nothing of it was stored", batch.problems)
-        items = await self._decode(batch, taken.received_at)
-        if taken.strict and (wrong := _all_problems(items)):
-            bad = len({problem.path.partition("]")[0] for problem in wrong})
-            message = f"{bad} of {len(items)} items break the contract; nothing of the batch was stored"
-            return refuse(Error.INVALID, message, wrong)
+            problems = (*problems, mismatch)
+        told = () if taken.strict else problems  # in strict mode once for all
+        items = await decode_in_slices(batch._replace(problems=told), taken.received_at, self._new_message_id)
+        items = [self._check_key(item, taken.source) for item in items]
+        if taken.strict and (problems or any(_problems(item) for item in items)):
+            return _refuse(problems, items)
         return await self._keep(taken, items)
 
-    async def _decode(self, batch: Batch, received_at: int) -> list[Item]:
-        items: list[Item] = []
-        for start in range(0, len(batch.items), _AT_ONCE):
-            if start:
-                await asyncio.sleep(0)
-            items += decode_items(batch, start, start + _AT_ONCE, received_at, self._new_message_id)
-        return items
+    def _check_key(self, item: Item, source: ApiSource) -> Item:
+        """Note when the item's own key is somebody else's."""
+        call = item.found
+        if isinstance(call, Unusable) or b'"writeKey"' not in item.body:
+            return item
+        mismatch = self._senders.contradiction(source, (key_of(item.body),))
+        return item if mismatch is None else Item(item.body, replace(call, violations=(*call.violations, mismatch)))
 
     async def _keep(self, taken: Taken, items: Sequence[Item]) -> Answer:
         calls = [item.found for item in items if isinstance(item.found, Call)]
@@ -58,19 +92,35 @@ class Batches:
             await self._keeper.reject(taken, refused)
         return counted(sum(len(call.violations) + len(call.notes) for call in calls))
 
-    async def _unusable(self, taken: Taken, reasons: tuple[Problem, ...], body: bytes) -> Answer:
-        if taken.strict:
-            return refuse(Error.INVALID, "the batch can't be used", reasons)
-        await self._keeper.reject(taken, (Refusable(reasons, body),))
-        return OK
+
+def _refuse(problems: Sequence[Problem], items: Sequence[Item]) -> Answer:
+    """Return the 400 that names every bad item, and tells the first problems in full."""
+    bad = [index for index, item in enumerate(items) if _problems(item)]
+    found = [*problems]
+    for index in bad:
+        if len(found) >= _IN_FULL:
+            break
+        found += (_at(index, problem) for problem in _problems(items[index]))
+    what = "the batch breaks the contract"
+    if bad:
+        what = f"{len(bad)} of {len(items)} items break the contract: {', '.join(_ranges(bad))}"
+    return refuse(Error.INVALID, f"{what}; nothing of the batch was stored", found[:_IN_FULL])
 
 
-def _all_problems(items: Sequence[Item]) -> list[Problem]:
-    """Return every problem of every item, its path starting with the item's place."""
-    found = []
-    for index, item in enumerate(items):
-        problems = item.found.reasons if isinstance(item.found, Unusable) else item.found.violations
-        for problem in problems:
-            path = f"batch[{index}].{problem.path}" if problem.path else f"batch[{index}]"
-            found.append(Problem(path, problem.code, problem.message))
-    return found
+def _problems(item: Item) -> Sequence[Problem]:
+    return item.found.reasons if isinstance(item.found, Unusable) else item.found.violations
+
+
+def _at(index: int, problem: Problem) -> Problem:
+    path = f"batch[{index}].{problem.path}" if problem.path else f"batch[{index}]"
+    return Problem(path, problem.code, problem.message)
+
+
+def _ranges(indexes: Sequence[int]) -> Iterator[str]:
+    """Yield increasing numbers as ranges: `1`, `3-4`."""
+    first = last = indexes[0]
+    for index in (*indexes[1:], -1):
+        if index != last + 1:
+            yield str(first) if first == last else f"{first}-{last}"
+            first = index
+        last = index

@@ -5,7 +5,8 @@ from typing import Final
 
 import msgspec
 
-from postroad.web.answers import OK, Answer, Error, Header, Scope, refuse
+from postroad.contract.refusals import Error
+from postroad.web.answers import OK, Answer, Header, Scope, refuse
 from postroad.web.forwarded import Network, caller_of
 from postroad.web.senders import Senders, Stranger
 

@@ -1,19 +1,23 @@
 """The ingest endpoints: bytes come in, are proved to be events, and are on disk before we say yes."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import structlog
 from msgspec.structs import replace
 
 from postroad.clock import Clock
 from postroad.contract.calls import Type
+from postroad.contract.credentials import keys_in_batch, keys_in_body
 from postroad.contract.decode import Unusable, decode
+from postroad.contract.envelope import Batch
 from postroad.contract.limits import EVENT_BYTES, LENIENT_BATCH_BYTES
+from postroad.contract.refusals import Error
 from postroad.contract.violations import Code, Problem
 from postroad.errors import StoreUnavailable
-from postroad.web.answers import OK, Answer, Error, Receive, Scope, counted, refuse, unavailable
-from postroad.web.batches import Batches
+from postroad.web.answers import OK, Answer, Receive, Scope, counted, refuse, unavailable
+from postroad.web.batches import Batches, open_in_slices
 from postroad.web.inflate import inflate
 from postroad.web.keeping import Keeper, Refusable, RegionStores, Taken, size_of
 from postroad.web.request import Head, Intake, Oversized, read_body, read_head
@@ -27,6 +31,20 @@ _OVERSIZED = f"the body is over {EVENT_BYTES} bytes, the limit for one event; le
 _OVERSIZED_BATCH = f"the body is over {LENIENT_BATCH_BYTES} bytes; send it in several batches"
 
 Body = bytes | Oversized
+
+
+class _Arrived(NamedTuple):
+    """A body as it arrived: plain, or what is wrong with its encoding; whole, for a rejection; opened if a batch."""
+
+    plain: Body | Problem
+    whole: Body
+    batch: Batch | Unusable | None
+
+    def keys(self) -> Sequence[str]:
+        """Return the write keys in it."""
+        if isinstance(self.batch, Batch):
+            return keys_in_batch(self.batch)
+        return () if isinstance(self.whole, Oversized) else keys_in_body(self.whole)
 
 
 class Ingest:
@@ -51,7 +69,7 @@ class Ingest:
         self._new_message_id = new_message_id
         self._always_strict = always_strict
         self._keeper = Keeper(regions, tally)
-        self._batches = Batches(self._keeper, new_message_id)
+        self._batches = Batches(self._keeper, senders, new_message_id)
         self._intake = Intake(_INTAKE)
         self._complain_at = dict.fromkeys(regions, 0.0)
         self._logger = structlog.get_logger("postroad.ingest")
@@ -68,8 +86,9 @@ class Ingest:
             self._demand_room(*([region] if source else self._regions))  # before the body: nothing could be kept
             body = await read_body(receive, LENIENT_BATCH_BYTES, self._intake)
             plain = await self._plain(body, head.encoding) if head.encoding else body
-            whole = body if isinstance(plain, Problem) else plain
-            sender = self._senders.identify(source, head.authorization, whole, scope)
+            batch = await open_in_slices(plain) if kind is None and isinstance(plain, bytes) else None
+            arrived = _Arrived(plain, body if isinstance(plain, Problem) else plain, batch)
+            sender = self._senders.identify(source, head.authorization, arrived.keys, scope)
             if isinstance(sender, Stranger):
                 answer = await self._refuse_stranger(sender, head, size_of(body), region, scope["path"])
             else:
@@ -77,7 +96,7 @@ class Ingest:
                 if source is None:  # only its body has said which
                     self._demand_room(region)
                 taken = Taken(sender, head.strict or sender.always_strict, scope["path"], self._clock.now())
-                answer = await self._take(kind, taken, plain, whole)
+                answer = await self._take(kind, taken, arrived)
         except StoreUnavailable as error:
             self._complain(region, error)
             answer = unavailable("nothing was stored, because the store can't write now; send it again later")
@@ -113,21 +132,25 @@ class Ingest:
             return inflate(body, encoding, LENIENT_BATCH_BYTES)
         return await asyncio.to_thread(inflate, body, encoding, LENIENT_BATCH_BYTES)
 
-    def _take(self, kind: Type | None, taken: Taken, plain: Body | Problem, whole: Body) -> Awaitable[Answer]:
+    def _take(self, kind: Type | None, taken: Taken, arrived: _Arrived) -> Awaitable[Answer]:
+        plain, batch = arrived.plain, arrived.batch
         if isinstance(plain, Problem):
-            return self._unusable(taken, (plain,), whole)
+            return self._unusable(taken, (plain,), arrived.whole)
         if isinstance(plain, Oversized):
             problem = Problem("", Code.TOO_LARGE, _OVERSIZED if kind else _OVERSIZED_BATCH)
             return self._unusable(taken, (problem,), plain)
-        mismatch = self._senders.contradiction(taken.source, plain)
-        if kind is None:
-            return self._batches.take(taken, plain, mismatch)
-        return self._single(kind, taken, plain, mismatch)
+        if kind is not None:
+            return self._single(kind, taken, plain)
+        if isinstance(batch, Batch):
+            return self._batches.take(taken, batch)
+        return self._unusable(taken, batch.reasons if batch else (), plain)
 
-    async def _single(self, kind: Type, taken: Taken, body: bytes, mismatch: Problem | None) -> Answer:
+    async def _single(self, kind: Type, taken: Taken, body: bytes) -> Answer:
         call = decode(body, kind, taken.received_at, self._new_message_id)
         if isinstance(call, Unusable):
             return await self._unusable(taken, call.reasons, body)
+        keys = keys_in_body(body) if b'"writeKey"' in body else ()
+        mismatch = self._senders.contradiction(taken.source, keys)
         if mismatch is not None:
             call = replace(call, violations=(*call.violations, mismatch))
         if taken.strict and call.violations:

@@ -11,13 +11,14 @@ from typing import Annotated, Final, NamedTuple
 import msgspec
 
 from postroad.clock import Clock
-from postroad.contract.batch import decode_items, open_batch
 from postroad.contract.calls import PATHS
 from postroad.contract.decode import Call, Unusable, decode
+from postroad.contract.refusals import Error
 from postroad.contract.violations import Code, Problem
 from postroad.errors import StoreUnavailable
 from postroad.rejections import Rejection, Rejections, RejectionsReader
-from postroad.web.answers import Answer, Error, refuse, unavailable
+from postroad.web.answers import Answer, refuse, unavailable
+from postroad.web.batches import decode_in_slices, open_in_slices
 from postroad.web.keeping import Keeper, Taken
 from postroad.web.keyring import ApiSource
 from postroad.web.request import Oversized
@@ -111,7 +112,7 @@ class Retry:
         if source is None or source.region != name:
             return [f"its source {rejection.source!r} is no longer configured in this region"]
         at = self._clock.now()
-        found = self._decode(name, rejection, rejection.body, at)
+        found = await self._decode(name, rejection, rejection.body, at)
         reasons = [problem.sentence for one in found if isinstance(one, Unusable) for problem in one.reasons]
         if reasons:
             return reasons
@@ -120,7 +121,7 @@ class Retry:
         await region.rejections.remove([number])  # last: after a crash it is retried again, and is a duplicate
         return []
 
-    def _decode(self, region: str, rejection: Rejection, body: bytes, at: int) -> Sequence[Call | Unusable]:
+    async def _decode(self, region: str, rejection: Rejection, body: bytes, at: int) -> Sequence[Call | Unusable]:
         new_id = _ids(region, rejection.id)
         call = PATHS.get(rejection.path)
         if rejection.index is None and call is not None:
@@ -128,10 +129,10 @@ class Retry:
         if rejection.index is None and rejection.path not in PATHS:
             problem = Problem("", Code.UNKNOWN_TYPE, f"what came to {rejection.path} can't be retried")
             return [Unusable((problem,))]
-        batch = open_batch(body if rejection.index is None else b'{"batch":[%b]}' % body)
+        batch = await open_in_slices(body if rejection.index is None else b'{"batch":[%b]}' % body)
         if isinstance(batch, Unusable):
             return [batch]
-        return [item.found for item in decode_items(batch, 0, len(batch.items), at, new_id)]
+        return [item.found for item in await decode_in_slices(batch, at, new_id)]
 
 
 def _ids(region: str, rejection: int) -> Callable[[], str]:

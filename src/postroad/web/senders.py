@@ -1,15 +1,14 @@
 """Who sends a call: its write key decides, and the host it came to may only object."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from postroad.contract.credentials import all_keys_in_body, keys_in_body, keys_in_header
+from postroad.contract.credentials import keys_in_header
 from postroad.contract.violations import Code, Problem
 from postroad.web.answers import Scope
 from postroad.web.forwarded import Network, caller_of, host_name
 from postroad.web.keyring import ApiSource, KeyRing, fingerprint_of
-from postroad.web.request import Oversized
 
 _MISMATCH: Final = Problem(
     "writeKey",
@@ -49,12 +48,14 @@ class Senders:
         return self._keys.by_header(authorization)
 
     def identify(
-        self, source: ApiSource | None, authorization: bytes, body: bytes | Oversized, scope: Scope
+        self, source: ApiSource | None, authorization: bytes, look_inside: Callable[[], Sequence[str]], scope: Scope
     ) -> ApiSource | Stranger:
-        """Return who sends: `source` is what `by_header` found, a key in the body counts where it found none."""
+        """Return who sends: `source` is what `by_header` found, the keys that `look_inside` returns count where it
+        found none.
+        """
         in_body: Sequence[str] = ()
         if source is None:
-            in_body = () if isinstance(body, Oversized) else keys_in_body(body)
+            in_body = look_inside()
             source = self._keys.by_keys(in_body)
             if source is None:
                 return self._stranger((*keys_in_header(authorization), *in_body))
@@ -70,11 +71,9 @@ class Senders:
         problem = self._objection(source, scope)
         return source if problem is None else Stranger(problem, fingerprint_of((key,)))
 
-    def contradiction(self, source: ApiSource, body: bytes) -> Problem | None:
-        """Return what is wrong when the body has a key, known or not, that is none of its sender's."""
-        if b'"writeKey"' not in body:
-            return None
-        others = [key for key in all_keys_in_body(body) if self._keys.by_keys((key,)) is not source]
+    def contradiction(self, source: ApiSource, keys: Iterable[str | None]) -> Problem | None:
+        """Return what is wrong when there is a key, known or not, that is none of the sender's."""
+        others = [key for key in keys if key and self._keys.by_keys((key,)) is not source]
         return _MISMATCH if others else None
 
     def _objection(self, source: ApiSource, scope: Scope) -> Problem | None:

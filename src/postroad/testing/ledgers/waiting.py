@@ -11,13 +11,15 @@ class WaitingConformance(LedgerCase):
     """What is not delivered yet is listed, kept with its bytes, resent and dropped."""
 
     async def test_lists_retries_by_their_time(self) -> None:
-        """Retries come back the soonest first, only those that are due, and only so many."""
+        """Retries come back the soonest first, only those that are due in the time asked for, and only so many."""
         ledger, crm = await self._account()
         due = [await ledger.next_due(crm)]
         for offset, due_at in ((0, 30), (1, 10), (2, 20)):
             await ledger.settle(crm, settlement({offset: _RETRY}, due_at=due_at))
         assert list(await ledger.retries(crm, due_at=20, limit=9)) == [retry(1, 10), retry(2, 20)]
         assert [one.offset for one in await ledger.retries(crm, due_at=None, limit=2)] == [1, 2]
+        assert [one.offset for one in await ledger.retries(crm, due_at=None, due_after=10, limit=1)] == [2]
+        assert list(await ledger.retries(crm, due_at=20, due_after=20, limit=9)) == []
         due.append(await ledger.next_due(crm))
         await ledger.settle(crm, settlement({1: _RETRY}, due_at=40))
         due.append(await ledger.next_due(crm))

@@ -1,6 +1,6 @@
 """The admin address: its routes, who may use them, and what an error looks like."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
 from starlette.applications import Starlette
@@ -9,13 +9,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from postroad.contract.refusals import Error
 from postroad.errors import StoreError, UsageError
 from postroad.web.admin.asking import as_response
 from postroad.web.admin.dead import DeadApi
+from postroad.web.admin.destinations import DestinationsApi
 from postroad.web.admin.pages import Pages
 from postroad.web.admin.rejections import RejectionsApi
 from postroad.web.admin.replays import ReplaysApi
-from postroad.web.answers import Answer, Error, refuse, unavailable
+from postroad.web.answers import refuse, unavailable
+from postroad.web.reference import Document
 from postroad.web.retry import PATH as RETRY
 from postroad.web.token import AdminToken
 
@@ -27,8 +30,9 @@ def admin_app(
     dead: DeadApi,
     rejections: RejectionsApi,
     replays: ReplaysApi,
+    destinations: DestinationsApi,
     *,
-    reference: Mapping[str, Answer],
+    reference: Mapping[str, Document],
     token: AdminToken,
 ) -> Starlette:
     """Return the ASGI app: all but `/livez`, `/readyz` and the reference needs `Authorization: Bearer TOKEN`."""
@@ -42,9 +46,7 @@ def admin_app(
 
     return Starlette(
         routes=[
-            Route("/livez", pages.livez),
-            Route("/readyz", pages.readyz),
-            *(Route(path, _always(page)) for path, page in reference.items()),
+            *_open(pages, reference),
             closed("/metrics", pages.metrics),
             closed("/api/status", pages.status),
             closed("/api/dead", dead.list),
@@ -54,6 +56,8 @@ def admin_app(
             closed("/api/replays", replays.list),
             closed("/api/replays", replays.open, "POST"),
             closed("/api/replays/{region}/{number:int}/stop", replays.stop, "POST"),
+            closed("/api/destinations", destinations.list),
+            closed("/api/destinations/{region}/{name}/abandon", destinations.abandon, "POST"),
             closed("/api/rejections", rejections.list),
             closed("/api/rejections/{region}/{id:int}", rejections.show),
             closed(RETRY, rejections.retry, "POST"),
@@ -62,9 +66,15 @@ def admin_app(
     )
 
 
-def _always(page: Answer) -> Endpoint:
-    async def answer(_request: Request) -> Response:
-        return as_response(page)
+def _open(pages: Pages, reference: Mapping[str, Document]) -> Sequence[Route]:
+    """What anybody may ask."""
+    health = [Route("/livez", pages.livez), Route("/readyz", pages.readyz)]
+    return [*health, *(Route(path, _read(document)) for path, document in reference.items())]
+
+
+def _read(document: Document) -> Endpoint:
+    async def answer(request: Request) -> Response:
+        return as_response(document.answer(dict(request.headers.raw)))
 
     return answer
 

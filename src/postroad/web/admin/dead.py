@@ -1,6 +1,6 @@
 """`/api/dead`: dead letters, listed, shown, resent and dropped."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Annotated, NamedTuple
 
 import msgspec
@@ -18,10 +18,11 @@ Poke = Callable[[str], None]
 
 
 class DeadRegion(NamedTuple):
-    """Where one region's dead letters are."""
+    """Where one region's dead letters are. `configured` are the ids of its destinations."""
 
     ledger: Ledger
     poke: Poke
+    configured: Collection[str]
 
 
 class DeadQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,6 +52,7 @@ class DeadApi:
 
     def __init__(self, regions: Mapping[str, DeadRegion], clock: Clock) -> None:
         self._regions = regions
+        self._configured = {name: region.configured for name, region in regions.items()}
         self._clock = clock
 
     async def list(self, request: Request) -> Response:
@@ -68,7 +70,7 @@ class DeadApi:
         ledgers = {name: region.ledger for name, region in wanted.items()}
         found: list[Found] = []
         more = None
-        async for letter in dead_letters(ledgers, narrowed, _place(asked.after)):
+        async for letter in dead_letters(ledgers, narrowed, self._configured, _place(asked.after)):
             if len(found) == asked.limit:
                 more = "{}/{}/{}".format(*found[-1].place)
                 break
@@ -80,7 +82,7 @@ class DeadApi:
         name, number, offset = (request.path_params[part] for part in ("region", "account", "offset"))
         ledger = self._region(name).ledger
         before = Place(name, number, offset - 1)
-        async for found in dead_letters({name: ledger}, Narrowed(offsets=[offset]), before):
+        async for found in dead_letters({name: ledger}, Narrowed(offsets=[offset]), self._configured, before):
             if found.account.number == number:
                 return tell(await dead_story(found, ledger))
         raise HTTPException(404, f"there is no dead letter {name}/{number}/{offset}")
@@ -104,7 +106,11 @@ class DeadApi:
         return tell({done: await change(region, account, letters)})
 
     async def _resend(self, region: DeadRegion, account: Account, letters: Letters) -> int:
-        if account.number not in served_accounts(await region.ledger.accounts()):
+        accounts = await region.ledger.accounts()
+        if account.number not in served_accounts(accounts, region.configured):
+            if account.number in served_accounts(accounts, [account.destination]):
+                why = f"{account.destination!r} is held: it is not in the configuration"
+                raise HTTPException(400, f"{why}; nobody would send its dead letters before its table is back")
             gone = f"the account {account.number} of {account.destination!r} has ended"
             raise HTTPException(400, f"{gone}: nobody would send its dead letters; they can only be dropped")
         count = await region.ledger.resend(account.number, letters.offsets, self._clock.now())

@@ -1,6 +1,6 @@
 """`/api/replays`: stretches of the log delivered once more."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -44,11 +44,12 @@ class ReplayEngine(Protocol):
 
 
 class ReplayRegion(NamedTuple):
-    """Where one region's replays are."""
+    """Where one region's replays are. `configured` are the ids of its destinations."""
 
     log: LogReader
     ledger: LedgerReader
     engine: ReplayEngine
+    configured: Collection[str]
 
 
 class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"since": "from", "until": "to"}):
@@ -75,7 +76,9 @@ class ReplaysApi:
         found = [
             status
             for name, region in self._regions.items()
-            for status in await replays(name, region.log, region.ledger, region.engine.replay_states())
+            for status in await replays(
+                name, region.log, region.ledger, region.configured, region.engine.replay_states()
+            )
         ]
         return tell({"replays": found})
 

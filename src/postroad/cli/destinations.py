@@ -1,0 +1,114 @@
+"""`postroad destinations`: who is owed events, and giving up what a destination is owed that is gone for good."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+from urllib.parse import quote
+
+import msgspec
+import typer
+
+from postroad.cli.client import Unreachable, ask_admin
+from postroad.cli.options import AsJson, ConfigFile, group, read_config
+from postroad.cli.output import say, say_json, size, table
+from postroad.clock import SystemClock
+from postroad.config import Config
+from postroad.config.problems import did_you_mean
+from postroad.errors import StoreError, UsageError
+from postroad.inspection.destinations import DestinationEntry
+from postroad.runtime.holding import in_folder
+
+_Name = Annotated[str, typer.Argument(metavar="NAME", help="Its id in the list.")]
+_Region = Annotated[str | None, typer.Option(metavar="NAME", help="The region, where several have one of this id.")]
+_Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+app = group("List destinations, or abandon one that is gone from the configuration.")
+
+
+@app.command("list")
+def list_(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """List who is owed events: what is configured, and what is held because it is not.
+
+    A destination that is gone from the configuration is held: all that it is owed is kept, and what comes meanwhile
+    too, until it is back under the same id, taken over by one that says `was`, or abandoned. Works without a server.
+    """
+    found = asyncio.run(_list(read_config(config)))
+    if as_json:
+        for entry in found:
+            say_json(entry)
+        return
+    table(
+        ("region", "destination", "state", "waiting", "retrying", "dead", "replays", "log", "on_backlog_full"),
+        [
+            (
+                *(e.region, e.id, _state(e), e.waiting, e.retrying, e.dead, e.replays),
+                *(size(e.log_bytes), e.on_backlog_full),
+            )
+            for e in found
+        ],
+    )
+
+
+@app.command("abandon")
+def abandon(
+    name: _Name, *, region: _Region = None, yes: _Yes = False, config: ConfigFile = None, as_json: AsJson = False
+) -> None:
+    """Give up, after asking, all that a destination is owed that is gone from the configuration.
+
+    It is owed nothing more from then on; its events count as abandoned, its dead letters stay. The books are written in
+    the background. Needs the running server, which refuses this for a destination that it has.
+    """
+    found = read_config(config)
+    told = ask_admin(found.server, "GET", "/api/destinations")
+    entry = _named(name, region, msgspec.convert(told["destinations"], list[DestinationEntry]))
+    if not entry.state.startswith("served") and not yes:
+        _confirm(entry)
+    ask_admin(found.server, "POST", f"/api/destinations/{entry.region}/{quote(name, safe='')}/abandon")
+    if as_json:
+        say_json({"region": entry.region, "abandoned": name, "waiting": entry.waiting, "retrying": entry.retrying})
+    else:
+        say(f"abandoned {name} in region {entry.region}: {_owed(entry)}")
+
+
+def _named(name: str, region: str | None, entries: Sequence[DestinationEntry]) -> DestinationEntry:
+    """Return the one that is meant. Raises `UsageError` when there is none, or more than one."""
+    known = [entry for entry in entries if not entry.state.startswith("abandoned")]
+    meant = [entry for entry in known if entry.id == name and region in {None, entry.region}]
+    if len(meant) > 1:
+        raise UsageError(f"{name!r} is in {', '.join(entry.region for entry in meant)}: say which with --region")
+    if not meant:
+        where = "" if region is None else f" in region {region!r}"
+        miss = did_you_mean(name, [entry.id for entry in known])
+        raise UsageError(f"there is no destination {name!r}{where} that is owed anything{miss}")
+    return meant[0]
+
+
+def _confirm(entry: DestinationEntry) -> None:
+    if not sys.stdin.isatty():
+        raise UsageError("abandoning can't be undone: say --yes where nobody can be asked")
+    typer.confirm(f"Give up {_owed(entry)} of {entry.id} in region {entry.region} for good?", abort=True, err=True)
+
+
+def _owed(entry: DestinationEntry) -> str:
+    replays = f", {entry.replays} replays" if entry.replays else ""
+    return f"{entry.waiting} waiting events, {entry.retrying} retries{replays}"
+
+
+def _state(entry: DestinationEntry) -> str:
+    return entry.state if entry.heir is None else f"{entry.state}; {entry.heir} takes it over at the next start"
+
+
+async def _list(config: Config) -> Sequence[DestinationEntry]:
+    """Return all destinations: the server says which it serves, and where there is none the file says it."""
+    try:
+        told = await asyncio.to_thread(ask_admin, config.server, "GET", "/api/destinations")
+    except Unreachable:
+        return [_readable(entry) async for entry in in_folder(config, SystemClock())]
+    return msgspec.convert(told["destinations"], list[DestinationEntry])
+
+
+def _readable(entry: DestinationEntry | StoreError) -> DestinationEntry:
+    if isinstance(entry, StoreError):
+        raise entry
+    return entry

@@ -1,0 +1,63 @@
+"""Looking into the data folder for what is owed to destinations that the configuration doesn't have."""
+
+from collections.abc import AsyncIterator
+
+import structlog
+
+from postroad.clock import Clock
+from postroad.config.model import Config
+from postroad.errors import StoreError
+from postroad.inspection.destinations import NO_REGION, DestinationEntry, folders, in_region
+
+
+async def in_folder(config: Config, clock: Clock) -> AsyncIterator[DestinationEntry | StoreError]:
+    """Yield the destinations of every region in the data folder, also of regions that are not configured; where one
+    can't be read, why. Creates nothing.
+    """
+    data_dir = config.server.data_dir
+    others = [name for name in folders(data_dir) if name not in config.regions]
+    for name in [*config.regions, *others]:
+        configured = config.destinations_in(name) if name in config.regions else None
+        try:
+            found = await in_region(data_dir, name, configured, config.former_ids_in(name), clock)
+        except StoreError as error:
+            yield error
+        else:
+            for entry in found:
+                yield entry
+
+
+async def held(config: Config, clock: Clock) -> AsyncIterator[str]:
+    """Yield a sentence for each destination in the data folder that is held or about to be taken over."""
+    async for entry in in_folder(config, clock):
+        if isinstance(entry, StoreError):
+            yield f"what is owed can't be looked at: {entry}"
+        elif entry.held and _is_told(entry):
+            yield _sentence(entry)
+
+
+async def warn_of_held(config: Config, clock: Clock) -> None:
+    """Log a warning for each of them."""
+    logger = structlog.get_logger("postroad.delivery")
+    async for sentence in held(config, clock):
+        logger.warning(sentence)
+
+
+def _is_told(entry: DestinationEntry) -> bool:
+    """One whose region is gone is owed nothing new: there may be nothing to tell."""
+    return entry.state != NO_REGION or bool(entry.waiting or entry.retrying or entry.replays)
+
+
+def _sentence(entry: DestinationEntry) -> str:
+    place = f"destination {entry.id!r} of region {entry.region!r}"
+    owed = f"{entry.waiting} waiting events and {entry.retrying} retries"
+    if entry.replays:
+        owed += f" and {entry.replays} replays"
+    if entry.heir is not None:
+        return f"{place} is taken over by {entry.heir!r}, with {owed}"
+    if entry.state == NO_REGION:
+        return f"{place} is held: its region is not in the configuration; {owed} are kept in its folder"
+    return (
+        f"{place} is held: it is not in the configuration; {owed} are kept for it, and so is what comes. Put its table"
+        " back, say `was` in the table of its new id, or `postroad destinations abandon` it"
+    )
