@@ -45,9 +45,8 @@ class Engine:
     def poke(self, destination):
         self.poked.append(destination)
 
-    async def open_replay(self, destination, *, start, end, events=None, rate=None, since=None, until=None):
-        limits = json.dumps({"events": events, "rate": rate, "since": since, "until": until})
-        return await self.ledger.open_account(destination, start=start, end=end, at=7, replay=limits)
+    async def open_replay(self, destination, *, start, end, **limits):
+        return await self.ledger.open_account(destination, start=start, end=end, at=7, replay=json.dumps(limits))
 
     async def stop_replay(self, account):
         self.stopped.append(account)

@@ -114,16 +114,19 @@ async def test_retry_is_handed_on(world):
 
 
 async def test_replays(world):
-    """A replay has the blocks of its time, its names and its rate, and is listed with how far it has come."""
+    """A replay has the blocks of its time and of what was written late, its names, its rate and its time itself, and
+    is listed with how far it has come.
+    """
     at = world.clock.now() - 4_000_000
     question = {"region": "us", "destination": "crm", "from": at, "to": at + 2_000_000, "events": ["E0"], "rate": 5}
-    assert await world.ask("POST", "/api/replays", question) == (200, {"region": "us", "number": 3, "total": 2})
+    assert await world.ask("POST", "/api/replays", question) == (200, {"region": "us", "number": 3, "total": 4})
     account = await world.ledger.account(3)
-    assert (account.start, account.end) == (world.offsets[2], world.offsets[4])
+    assert (account.start, account.end) == (world.offsets[2], world.offsets[5] + (1 << 16))
     await world.ledger.settle(3, _delivered(world.offsets[2]))
     _, told = await world.ask("GET", "/api/replays")
     (status,) = told["replays"]
-    assert (status["passed"], status["total"], status["state"]) == (1, 2, "waiting")
+    assert (status["passed"], status["total"], status["state"]) == (1, 4, "waiting")
+    assert (status["since"], status["until"]) == (at, at + 2_000_000)
     assert (status["events"], status["rate"], status["outcomes"]) == (["E0"], 5, {"delivered": 1})
     assert await world.ask("POST", "/api/replays/us/3/stop") == (200, {})
     assert world.engine.stopped == [3]

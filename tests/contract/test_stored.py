@@ -1,4 +1,4 @@
-"""The stored event, format 1, byte for byte."""
+"""The stored event, format 2 and what is left of format 1, byte for byte."""
 
 import pytest
 
@@ -31,16 +31,30 @@ IDENTIFY = Call(
 )
 
 
-def test_the_bytes_of_format_1():
+BOUNCED_IN_FORMAT_1 = (
+    b"\x01\x01\x01\x01\x40\x7c\xf8\x7e\xf9\x0e\x06\x00\x0d\x00\x25\x00\x00\x00"
+    b'Email Bounced[["userId","required","is required"]]'
+    b'{"event":"Email Bounced"}'
+)
+
+
+def test_the_bytes_of_format_2():
     """A value written today is read by every later version: these bytes never change."""
-    assert pack(BOUNCED, AT) == (
-        b"\x01\x01\x01\x01\x40\x7c\xf8\x7e\xf9\x0e\x06\x00\x0d\x00\x25\x00\x00\x00"
+    assert pack(BOUNCED, AT, b'{"RecordType":"Bounce"}') == (
+        b"\x02\x01\x01\x01\x40\x7c\xf8\x7e\xf9\x0e\x06\x00\x0d\x00\x25\x00\x00\x00\x17\x00\x00\x00"
         b'Email Bounced[["userId","required","is required"]]'
+        b'{"RecordType":"Bounce"}'
         b'{"event":"Email Bounced"}'
     )
     assert pack(IDENTIFY, AT) == (
-        b'\x01\x02\x00\x00\x40\x7c\xf8\x7e\xf9\x0e\x06\x00\x00\x00\x00\x00\x00\x00{"userId":"u"}'
+        b'\x02\x02\x00\x00\x40\x7c\xf8\x7e\xf9\x0e\x06\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00{"userId":"u"}'
     )
+
+
+def test_format_1_is_read():
+    """A value of format 1 says the same as one of today; it has nothing raw."""
+    assert unpack(BOUNCED_IN_FORMAT_1) == unpack(pack(BOUNCED, AT))
+    assert unpack(BOUNCED_IN_FORMAT_1).raw == b""
 
 
 def test_a_value_reads_back_whole():
@@ -49,6 +63,7 @@ def test_a_value_reads_back_whole():
     assert (event.type, event.name, event.kind) == (Type.TRACK, "Email Bounced", Kind.BOUNCED)
     assert (event.routed, event.received_at, event.body) == (True, AT, BOUNCED.body)
     assert event.violations == list(BOUNCED.violations)
+    assert (event.raw, unpack(pack(BOUNCED, AT, b"as it came"))) == (b"", event._replace(raw=b"as it came"))
     plain = unpack(pack(IDENTIFY, AT))
     assert (plain.type, plain.name, plain.kind, plain.routed) == (Type.IDENTIFY, "", None, False)
     assert (plain.violations, plain.body) == ([], IDENTIFY.body)
@@ -70,10 +85,10 @@ def test_any_name_fits(name):
     assert unpack(pack(call, AT)).name == name
 
 
-@pytest.mark.parametrize("version", [0, 2, 255])
+@pytest.mark.parametrize("version", [0, 3, 255])
 def test_another_format_is_refused(version):
     """A value of a format this version doesn't know is never guessed at."""
-    with pytest.raises(ValueError, match=f"stored event of format {version}, expected 1"):
+    with pytest.raises(ValueError, match=f"stored event of format {version}, expected up to 2"):
         unpack(bytes([version]) + pack(BOUNCED, AT)[1:])
 
 

@@ -32,6 +32,7 @@ def entry(
     name: str = "Order Placed",
     kind: Kind | None = None,
     integrations: Mapping[str, bool] | None = None,
+    received_at: int = 1_700_000_000_000_000,
 ) -> Entry:
     """Return a track call as the log stores it."""
     members: dict[str, object] = {"type": "track", "event": name, "userId": "ada", "messageId": message_id}
@@ -47,7 +48,7 @@ def entry(
         routed=integrations is not None,
         body=msgspec.json.encode(members),
     )
-    return Entry(make_key("app", message_id), pack(call, 1_700_000_000_000_000))
+    return Entry(make_key("app", message_id), pack(call, received_at))
 
 
 def stored(name: str = "Order Placed", *, kind: Kind | None = None, integrations: object = None) -> StoredEvent:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postroad.clock import MICROSECONDS
+from postroad.contract.stored import unpack
 from postroad.delivery.batch import Batch
 from postroad.delivery.breaker import FAILURES
 from postroad.delivery.items import Item
@@ -17,7 +18,7 @@ from postroad.errors import StoreUnavailable
 from postroad.log.base import Record
 
 IDS = [f"m{number}" for number in range(10)]
-SIZE = len(entry("m0").value) - len(b"Order Placed") - 18  # of a body
+SIZE = len(unpack(entry("m0").value).body)
 
 
 def limits(max_events: int = 100, max_bytes: int = 1 << 20, linger: float = 0.0) -> BatchLimits:

@@ -232,3 +232,16 @@ async def test_a_destination_that_may_expire_holds_back_nothing(bench):
     assert (await bench.totals(1))["EXPIRED"] >= 40
     assert await bench.ledger.floor(1) >= 40 * BLOCK_SPAN
     assert engine.states()["hook"].startswith("open: busy")
+
+
+async def test_a_replay_of_some_time(bench):
+    """What was received in its time is sent, wherever it is in the stretch; the rest is none of its business."""
+    for at, name in enumerate("dbca"):
+        await bench.log.append([entry(name, received_at=at)])
+    destination = Batched()
+    engine = await run(bench, destination)
+    account = await engine.open_replay("hook", start=0, end=await bench.log.end(), since=1, until=3)
+    await calm()
+    assert destination.delivered[4:] == ["b", "c"]
+    assert await bench.totals(account.number) == {"DELIVERED": 2}
+    await check(bench, account.number)

@@ -65,7 +65,7 @@ def replay(
     if as_json:
         say_json(told)
     else:
-        say(f"replay {told['number']} of {told['total']} events to {destination} has begun")
+        say(f"replay {told['number']} of at most {told['total']} events to {destination} has begun")
     if follow:
         sys.stdout.flush()
         with progress(f"replay {told['number']}") as tell:

@@ -143,9 +143,8 @@ def _unsettled(block: Block, settled: bytes) -> Sequence[Record]:
 
 
 def _claims(account: Account, record: Record, replay: Replay) -> bool:
-    if record.offset < account.start:
-        return False
-    return account.replay is None or record.is_erased or replay.claims(unpack(record.value))
+    is_claimed = record.is_erased or not replay.is_limited or replay.claims(unpack(record.value))
+    return record.offset >= account.start and is_claimed
 
 
 async def _expire_retries(account: Account, before: int, ledger: Ledger) -> None:

@@ -20,6 +20,11 @@ class Replay(msgspec.Struct, frozen=True, omit_defaults=True):
     since: int | None = None
     until: int | None = None
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether there are events in its stretch that it may not claim."""
+        return (self.events, self.since, self.until) != (None, None, None)
+
     def claims(self, stored: StoredEvent) -> bool:
         """Tell whether an event is one of those that it is limited to."""
         return is_in(stored.received_at, self.since, self.until) and (

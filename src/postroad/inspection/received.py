@@ -10,8 +10,8 @@ from typing import Final
 from postroad.clock import MICROSECONDS
 from postroad.log.base import LogReader
 
-LATE: Final = 60 * MICROSECONDS
-"""How much later than it was received an event may have been written; more than ingest lets anybody wait."""
+LATE: Final = 10 * MICROSECONDS
+"""How much later than it was received an event may have been written: twice as long as ingest lets anybody wait."""
 
 
 async def stretch_of(log: LogReader, since: int | None, until: int | None) -> tuple[int, int]:

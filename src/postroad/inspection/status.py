@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from postroad.announced import read_announced
-from postroad.clock import MICROSECONDS, Clock
+from postroad.clock import Clock
 from postroad.errors import StoreError
 from postroad.files import free_bytes, is_locked
 from postroad.inspection.destinations import WHY_HELD
@@ -153,14 +153,13 @@ class RegionView:
 
     async def _destination(self, name: str, state: str, accounts: Sequence[Account]) -> DestinationStatus:
         told = await figures(accounts, self._log, self._ledger)
-        at = await self._log.appended_at(told.floor)
         return DestinationStatus(
             id=name,
             state=state,
             waiting=told.waiting,
             retrying=told.outcomes.get(Outcome.RETRY, 0),
             dead=told.outcomes.get(Outcome.DEAD, 0),
-            oldest_age=None if at is None else max(0.0, (self._clock.now() - at) / MICROSECONDS),
+            oldest_age=await self._log.age_of(told.floor),
             log_bytes=told.log_bytes,
             outcomes={outcome.name.lower(): count for outcome, count in sorted(told.outcomes.items()) if count},
         )

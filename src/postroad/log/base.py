@@ -289,6 +289,13 @@ class LogReader(Protocol):
         """
         ...
 
+    async def age_of(self, offset: int) -> float | None:
+        """Return how many seconds ago, in the log's own time, the first kept block that can be read and ends after
+        `offset` was appended; None when there is none. For people: it may be off by what the clock was set in the
+        last minute.
+        """
+        ...
+
     async def appended_at(self, offset: int) -> int | None:
         """Return when the first kept block that can be read and ends after `offset` was appended (wall clock); None
         when there is none.

@@ -203,6 +203,11 @@ class MemoryLog:
         oldest = self._ticks() - round(age * MICROSECONDS)
         return self._start(stored for stored in self._stored if stored.readable and stored.ticks >= oldest)
 
+    async def age_of(self, offset: int) -> float | None:
+        """See `LogReader.age_of`."""
+        found = [stored.ticks for stored in self._stored if stored.readable and stored.block.end > offset]
+        return (self._ticks() - found[0]) / MICROSECONDS if found else None
+
     async def appended_at(self, offset: int) -> int | None:
         """See `LogReader.appended_at`."""
         times = [block.appended_at for block in self._readable() if block.end > offset and not block.lost]

@@ -1,10 +1,23 @@
 """The log's own time: microseconds that never go back, whatever the machine's clock does."""
 
 from postroad.clock import MICROSECONDS, Clock
+from postroad.log.base import Ends
 from postroad.log.options import DAY
+from postroad.log.tables import Tail
 
 MOST_ASLEEP = round(DAY * MICROSECONDS)
 """The most that goes by over a stop of the writer: a clock that was set forward meanwhile ages nothing by more."""
+
+
+def last_mark(tail: Tail, ends: Ends | None) -> tuple[int, int]:
+    """Return the own time as it was last written down, and the wall clock's of that moment."""
+    marks = [(tail.ticks, tail.last_at)] if ends is None else [(tail.ticks, tail.last_at), (ends.ticks, ends.at)]
+    return max(marks)
+
+
+def over_a_stop(ticks: int, at: int, now: int) -> int:
+    """Return the own time at wall time `now`, when it was `ticks` at wall time `at` and nobody has counted since."""
+    return ticks + min(max(0, now - at), MOST_ASLEEP)
 
 
 class OwnTime:
@@ -21,7 +34,7 @@ class OwnTime:
         since.
         """
         if self._base is None:
-            self._base = ticks + min(max(0, self._clock.now() - at), MOST_ASLEEP)
+            self._base = over_a_stop(ticks, at, self._clock.now())
             self._began = self._clock.monotonic()
         return self.now()
 

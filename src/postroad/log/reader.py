@@ -14,6 +14,7 @@ from postroad.log.base import Block, Ends, LogState, Record, number_of, offset_o
 from postroad.log.blocks import BlockFiles
 from postroad.log.digests import Digest, seed_of
 from postroad.log.options import MIB
+from postroad.log.own_time import last_mark, over_a_stop
 from postroad.log.segments import size_of
 from postroad.log.stretches import Stretches, Tell, tell_nobody
 from postroad.log.tables import find_hash, first_of_ticks, first_since, last_before, read_head, read_tail, rows
@@ -98,6 +99,10 @@ class SqliteLogReader:
     async def offset_of_age(self, age: float) -> int:
         """See `LogReader.offset_of_age`."""
         return await self._run(self._offset_of_age, age)
+
+    async def age_of(self, offset: int) -> float | None:
+        """See `LogReader.age_of`."""
+        return await self._run(self._age_of, offset)
 
     async def appended_at(self, offset: int) -> int | None:
         """See `LogReader.appended_at`."""
@@ -213,13 +218,23 @@ class SqliteLogReader:
         if newest is None:
             return self._end()
         # As it was last written down: nobody but the writer can tell a time that passed from a clock that was set.
-        now = max(read_tail(newest).ticks, 0 if ends is None else ends.ticks)
-        oldest = now - round(age * MICROSECONDS)
+        oldest = last_mark(read_tail(newest), ends)[0] - round(age * MICROSECONDS)
         for opened in self._files.opened():
             number = first_of_ticks(opened, oldest)
             if number is not None:
                 return offset_of(number, 0)
         return self._end()
+
+    def _age_of(self, offset: int) -> float | None:
+        ends = self._files.ends()
+        self._files.refresh()
+        newest, number = self._files.newest(), number_of(offset)
+        for opened in self._files.opened(number) if newest is not None else ():
+            row = next(rows(opened, opened.meta.ticks_column, number, at_once=1), None)
+            if row is not None and newest is not None:
+                now = over_a_stop(*last_mark(read_tail(newest), ends), self._clock.now())
+                return max(0, now - int(row[1])) / MICROSECONDS
+        return None
 
     def _appended_at(self, offset: int) -> int | None:
         self._files.refresh()

@@ -67,6 +67,20 @@ class TimingConformance:
         ages = [WINDOW_AGE + age for age in (45.0, 35.0, 25.0, 15.0, 5.0, -5.0)]
         assert [await reader.offset_of_age(age) for age in ages] == [*starts, end]
 
+    async def test_the_age_of_a_place(self, harness: LogHarness) -> None:
+        """`age_of` tells how long ago the block of an offset was appended, also over a clock that was set."""
+        log, reader = await harness.open(), await harness.reader()
+        assert await reader.age_of(0) is None
+        first, second = [(await log.append(entries(name))).offsets[0] for name in "ab"]
+        harness.clock.advance(WINDOW_AGE)
+        assert [await reader.age_of(place) for place in (first, second)] == [WINDOW_AGE, WINDOW_AGE]
+        harness.clock.step(_YEAR)
+        await log.record_end()
+        assert await reader.age_of(first) == WINDOW_AGE
+        harness.clock.step(-2 * _YEAR)
+        assert await reader.age_of(second) == WINDOW_AGE
+        assert await reader.age_of(await reader.end()) is None
+
     async def test_the_ends_are_written_down(self, harness: LogHarness) -> None:
         """`record_end` writes down where the log begins and ends, and so does retention."""
         log, reader = await harness.open(), await harness.reader()
