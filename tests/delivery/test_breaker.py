@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postroad.clock import ManualClock
-from postroad.delivery.breaker import FAILURES, LONGEST_WAIT, Breaker
+from postroad.delivery.breaker import FAILURES, LONGEST_WAIT, MOST_PATIENCE, Breaker
 from postroad.delivery.rate import Rate, RateLimit, TokenBucket
 from postroad.delivery.schedule import LONGEST_RETRY_AFTER, in_words
 
@@ -165,3 +165,50 @@ async def test_without_a_rate_nothing_waits():
 def test_durations_in_words(seconds, words):
     """People read durations in the unit they would use."""
     assert in_words(seconds) == words
+
+
+def test_a_false_alarm_makes_it_patient():
+    """An opening that the first probe disproves doubles how many failures it bears, up to a bound; each success takes
+    one off, an outage all of it.
+    """
+    breaker, borne = Breaker(POLICY), []
+    for _ in range(10):
+        borne.append(failures_to_open(breaker))
+        breaker.succeeded(breaker.start())
+        assert breaker.false_alarm
+    assert borne == [5, 10, 20, 40, 80, 160, 320, 640, MOST_PATIENCE, MOST_PATIENCE]
+    for _ in range(MOST_PATIENCE - 30):
+        breaker.succeeded(breaker.start())
+    assert failures_to_open(breaker) == 30
+    fail(breaker, 1, 5)
+    breaker.succeeded(breaker.start())
+    assert not breaker.false_alarm
+    assert failures_to_open(breaker) == FAILURES
+
+
+def failures_to_open(breaker: Breaker) -> int:
+    """Let it fail until it opens."""
+    count = 0
+    while breaker.closed:
+        fail(breaker, 1)
+        count += 1
+    return count
+
+
+def test_fresh_events_probe_what_failed_before_opened():
+    """While only retries failed fresh events may probe at once, a few and one at a time; a pause lets nobody."""
+    breaker = Breaker(POLICY)
+    for _ in range(FAILURES):
+        breaker.failed(breaker.start(), 0.0, "HTTP 503", None, fresh=False)
+    wait = breaker.wait(0)
+    for _ in range(FAILURES - 1):
+        assert breaker.doubtful
+        era = breaker.start()
+        assert (breaker.doubtful, breaker.wait(0)) == (False, math.inf)
+        breaker.failed(era, 0.0, "HTTP 503", None)
+        assert breaker.wait(0) == wait
+    breaker.failed(breaker.start(), 0.0, "HTTP 503", None)
+    assert (breaker.doubtful, breaker.wait(0)) == (False, 3 * wait)
+    paused = Breaker(POLICY)
+    paused.paused(paused.start(), 0.0, "HTTP 401")
+    assert not paused.doubtful

@@ -7,6 +7,7 @@ from batched import Batched, fine
 from bench import Bench, Scripted, calm, plan
 
 from postroad.clock import MICROSECONDS
+from postroad.delivery import backlog as backlog_module
 from postroad.delivery.breaker import FAILURES
 from postroad.destinations.base import BatchLimits, Delivered, Retry
 from postroad.ledger.base import Outcome, Settlement
@@ -90,23 +91,43 @@ async def test_a_good_event_does_not_wait_for_the_next_probe(bench):
     assert destination.delivered == ["good"]
 
 
-async def test_a_good_event_ahead_of_its_turn_is_sent_once(bench):
+@pytest.mark.parametrize("crash", [False, True])
+async def test_a_good_event_ahead_of_its_turn_is_sent_once(bench, monkeypatch, crash):
     """What a probe took from far ahead is not sent again in its turn, nor by the next run after a crash."""
-    await bad(bench, 50)
+    monkeypatch.setattr(backlog_module, "READ_BYTES", 1)
+    await bad(bench, 16)
     await bench.append("good0", "bad-too", "good1", name=GOOD)
     await bench.append("good2", name=GOOD)
-    first = ByKind(bench)
+    first = again = ByKind(bench)
     await bench.start(first, plan(concurrency=1))
     await bench.pass_time(5)
     assert first.delivered == ["good0"]
-    await bench.kill()
-    again = ByKind(bench)
-    await bench.start(again, plan(concurrency=1))
+    if crash:
+        await bench.kill()
+        again = ByKind(bench)
+        await bench.start(again, plan(concurrency=1))
     for _ in range(60):
         await bench.pass_time(2)
-    assert again.delivered.count("good0") == 0
-    assert sorted(again.delivered) == ["good1", "good2"]
-    assert (await bench.totals())["DELIVERED"] == 3
+    await bench.append("good3", name=GOOD)
+    for _ in range(5):
+        await bench.pass_time(300)
+    assert sorted({*first.delivered, *again.delivered}) == ["good0", "good1", "good2", "good3"]
+    assert len(first.delivered) + crash * len(again.delivered) == 4
+    assert await bench.totals() == {"DELIVERED": 4, "RETRY": 17}
+    assert (await bench.account()).cursor == await bench.log.end()
+
+
+async def test_what_was_passed_over_for_its_label_is_looked_at_again(bench, monkeypatch):
+    """When an event succeeds whose like had failed, others like it are looked for from the beginning."""
+    monkeypatch.setattr(backlog_module, "READ_BYTES", 1)
+    await bad(bench, 50)
+    await bench.append("good0", "bad-too", "good1", name=GOOD)
+    await bench.append("good2", name=GOOD)
+    destination = ByKind(bench)
+    await bench.start(destination, plan(concurrency=1))
+    for _ in range(60):
+        await bench.pass_time(2)
+    assert sorted(destination.delivered) == ["good0", "good1", "good2"]
 
 
 async def test_a_batch_of_poison_spoils_no_other(bench):
@@ -185,12 +206,13 @@ async def many(tmp_path):
     await bench.ledger.close()
 
 
-async def test_fresh_events_beside_many_retries(many):
-    """With 100,000 retries due at a slow destination (50 ms, eight at a time) fresh events get through within
+@pytest.mark.parametrize(("concurrency", "count"), [(8, 20), (1, 5)])
+async def test_fresh_events_beside_many_retries(many, concurrency, count):
+    """With 100,000 retries due at a slow destination (50 ms, eight at a time or one) fresh events get through within
     seconds and retries go on; what is kept in memory of them, and what a look costs, stays small.
     """
     destination = ByKind(many, seconds=0.05)
-    await many.start(destination, plan(concurrency=8))
+    await many.start(destination, plan(concurrency=concurrency))
     asked = []
     read = many.ledger.retries
 
@@ -200,16 +222,16 @@ async def test_fresh_events_beside_many_retries(many):
 
     many.ledger.retries = counted
     for second in range(10):
-        await many.append(*(f"good{second}-{number}" for number in range(20)), name=GOOD)
+        await many.append(*(f"good{second}-{number}" for number in range(count)), name=GOOD)
         for _ in range(20):
             many.clock.advance(0.05)
             await asyncio.sleep(0.005)  # its ledger has a thread of its own
             await calm()
-    assert len(destination.delivered) >= 180
+    assert len(destination.delivered) >= 9 * count
     retried = len(destination.seen) - len(destination.delivered)
-    assert retried > 200
+    assert retried > 9 * count
     assert max(asked, default=0) < 2000
-    assert len(asked) < retried / 20
+    assert len(asked) < 20
 
 
 async def test_a_clock_that_was_ahead_keeps_no_retry_waiting(bench):
@@ -227,6 +249,21 @@ async def test_a_clock_that_was_ahead_keeps_no_retry_waiting(bench):
     await calm()
     assert destination.delivered == ["a", "b"]
     assert not await bench.ledger.dead(1)
+
+
+async def test_a_retry_too_far_ahead_behind_many(bench):
+    """One that lies days ahead is found however many lie within reach before it."""
+    await bench.ledger.open_account("hook", start=0, at=0)
+    ids = [f"m{number}" for number in range(400)]
+    offsets = await bench.append(*ids)
+    now = bench.clock.now()
+    rows = [RetryRow(offset, now + 60 * MICROSECONDS, 1, now, "HTTP 500") for offset in offsets]
+    rows[7] = rows[7]._replace(due_at=now + 5 * 86400 * MICROSECONDS)
+    outcomes = dict.fromkeys(offsets, Outcome.RETRY)
+    await bench.ledger.settle(1, Settlement(outcomes, {0: 400}, offset_of(1, 0), retries=rows))
+    destination = Scripted()
+    await bench.start(destination)
+    assert destination.delivered == ["m7"]
 
 
 @pytest.mark.parametrize("frozen", [False, True])

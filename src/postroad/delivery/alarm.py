@@ -13,7 +13,7 @@ _LONGEST_SLEEP: Final = 60.0
 class Alarm:
     """Set to the time of the soonest retry; rung by whoever has news. One task waits for it."""
 
-    def __init__(self, clock: Clock, longest: int) -> None:
+    def __init__(self, clock: Clock, longest: float = math.inf) -> None:
         """`longest` is how many microseconds ahead nothing can be due: see `schedule.is_due`."""
         self._clock = clock
         self._longest = longest

@@ -55,7 +55,7 @@ def longest_wait(policy: RetryPolicy) -> int:
     return round(max(policy.max_interval, LONGEST_RETRY_AFTER) * 1.2 * MICROSECONDS)
 
 
-def is_due(due_at: int, now: int, longest: int) -> bool:
+def is_due(due_at: int, now: int, longest: float) -> bool:
     """Tell whether a retry's time has come, or is further ahead than `longest`, which no interval can have done."""
     return not now < due_at <= now + longest
 

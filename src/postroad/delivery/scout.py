@@ -4,7 +4,7 @@ A destination may fail for one kind of event only. Thousands of those in a row m
 kind waiting, so a probe is looked for ahead, a bounded stretch at a time, and sent before its turn.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from postroad.contract.stored import unpack
@@ -32,14 +32,18 @@ class Suspects:
     def __init__(self) -> None:
         self._labels: set[str] = set()
         self._far = False
+        self.mistakes = 0
+        """How often an event succeeded whose like had failed: what was passed over for its label may be good."""
 
     def add(self, label: str) -> None:
         """Note a failure; beyond some hundred labels it is no matter of labels, and nothing more is noted."""
         if len(self._labels) < _MOST_SUSPECTS:
             self._labels.add(label)
 
-    def clear(self) -> None:
-        """Note a success."""
+    def clear(self, taken: Iterable[Record]) -> None:
+        """Note a success of these."""
+        if self._labels and any(self.has(record) for record in taken):
+            self.mistakes += 1
         self._labels.clear()
         self._far = False
 
@@ -66,6 +70,7 @@ class Scout:
         self._holds = holds
         self._ahead: set[int] = set()
         self._at = 0
+        self._mistakes = 0
 
     def holds(self, offset: int) -> bool:
         """Tell whether a record is not to be handed out in its turn: it was sent before, or a frozen batch has it."""
@@ -83,6 +88,8 @@ class Scout:
                 del backlog.items[index]
                 return item
         self._ahead = {offset for offset in self._ahead if offset >= backlog.head}
+        if self._mistakes != self._suspects.mistakes:
+            self._at, self._mistakes = 0, self._suspects.mistakes
         last: Block | None = None
         for _ in range(READS if self._account.end is None else 0):
             self._at = max(self._at, backlog.head)

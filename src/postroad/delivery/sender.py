@@ -147,7 +147,8 @@ class Sender:
                 self._suspects.add(label_of(items[0].record))
             self._breaker.failed(era, now, why, max(asked, default=None), fresh=fresh)
         else:
-            self._suspects.clear()
+            taken = zip(items, outcomes, strict=True)
+            self._suspects.clear(item.record for item, one in taken if not isinstance(one, Retry))
             self._breaker.succeeded(era, fresh=fresh)
         if self._breaker.word != word:
             self._changed(now)
