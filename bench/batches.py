@@ -17,8 +17,8 @@ from postroad.contract.batch import Batch, decode_items, open_batch
 from postroad.contract.decode import Call
 from postroad.contract.stored import make_key, pack
 from postroad.log.base import Entry
-from postroad.log.codec import BlockCodec
-from postroad.log.sqlite import SqliteLog
+from postroad.log.embedded.codec import BlockCodec
+from postroad.log.embedded.log import SqliteLog
 
 SIZE = 100
 _ROUNDS = 50

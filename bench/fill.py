@@ -9,9 +9,9 @@ from postroad.clock import SystemClock
 from postroad.contract.calls import Type
 from postroad.contract.decode import Call, decode
 from postroad.contract.stored import make_key, pack
-from postroad.layout import region_files
 from postroad.log.base import Entry
-from postroad.log.sqlite import SqliteLog
+from postroad.log.embedded.log import SqliteLog
+from postroad.storage.layout import region_files
 
 _AT_ONCE = 1000
 

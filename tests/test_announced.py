@@ -1,6 +1,6 @@
 """From where on each destination is owed events is written down before the first of them comes."""
 
-from postroad.announced import announce, read_announced, withdraw
+from postroad.storage.announced import announce, read_announced, withdraw
 
 
 def test_what_is_known_stays(tmp_path):

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from postroad.errors import StoreUnavailable
-from postroad.files import connect_writer, write_private
-from postroad.files.store import StoreFile
+from postroad.storage.files import connect_writer, write_private
+from postroad.storage.store import StoreFile
 
 STEPS = [["CREATE TABLE meta (key PRIMARY KEY, value)", "INSERT INTO meta VALUES ('kind', 'test'), ('format', 0)"]]
 

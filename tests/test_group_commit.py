@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from postroad.errors import StoreBusy, StoreUnavailable
-from postroad.group_commit import GroupCommit
+from postroad.storage.group_commit import GroupCommit
 
 
 class Disk:

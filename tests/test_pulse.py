@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 
 from postroad.clock import ManualClock
-from postroad.pulse import STALE_AFTER, Pulse, beat, read_pulse
+from postroad.storage.pulse import STALE_AFTER, Pulse, beat, read_pulse
 
 
 async def test_a_pulse(tmp_path):

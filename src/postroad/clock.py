@@ -6,11 +6,13 @@ Wall-clock times are integers: microseconds since 1970-01-01 UTC (`…_at`). Dur
 import asyncio
 import heapq
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Protocol
 
 MICROSECONDS = 1_000_000
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock(Protocol):
@@ -91,6 +93,13 @@ def iso(at: int) -> str:
     """Write a time in microseconds as RFC 3339 in UTC with milliseconds: `2024-01-15T10:30:00.000Z`."""
     second, micro = divmod(at, MICROSECONDS)
     return f"{_iso_second(second)}.{micro // 1000:03d}Z"
+
+
+def read_moment(text: str) -> int:
+    """Return microseconds since 1970 for ISO 8601, in UTC unless it says otherwise. Raises `ValueError`."""
+    moment = datetime.fromisoformat(text)
+    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return (aware - _EPOCH) // timedelta(microseconds=1)
 
 
 @lru_cache(maxsize=16)  # many events a second have the same second

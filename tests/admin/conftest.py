@@ -6,17 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from postroad.clock import ManualClock
-from postroad.contract.calls import Type
-from postroad.contract.decode import decode
-from postroad.contract.stored import make_key, pack
-from postroad.errors import UsageError
-from postroad.ledger.base import Attempt, DeadLetter, Outcome, Settlement
-from postroad.ledger.memory import MemoryLedger
-from postroad.log.base import Entry
-from postroad.log.memory import MemoryLog
-from postroad.rejections import Rejection, Rejections, RejectionsReader
-from postroad.web.admin import (
+from postroad.admin import (
     DeadApi,
     DeadRegion,
     DestinationsApi,
@@ -27,6 +17,16 @@ from postroad.web.admin import (
     ReplaysApi,
     admin_app,
 )
+from postroad.clock import ManualClock
+from postroad.contract.calls import Type
+from postroad.contract.decode import decode
+from postroad.contract.stored import make_key, pack
+from postroad.errors import UsageError
+from postroad.ledger.base import Attempt, DeadLetter, Outcome, Settlement
+from postroad.log.base import Entry
+from postroad.rejections import Rejection, Rejections, RejectionsReader
+from postroad.testing.memory_ledger import MemoryLedger
+from postroad.testing.memory_log import MemoryLog
 from postroad.web.answers import Answer
 from postroad.web.token import AdminToken
 

@@ -4,9 +4,9 @@ import pytest
 
 from postroad.cli import destinations as verb
 from postroad.cli.client import Unreachable
-from postroad.layout import region_files
 from postroad.ledger.base import Outcome, Retry, Settlement
-from postroad.ledger.sqlite import SqliteLedger
+from postroad.ledger.sqlite.writer import SqliteLedger
+from postroad.storage.layout import region_files
 
 CRM = {"region": "us", "id": "crm", "state": "held: not in the configuration", "heir": None}
 CRM |= {"waiting": 7, "retrying": 1, "dead": 0, "replays": 2, "log_bytes": 5000, "on_backlog_full": "refuse"}

@@ -7,10 +7,10 @@ from postroad.cli.letters import meant
 from postroad.clock import SystemClock
 from postroad.config.loading import load_document
 from postroad.contract.stored import make_key
-from postroad.inspection.dead import Narrowed
-from postroad.layout import region_files
 from postroad.ledger.base import DeadLetter, Outcome, Settlement
-from postroad.ledger.sqlite import SqliteLedger
+from postroad.ledger.sqlite.writer import SqliteLedger
+from postroad.operations.dead import Narrowed
+from postroad.storage.layout import region_files
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from postroad.cli.output import pretty, say, table
 from postroad.cli.tries import say_tries
 from postroad.clock import MICROSECONDS, ManualClock
 from postroad.errors import UsageError
-from postroad.inspection.story import Try
+from postroad.operations.story import Try
 
 NOW = 1_700_000_000 * MICROSECONDS
 

@@ -17,7 +17,7 @@ import pytest
 from server import free_port, until
 
 from postroad.cli import locks, ports
-from postroad.files import Lock
+from postroad.storage.files import Lock
 
 PATIENCE = 30
 

@@ -7,12 +7,12 @@ from postroad.clock import SystemClock
 from postroad.contract.calls import Type
 from postroad.contract.decode import decode
 from postroad.contract.stored import make_key, pack
-from postroad.layout import region_files
 from postroad.ledger.base import FrozenBatch
-from postroad.ledger.sqlite import SqliteLedger
+from postroad.ledger.sqlite.writer import SqliteLedger
 from postroad.log.base import Entry
-from postroad.log.options import LogOptions
-from postroad.log.sqlite import SqliteLog
+from postroad.log.embedded.log import SqliteLog
+from postroad.log.embedded.options import LogOptions
+from postroad.storage.layout import region_files
 
 EVENT = b'{"userId":"u1","event":"Email Opened","messageId":"%s"}'
 

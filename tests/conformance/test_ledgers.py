@@ -5,10 +5,10 @@ import shutil
 import pytest
 
 from postroad.ledger.base import DEFAULT_QUOTA
-from postroad.ledger.memory import MemoryLedger
-from postroad.ledger.reader import SqliteLedgerReader
-from postroad.ledger.sqlite import SqliteLedger
+from postroad.ledger.sqlite.reader import SqliteLedgerReader
+from postroad.ledger.sqlite.writer import SqliteLedger
 from postroad.testing.ledgers import LedgerConformance
+from postroad.testing.memory_ledger import MemoryLedger
 
 
 class MemoryHarness:

@@ -6,10 +6,9 @@ import sqlite3
 import pytest
 
 from postroad.clock import ManualClock
-from postroad.log.memory import MemoryLog
-from postroad.log.options import LogOptions
-from postroad.log.reader import SqliteLogReader
-from postroad.log.sqlite import SqliteLog
+from postroad.log.embedded.log import SqliteLog
+from postroad.log.embedded.options import LogOptions
+from postroad.log.embedded.reader import SqliteLogReader
 from postroad.testing.faults import FaultyDisk
 from postroad.testing.logs import (
     WINDOW_AGE,
@@ -17,6 +16,7 @@ from postroad.testing.logs import (
     DurableLogConformance,
     LogConformance,
 )
+from postroad.testing.memory_log import MemoryLog
 
 OPTIONS = LogOptions(window_age=WINDOW_AGE, window_ids=WINDOW_IDS, segment_bytes=1, disk_floor=0, table_slots=32)
 

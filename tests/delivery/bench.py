@@ -18,9 +18,9 @@ from postroad.delivery.schedule import RetryPolicy
 from postroad.delivery.worker import Worker
 from postroad.destinations.base import Delivered, Event, Outcome
 from postroad.ledger.base import Account, Retry, Settlement
-from postroad.ledger.memory import MemoryLedger
 from postroad.log.base import Entry
-from postroad.log.memory import MemoryLog
+from postroad.testing.memory_ledger import MemoryLedger
+from postroad.testing.memory_log import MemoryLog
 
 POLICY = RetryPolicy(first=5, factor=3, max_interval=3600, max_age=86400)
 EVERYTHING = Route(names=("hook",), events=None, enabled=True)

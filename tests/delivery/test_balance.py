@@ -11,8 +11,8 @@ from structlog.testing import capture_logs
 
 from postroad.destinations.base import BatchLimits, Delivered, Pause, Refused, Retry, Split
 from postroad.ledger.base import Outcome
-from postroad.ledger.memory import MemoryLedger
 from postroad.log.base import number_of, position_of
+from postroad.testing.memory_ledger import MemoryLedger
 
 HANGS = None
 STEPS = st.sampled_from([Retry("busy"), Retry("slow down", 90), Refused("no"), Pause("HTTP 401"), RuntimeError("bug")])

@@ -12,7 +12,7 @@ from postroad.delivery.breaker import FAILURES
 from postroad.destinations.base import BatchLimits, Delivered, Retry
 from postroad.ledger.base import Outcome, Settlement
 from postroad.ledger.base import Retry as RetryRow
-from postroad.ledger.sqlite import SqliteLedger
+from postroad.ledger.sqlite.writer import SqliteLedger
 from postroad.log.base import offset_of
 
 POISON, GOOD = "Poison", "Good"

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postroad.clock import SystemClock
-from postroad.delivery.privacy import Mask, Mode, Modes
-from postroad.delivery.shape import make_shape, pii_key
 from postroad.destinations.base import Event
 from postroad.errors import ConfigError, StoreUnavailable
+from postroad.shaping.privacy import Mask, Mode, Modes
+from postroad.shaping.shape import make_shape, pii_key
 from postroad.testing.events import every_email_event, plain_track, unusual_events
 
 KEY = bytes(range(32))

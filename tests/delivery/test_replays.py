@@ -10,9 +10,9 @@ from bench import calm, entry, plan
 from postroad.delivery.engine import Engine, Service
 from postroad.destinations.base import Refused, Retry
 from postroad.errors import UsageError
-from postroad.inspection.books import AccountCheck
 from postroad.ledger.base import Outcome
 from postroad.log.base import BLOCK_SPAN
+from postroad.operations.books import AccountCheck
 
 
 async def run(bench, destination, **more):

@@ -15,12 +15,12 @@ import pytest
 from postroad.clock import SystemClock
 from postroad.config import load_file
 from postroad.contract.email import Kind
-from postroad.delivery import transformer as transformer_module
-from postroad.delivery.privacy import Modes
-from postroad.delivery.shape import Shape, make_shape
-from postroad.delivery.transformer import Transformer, check_transform
 from postroad.destinations.base import Event
 from postroad.errors import UsageError
+from postroad.shaping import transformer as transformer_module
+from postroad.shaping.privacy import Modes
+from postroad.shaping.shape import Shape, make_shape
+from postroad.shaping.transformer import Transformer, check_transform
 from postroad.testing.events import call, email_event, every_email_event, plain_track, unusual_events
 
 Make = Callable[..., Shape]

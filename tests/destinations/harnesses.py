@@ -15,12 +15,12 @@ from postroad.destinations.base import Destination, Event, Surroundings
 from postroad.destinations.console import Console
 from postroad.destinations.customerio import Customerio
 from postroad.destinations.file import File
+from postroad.destinations.http.signed import webhook_id
 from postroad.destinations.mixpanel import Mixpanel
 from postroad.destinations.mixpanel.event import insert_id
 from postroad.destinations.printable import printable
 from postroad.destinations.segment import Segment
 from postroad.destinations.segment import message_id as segment_id
-from postroad.destinations.signed import webhook_id
 from postroad.destinations.webhook import Webhook
 from postroad.destinations.webhook_batch import WebhookBatch
 from postroad.registry import DESTINATIONS, load, settings_of

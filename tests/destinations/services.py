@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from postroad.destinations.base import Destination, Event, Outcome, Split
-from postroad.destinations.http import basic_auth
+from postroad.destinations.http.client import basic_auth
 from postroad.testing.events import RECEIVED_AT
 from postroad.testing.receiver import Behaviour, Receiver, Request, answer
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postroad.clock import ManualClock
-from postroad.destinations.answer import Answer, outcome_of, retry_after
 from postroad.destinations.base import Delivered, Pause, Refused, Retry, Split
+from postroad.destinations.http.answer import Answer, outcome_of, retry_after
 
 NOW = ManualClock().now()  # Tue, 14 Nov 2023 22:13:20 GMT
 

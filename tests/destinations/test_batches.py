@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroad.destinations.batches import chunks
+from postroad.destinations.http.batches import chunks
 
 
 @given(st.lists(st.integers(1, 50), max_size=40), st.integers(1, 10), st.integers(1, 100))

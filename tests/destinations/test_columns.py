@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from postroad.contract.email import Kind
-from postroad.destinations.columns import TABLES, Columns, columns_of, email_events
 from postroad.destinations.parquet import Parquet
 from postroad.destinations.postgres import Postgres
+from postroad.destinations.warehouse.columns import TABLES, Columns, columns_of, email_events
 from postroad.testing.events import RECEIVED_AT, call, email_event, plain_track
 
 

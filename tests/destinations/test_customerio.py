@@ -12,7 +12,7 @@ from postroad import __version__
 from postroad.contract.email import Kind
 from postroad.destinations.base import Delivered, Event, Outcome, Pause, Refused, Retry, Split, Surroundings
 from postroad.destinations.customerio import HOSTS, Customerio
-from postroad.destinations.http import basic_auth
+from postroad.destinations.http.client import basic_auth
 from postroad.registry import settings_of
 from postroad.testing.events import call, email_event, every_email_event
 from postroad.testing.receiver import Behaviour, Receiver, answer, endless, hang, reset

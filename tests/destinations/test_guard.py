@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from postroad.destinations.answer import Answer
 from postroad.destinations.base import Pause, Retry, Surroundings
-from postroad.destinations.guard import PrivateAddress, forbidden, open_socket
-from postroad.destinations.http import Client, Url
+from postroad.destinations.http.answer import Answer
+from postroad.destinations.http.client import Client, Url
+from postroad.destinations.http.guard import PrivateAddress, forbidden, open_socket
 from postroad.testing.receiver import Receiver
 
 FORBIDDEN = {

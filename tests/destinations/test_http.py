@@ -10,9 +10,9 @@ import aiohttp
 import pytest
 
 from postroad import __version__
-from postroad.destinations.answer import Answer
 from postroad.destinations.base import Pause, Retry, Surroundings
-from postroad.destinations.http import MAX_ANSWER, MAX_EXCERPT, Client, Url
+from postroad.destinations.http.answer import Answer
+from postroad.destinations.http.client import MAX_ANSWER, MAX_EXCERPT, Client, Url
 from postroad.testing import receiver as behaviours
 from postroad.testing.receiver import Receiver, answer
 

@@ -17,9 +17,9 @@ import postroad.destinations.parquet as module
 from postroad.clock import MICROSECONDS, ManualClock
 from postroad.contract.email import Kind
 from postroad.destinations.base import Delivered, Event, Pause, Refused, Retry, Surroundings
-from postroad.destinations.columns import TABLES, columns_of
 from postroad.destinations.parquet import Parquet
 from postroad.destinations.parquet.names import files_of
+from postroad.destinations.warehouse.columns import TABLES, columns_of
 from postroad.errors import ConfigError
 from postroad.registry import settings_of
 from postroad.testing.events import RECEIVED_AT, call, email_event, every_email_event, plain_track

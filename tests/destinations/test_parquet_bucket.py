@@ -9,9 +9,9 @@ import pytest
 import s3_server
 
 from postroad.contract.email import Kind
-from postroad.destinations.answer import Answer
 from postroad.destinations.base import Delivered, Outcome, Pause, Retry, Split, Surroundings
-from postroad.destinations.http import MAX_EXCERPT
+from postroad.destinations.http.answer import Answer
+from postroad.destinations.http.client import MAX_EXCERPT
 from postroad.destinations.parquet import Parquet
 from postroad.destinations.parquet.answer import outcome_of_put
 from postroad.registry import settings_of

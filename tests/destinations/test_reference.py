@@ -4,7 +4,7 @@ from pathlib import Path
 
 import golden_files
 from postroad import registry
-from postroad.destinations.reference import reference
+from postroad.reference.destinations import reference
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "destinations.md"
 

@@ -10,7 +10,7 @@ from services import SegmentService, settle
 from postroad import __version__
 from postroad.contract.email import Kind
 from postroad.destinations.base import Delivered, Event, Outcome, Pause, Refused, Retry, Split, Surroundings
-from postroad.destinations.http import basic_auth
+from postroad.destinations.http.client import basic_auth
 from postroad.destinations.segment import HOSTS, Segment, message_id
 from postroad.registry import settings_of
 from postroad.testing.events import call, email_event, every_email_event

@@ -14,7 +14,7 @@ from postroad import __version__
 from postroad.clock import ManualClock, SystemClock
 from postroad.contract.email import Kind
 from postroad.destinations.base import Delivered, Outcome, Pause, Refused, Retry, Split, Surroundings
-from postroad.destinations.signed import webhook_id
+from postroad.destinations.http.signed import webhook_id
 from postroad.destinations.webhook import Webhook
 from postroad.registry import settings_of
 from postroad.testing.events import email_event, every_email_event, plain_track, unusual_events

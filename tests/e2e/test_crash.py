@@ -12,8 +12,8 @@ from server import Server, lines
 
 from postroad.clock import SystemClock
 from postroad.contract.stored import read_key
-from postroad.layout import region_files
-from postroad.log.reader import SqliteLogReader
+from postroad.log.embedded.reader import SqliteLogReader
+from postroad.storage.layout import region_files
 
 WEBHOOK = '[destinations.hook]\ntype = "webhook"\nurl = "{url}"\nallow_private = true\nretry = {{ first = "0.2s" }}\n'
 FILE = '[destinations.file]\ntype = "file"\n'

@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 from server import KEY, Server, lines, until
 
-from postroad.files import Lock
-from postroad.layout import region_files
+from postroad.storage.files import Lock
+from postroad.storage.layout import region_files
 
 pytestmark = pytest.mark.full
 

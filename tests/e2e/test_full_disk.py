@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 from server import KEY, Server, lines, until
 
-from postroad.layout import region_files
+from postroad.storage.layout import region_files
 
 BODY = {"userId": "u", "event": "Email Opened", "properties": {"email_id": "e"}}
 

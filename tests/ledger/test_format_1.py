@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from postroad.ledger.base import Outcome, Quota, Settlement
-from postroad.ledger.reader import SqliteLedgerReader
-from postroad.ledger.sqlite import SqliteLedger
+from postroad.ledger.sqlite.reader import SqliteLedgerReader
+from postroad.ledger.sqlite.writer import SqliteLedger
 from postroad.log.base import number_of
 from postroad.testing.ledgers.cases import check_books, letter
 

@@ -4,12 +4,12 @@ import sqlite3
 
 import pytest
 
-from postroad import files
-from postroad.files.store import migrate
-from postroad.ledger import schema
 from postroad.ledger.base import Account, Outcome
-from postroad.ledger.reader import SqliteLedgerReader
-from postroad.ledger.sqlite import SqliteLedger
+from postroad.ledger.sqlite import schema
+from postroad.ledger.sqlite.reader import SqliteLedgerReader
+from postroad.ledger.sqlite.writer import SqliteLedger
+from postroad.storage import files
+from postroad.storage.store import migrate
 from postroad.testing.ledgers.cases import check_books, settlement
 
 OLD = [

@@ -8,14 +8,14 @@ import sys
 import pytest
 
 from postroad.ledger.base import Outcome
-from postroad.ledger.sqlite import SqliteLedger
+from postroad.ledger.sqlite.writer import SqliteLedger
 from postroad.log.base import offset_of
 
 LOAD = """
 import asyncio, sys
 from pathlib import Path
 from postroad.ledger.base import Outcome
-from postroad.ledger.sqlite import SqliteLedger
+from postroad.ledger.sqlite.writer import SqliteLedger
 from postroad.log.base import offset_of
 from postroad.testing.ledgers.cases import settlement
 

@@ -9,8 +9,8 @@ import pytest
 
 from postroad.errors import StoreError, StoreUnavailable
 from postroad.ledger.base import Outcome
-from postroad.ledger.reader import SqliteLedgerReader
-from postroad.ledger.sqlite import SqliteLedger
+from postroad.ledger.sqlite.reader import SqliteLedgerReader
+from postroad.ledger.sqlite.writer import SqliteLedger
 from postroad.testing.ledgers.cases import settlement
 
 DELIVERED = Outcome.DELIVERED

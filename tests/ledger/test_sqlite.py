@@ -7,13 +7,13 @@ import stat
 
 import pytest
 
-from postroad import files
 from postroad.errors import StoreBusy, StoreLocked, StoreUnavailable, StoreVersion
-from postroad.ledger import schema
 from postroad.ledger.base import Attempt, Outcome, Settlement
-from postroad.ledger.reader import SqliteLedgerReader
-from postroad.ledger.sqlite import FORGET_BLOCKS, MAX_QUEUE, SqliteLedger
+from postroad.ledger.sqlite import schema
+from postroad.ledger.sqlite.reader import SqliteLedgerReader
+from postroad.ledger.sqlite.writer import FORGET_BLOCKS, MAX_QUEUE, SqliteLedger
 from postroad.log.base import offset_of
+from postroad.storage import files
 from postroad.testing.ledgers.cases import check_books, settlement
 
 DELIVERED = Outcome.DELIVERED

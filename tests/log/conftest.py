@@ -3,9 +3,9 @@
 import pytest
 
 from postroad.clock import ManualClock
-from postroad.log.options import LogOptions
-from postroad.log.reader import SqliteLogReader
-from postroad.log.sqlite import SqliteLog
+from postroad.log.embedded.log import SqliteLog
+from postroad.log.embedded.options import LogOptions
+from postroad.log.embedded.reader import SqliteLogReader
 
 
 class Bench:

@@ -5,10 +5,10 @@ import sqlite3
 import pytest
 
 from postroad.log.base import Entry
-from postroad.log.codec import BlockCodec, Stamp
-from postroad.log.options import LogOptions
-from postroad.log.reader import SqliteLogReader
-from postroad.log.segments import list_segments
+from postroad.log.embedded.codec import BlockCodec, Stamp
+from postroad.log.embedded.options import LogOptions
+from postroad.log.embedded.reader import SqliteLogReader
+from postroad.log.embedded.segments import list_segments
 from postroad.testing.logs import entries, read_all
 
 ONE_FILE = LogOptions(disk_floor=0)

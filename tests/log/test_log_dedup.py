@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postroad.log.base import Entry, Window
-from postroad.log.dedup import Generation, HashWindow, tags_of
-from postroad.log.options import LogOptions
-from postroad.log.receipts import all_new, sort_out
+from postroad.log.embedded.dedup import Generation, HashWindow, tags_of
+from postroad.log.embedded.options import LogOptions
+from postroad.log.embedded.receipts import all_new, sort_out
 from postroad.testing.logs import entries
 
 HASHES = st.sampled_from([0, 1, 1 << 31, 1 << 32, (1 << 32) + 1, (1 << 63) + 5, (1 << 64) - 1])

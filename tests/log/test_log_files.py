@@ -7,10 +7,10 @@ import stat
 import pytest
 
 from postroad.errors import StoreLocked, StoreUnavailable, StoreVersion
-from postroad.files import connect_writer
 from postroad.log.base import MARGIN, number_of
-from postroad.log.options import LogOptions
-from postroad.log.segments import list_segments, segment_at
+from postroad.log.embedded.options import LogOptions
+from postroad.log.embedded.segments import list_segments, segment_at
+from postroad.storage.files import connect_writer
 from postroad.testing.faults import FaultyDisk
 from postroad.testing.logs import entries, read_all
 

@@ -9,15 +9,15 @@ import sys
 import pytest
 
 from postroad.errors import StoreUnavailable
-from postroad.log.options import LogOptions
-from postroad.log.segments import list_segments, remove_segment
+from postroad.log.embedded.options import LogOptions
+from postroad.log.embedded.segments import list_segments, remove_segment
 from postroad.testing.logs import entries, read_all
 
 FOLLOW = """
 import asyncio, sys
 from pathlib import Path
 from postroad.clock import SystemClock
-from postroad.log.reader import SqliteLogReader
+from postroad.log.embedded.reader import SqliteLogReader
 
 async def main():
     reader = SqliteLogReader(Path(sys.argv[1]), SystemClock())
@@ -36,8 +36,8 @@ WRITE = """
 import asyncio, sys
 from pathlib import Path
 from postroad.clock import SystemClock
-from postroad.log.options import LogOptions
-from postroad.log.sqlite import SqliteLog
+from postroad.log.embedded.options import LogOptions
+from postroad.log.embedded.log import SqliteLog
 from postroad.testing.logs import entries
 
 async def main():

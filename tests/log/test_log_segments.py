@@ -8,9 +8,9 @@ import pytest
 
 from postroad.errors import StoreUnavailable
 from postroad.log.base import Entry, number_of
-from postroad.log.options import LogOptions
-from postroad.log.segments import list_segments
-from postroad.log.tables import search
+from postroad.log.embedded.options import LogOptions
+from postroad.log.embedded.segments import list_segments
+from postroad.log.embedded.tables import search
 from postroad.testing.faults import FaultyDisk
 from postroad.testing.logs import entries, read_all
 

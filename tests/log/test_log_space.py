@@ -9,7 +9,7 @@ import pytest
 
 from postroad.errors import StoreBusy, StoreUnavailable
 from postroad.log.base import Entry
-from postroad.log.options import MIB, LogOptions
+from postroad.log.embedded.options import MIB, LogOptions
 from postroad.testing.logs import entries, read_all
 
 FLOOR = LogOptions(disk_floor=100 * MIB)
@@ -59,9 +59,9 @@ from pathlib import Path
 from postroad.clock import ManualClock
 from postroad.errors import StoreUnavailable
 from postroad.log.base import Entry
-from postroad.log.options import LogOptions
-from postroad.log.reader import SqliteLogReader
-from postroad.log.sqlite import SqliteLog
+from postroad.log.embedded.options import LogOptions
+from postroad.log.embedded.reader import SqliteLogReader
+from postroad.log.embedded.log import SqliteLog
 from postroad.testing.logs import read_all
 
 async def main(folder, clock, options):

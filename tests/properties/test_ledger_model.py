@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from model_account import BLOCKS, QUOTA, SIZE, ModelAccount
 
-from postroad import files
 from postroad.errors import StoreUnavailable
 from postroad.ledger.base import Attempt, DeadLetter, FrozenBatch, Lost, Outcome, Retry, Settlement
-from postroad.ledger.sqlite import SqliteLedger
+from postroad.ledger.sqlite.writer import SqliteLedger
 from postroad.log.base import BLOCK_SPAN, offset_of
+from postroad.storage import files
 
 UNCOUNTED = {Outcome.PENDING, Outcome.OUT_OF_ACCOUNT}
 OFFSETS = st.builds(offset_of, st.integers(0, BLOCKS - 1), st.integers(0, SIZE - 1))

@@ -16,11 +16,11 @@ from xxhash import xxh3_64_intdigest
 from postroad.clock import MICROSECONDS, ManualClock
 from postroad.errors import StoreUnavailable
 from postroad.log.base import Entry, number_of
-from postroad.log.ends import read_ends
-from postroad.log.options import LogOptions
-from postroad.log.reader import SqliteLogReader
-from postroad.log.segments import list_segments, remove_segment
-from postroad.log.sqlite import SqliteLog
+from postroad.log.embedded.ends import read_ends
+from postroad.log.embedded.log import SqliteLog
+from postroad.log.embedded.options import LogOptions
+from postroad.log.embedded.reader import SqliteLogReader
+from postroad.log.embedded.segments import list_segments, remove_segment
 from postroad.testing.faults import FaultyDisk
 
 KEYS = st.integers(0, 25).map(lambda name: f"key {name}".encode())

@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import pytest
 
-from postroad import files
 from postroad.errors import StoreBusy, StoreError, StoreLocked, StoreUnavailable, StoreVersion
 from postroad.rejections import DEFAULT_QUOTAS, Count, Counts, Quota, Quotas, Rejection, Rejections, RejectionsReader
 from postroad.rejections.store import MAX_QUEUE
+from postroad.storage import files
 
 KNOWN = Rejection(
     at=1_700_000_000_000_000,

@@ -6,13 +6,13 @@ import pytest
 from postroad.clock import ManualClock
 from postroad.contract.stored import make_key, read_key, unpack
 from postroad.errors import StoreUnavailable
-from postroad.log.memory import MemoryLog
+from postroad.ingest.keeping import Keeper, RegionStores
+from postroad.ingest.keyring import ApiSource
+from postroad.ingest.request import Oversized
+from postroad.ingest.retry import Retry, RetryRegion
+from postroad.ingest.tally import IngestTally
 from postroad.rejections import Rejection, Rejections, RejectionsReader
-from postroad.web.keeping import Keeper, RegionStores
-from postroad.web.keyring import ApiSource
-from postroad.web.request import Oversized
-from postroad.web.retry import Retry, RetryRegion
-from postroad.web.tally import IngestTally
+from postroad.testing.memory_log import MemoryLog
 
 GOOD = b'{"type":"track","userId":"u","event":"E"}'
 

@@ -9,8 +9,8 @@ import structlog
 from postroad.clock import ManualClock
 from postroad.errors import StoreError, StoreLocked, StoreUnavailable, StoreVersion
 from postroad.log.base import Entry
-from postroad.log.options import LogOptions
-from postroad.log.sqlite import SqliteLog
+from postroad.log.embedded.log import SqliteLog
+from postroad.log.embedded.options import LogOptions
 from postroad.runtime.healing import heal
 from postroad.runtime.late_log import LateLog
 

@@ -7,10 +7,10 @@ import pytest
 from postroad.clock import ManualClock
 from postroad.config import Region
 from postroad.errors import StoreUnavailable
-from postroad.layout import RegionFiles
-from postroad.ledger.memory import MemoryLedger
 from postroad.runtime.loops import running
 from postroad.runtime.regions import OpenRegion, retire
+from postroad.storage.layout import RegionFiles
+from postroad.testing.memory_ledger import MemoryLedger
 
 
 async def for_ever():

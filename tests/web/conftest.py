@@ -12,16 +12,16 @@ from server import free_port
 from wire import KEY, OTHER_KEY, STRICT_KEY, GatedLog, Running
 
 from postroad.clock import ManualClock
+from postroad.ingest.app import IngestApp
+from postroad.ingest.browser import BrowserSettings
+from postroad.ingest.ingest import Ingest
+from postroad.ingest.keeping import RegionStores
+from postroad.ingest.keyring import ApiSource, KeyRing
+from postroad.ingest.senders import Senders
+from postroad.ingest.tally import IngestTally
 from postroad.rejections import Rejections, RejectionsReader
 from postroad.runtime.serving import Listener, serve
 from postroad.web.answers import OK
-from postroad.web.app import IngestApp
-from postroad.web.browser import BrowserSettings
-from postroad.web.ingest import Ingest
-from postroad.web.keeping import RegionStores
-from postroad.web.keyring import ApiSource, KeyRing
-from postroad.web.senders import Senders
-from postroad.web.tally import IngestTally
 
 
 @pytest.fixture

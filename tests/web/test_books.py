@@ -8,17 +8,17 @@ from wire import call
 
 from postroad.clock import ManualClock
 from postroad.contract.stored import make_key, unpack
-from postroad.log.memory import MemoryLog
-from postroad.log.options import LogOptions
-from postroad.log.reader import SqliteLogReader
-from postroad.log.sqlite import SqliteLog
-from postroad.web.app import IngestApp
-from postroad.web.browser import BrowserSettings
-from postroad.web.ingest import Ingest
-from postroad.web.keeping import RegionStores
-from postroad.web.keyring import ApiSource, KeyRing
-from postroad.web.senders import Senders
-from postroad.web.tally import IngestTally
+from postroad.ingest.app import IngestApp
+from postroad.ingest.browser import BrowserSettings
+from postroad.ingest.ingest import Ingest
+from postroad.ingest.keeping import RegionStores
+from postroad.ingest.keyring import ApiSource, KeyRing
+from postroad.ingest.senders import Senders
+from postroad.ingest.tally import IngestTally
+from postroad.log.embedded.log import SqliteLog
+from postroad.log.embedded.options import LogOptions
+from postroad.log.embedded.reader import SqliteLogReader
+from postroad.testing.memory_log import MemoryLog
 
 KEY = "test-write-key"
 GOOD = {"userId": "u", "event": "Email Opened", "properties": {"email_id": "1"}, "messageId": "m"}

@@ -4,7 +4,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from postroad.web.forwarded import caller_of, host_name
+from postroad.ingest.forwarded import caller_of, host_name
 
 TRUSTED = [ip_network("10.0.0.0/8"), ip_network("::1/128")]
 

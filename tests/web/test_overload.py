@@ -5,7 +5,7 @@ import asyncio
 from wire import GOOD, post
 
 from postroad.errors import StoreBusy
-from postroad.web.request import Intake
+from postroad.ingest.request import Intake
 
 
 async def test_a_full_queue_refuses_before_the_body_is_read(server):

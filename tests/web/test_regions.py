@@ -8,15 +8,15 @@ from wire import call
 
 from postroad.clock import ManualClock
 from postroad.contract.stored import read_key
-from postroad.log.memory import MemoryLog
+from postroad.ingest.app import IngestApp
+from postroad.ingest.browser import BrowserSettings
+from postroad.ingest.ingest import Ingest
+from postroad.ingest.keeping import RegionStores
+from postroad.ingest.keyring import ApiSource, KeyRing
+from postroad.ingest.senders import Senders
+from postroad.ingest.tally import IngestTally
 from postroad.rejections import Rejections, RejectionsReader
-from postroad.web.app import IngestApp
-from postroad.web.browser import BrowserSettings
-from postroad.web.ingest import Ingest
-from postroad.web.keeping import RegionStores
-from postroad.web.keyring import ApiSource, KeyRing
-from postroad.web.senders import Senders
-from postroad.web.tally import IngestTally
+from postroad.testing.memory_log import MemoryLog
 
 EVENT = {"userId": "u", "event": "Email Opened", "properties": {"email_id": "1"}, "messageId": "m"}
 HOSTS = {"us": ("cdp.example.com",), "eu": ("cdp-eu.example.com", "2001:db8::1")}

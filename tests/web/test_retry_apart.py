@@ -7,12 +7,12 @@ import pytest_asyncio
 from postroad.clock import ManualClock
 from postroad.contract.calls import Type
 from postroad.contract.stored import read_key
-from postroad.log.memory import MemoryLog
+from postroad.ingest.keeping import Keeper, RegionStores
+from postroad.ingest.keyring import ApiSource
+from postroad.ingest.retry import Retry, RetryRegion
+from postroad.ingest.tally import IngestTally
 from postroad.rejections import Rejection, Rejections, RejectionsReader
-from postroad.web.keeping import Keeper, RegionStores
-from postroad.web.keyring import ApiSource
-from postroad.web.retry import Retry, RetryRegion
-from postroad.web.tally import IngestTally
+from postroad.testing.memory_log import MemoryLog
 
 GOOD = b'{"type":"track","userId":"u","event":"e","messageId":"%b"}'
 HALF = rb'"\ud83d"'

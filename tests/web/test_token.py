@@ -5,13 +5,13 @@ import asyncio
 import pytest
 
 from postroad.errors import StoreUnavailable
+from postroad.ingest.app import IngestApp, Operators
+from postroad.ingest.browser import BrowserSettings
+from postroad.ingest.ingest import Ingest
+from postroad.ingest.keyring import KeyRing
+from postroad.ingest.senders import Senders
+from postroad.ingest.tally import IngestTally
 from postroad.web.answers import OK
-from postroad.web.app import IngestApp, Operators
-from postroad.web.browser import BrowserSettings
-from postroad.web.ingest import Ingest
-from postroad.web.keyring import KeyRing
-from postroad.web.senders import Senders
-from postroad.web.tally import IngestTally
 from postroad.web.token import AdminToken
 
 

@@ -5,10 +5,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from postroad.ingest.app import IngestApp
 from postroad.log.base import Entry, Receipt, Record
-from postroad.log.memory import MemoryLog
 from postroad.rejections import Rejection, RejectionsReader
-from postroad.web.app import IngestApp
+from postroad.testing.memory_log import MemoryLog
 
 KEY = "test-write-key"
 STRICT_KEY = "always-strict-key"

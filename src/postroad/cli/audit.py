@@ -7,18 +7,18 @@ from typing import Annotated
 
 import typer
 
-from postroad.announced import read_announced
 from postroad.cli.options import AsJson, ConfigFile, read_config, verb
 from postroad.cli.output import progress, say, say_json, table
 from postroad.cli.statuses import NOT_SO
 from postroad.cli.stores import frozen_ledger, open_stores
 from postroad.clock import SystemClock
 from postroad.config import Config
-from postroad.inspection.audit import RegionBooks
-from postroad.inspection.audit import audit as audit_region
-from postroad.inspection.books import AccountBooks
-from postroad.inspection.evidence import Expected
-from postroad.log.hashes import wrong_hashes
+from postroad.log.embedded.hashes import wrong_hashes
+from postroad.operations.audit import RegionBooks
+from postroad.operations.audit import audit as audit_region
+from postroad.operations.books import AccountBooks
+from postroad.operations.evidence import Expected
+from postroad.storage.announced import read_announced
 
 _Region = Annotated[str | None, typer.Option(metavar="NAME", help="Only this region.")]
 

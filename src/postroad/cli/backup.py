@@ -9,7 +9,7 @@ import typer
 from postroad.cli.options import AsJson, ConfigFile, read_config, verb
 from postroad.cli.output import progress, say, say_json, size
 from postroad.errors import StoreUnavailable
-from postroad.inspection.backup import backup as copy_folder
+from postroad.operations.backup import backup as copy_folder
 
 _Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Where to; it must be empty or not there yet.")]
 

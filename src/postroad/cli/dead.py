@@ -16,7 +16,7 @@ from postroad.cli.tries import say_tries
 from postroad.clock import SystemClock
 from postroad.config import Config
 from postroad.errors import UsageError
-from postroad.inspection.dead import DeadEntry, DeadStory, Narrowed, dead_letters, dead_story, entry_of
+from postroad.operations.dead import DeadEntry, DeadStory, Narrowed, dead_letters, dead_story, entry_of
 
 _Region = Annotated[str | None, typer.Option(metavar="NAME", help="Only this region.")]
 _Place = Annotated[str | None, typer.Option(metavar="ID", help="Only of this destination.")]

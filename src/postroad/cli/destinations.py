@@ -16,7 +16,7 @@ from postroad.clock import SystemClock
 from postroad.config import Config
 from postroad.config.problems import did_you_mean
 from postroad.errors import StoreError, UsageError
-from postroad.inspection.destinations import DestinationEntry
+from postroad.operations.destinations import DestinationEntry
 from postroad.runtime.holding import in_folder
 
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="Its id in the list.")]

@@ -18,8 +18,8 @@ from postroad.contract.stored import unpack
 from postroad.delivery.items import make_event
 from postroad.destinations.file import line
 from postroad.errors import StoreUnavailable, UsageError
-from postroad.inspection.received import is_in, stretch_of
 from postroad.log.base import Block
+from postroad.log.received import is_in, stretch_of
 
 _READ_BYTES = 1 << 20
 _Region = Annotated[str | None, typer.Option(metavar="NAME", help="The region; else the first one.")]

@@ -10,7 +10,7 @@ from postroad.clock import Clock
 from postroad.config import Config, Server
 from postroad.config.problems import did_you_mean
 from postroad.errors import UsageError
-from postroad.inspection.dead import Found, Narrowed, Place, dead_letters
+from postroad.operations.dead import Found, Narrowed, Place, dead_letters
 
 CHUNK: Final = 1000
 """Dead letters that one request asks for."""

@@ -7,8 +7,8 @@ from postroad.cli.ports import LOOK_EVERY, PATIENCE
 from postroad.clock import Clock
 from postroad.config import Config
 from postroad.errors import StoreLocked
-from postroad.files import is_locked
-from postroad.layout import region_files
+from postroad.storage.files import is_locked
+from postroad.storage.layout import region_files
 
 
 def check_unlocked(config: Config, roles: Sequence[str], clock: Clock) -> None:

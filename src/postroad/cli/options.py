@@ -8,14 +8,13 @@ from typing import Annotated, Any, Final
 import typer
 
 from postroad import registry
-from postroad.clock import MICROSECONDS, Clock
+from postroad.clock import MICROSECONDS, Clock, read_moment
 from postroad.config import Config, load
 from postroad.config.defaults import KEY_FILE, read_write_key
 from postroad.config.problems import did_you_mean
 from postroad.config.units import read_duration
 from postroad.contract.calls import TYPES
 from postroad.errors import UsageError
-from postroad.inspection.moments import read_moment
 
 LARGEST: Final = (1 << 63) - 1
 """The largest number that the stores can hold."""

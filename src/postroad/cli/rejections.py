@@ -14,7 +14,7 @@ from postroad.cli.stores import open_stores
 from postroad.clock import SystemClock
 from postroad.config import Config, Server
 from postroad.errors import UsageError
-from postroad.inspection.rejected import rejection_story, shown_body
+from postroad.operations.rejected import rejection_story, shown_body
 from postroad.rejections import Rejection, RejectionsReader
 
 _Region = Annotated[str | None, typer.Option(metavar="NAME", help="Only this region.")]

@@ -16,7 +16,7 @@ from postroad.clock import SystemClock
 from postroad.config import Config, Server
 from postroad.config.problems import did_you_mean
 from postroad.errors import StoreError, UsageError
-from postroad.inspection.replays import ENDED, ReplayStatus, replays
+from postroad.operations.replays import ENDED, ReplayStatus, replays
 from postroad.runtime.holding import in_folder
 
 _Place = Annotated[str | None, typer.Option(metavar="ID", help="Where to.")]

@@ -18,11 +18,11 @@ from postroad.clock import Clock, SystemClock
 from postroad.config import Config, FirstStart, config_file, ensure_admin_token, ensure_defaults, load_file
 from postroad.config.problems import did_you_mean
 from postroad.errors import StoreUnavailable, UsageError
-from postroad.files import prepare_folder
 from postroad.runtime.logs import configure_logs
 from postroad.runtime.process import ROLES, SUPERVISED, run_role
 from postroad.runtime.supervisor import Supervisor
 from postroad.runtime.surroundings import check_surroundings
+from postroad.storage.files import prepare_folder
 
 _ALL = ",".join(ROLES)
 _AGAIN_AFTER = 1.0

@@ -12,7 +12,7 @@ from postroad.cli.stores import open_stores
 from postroad.cli.tries import say_tries
 from postroad.clock import SystemClock
 from postroad.config import Config
-from postroad.inspection.story import Delivery, Story, stories
+from postroad.operations.story import Delivery, Story, stories
 
 _MessageId = Annotated[str, typer.Argument(metavar="MESSAGE_ID", help="The event's messageId.")]
 _Sources = Annotated[

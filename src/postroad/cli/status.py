@@ -12,8 +12,8 @@ from postroad.clock import MICROSECONDS, Clock, SystemClock
 from postroad.config import Config
 from postroad.config.units import write_duration
 from postroad.errors import StoreError
-from postroad.inspection.destinations import WHY_HELD
-from postroad.inspection.status import DestinationStatus, RegionStatus, RegionView
+from postroad.operations.destinations import WHY_HELD
+from postroad.operations.status import DestinationStatus, RegionStatus, RegionView
 from postroad.rejections import Count
 
 _Looked = tuple[RegionStatus, Mapping[str, Count]]

@@ -8,10 +8,10 @@ from postroad.clock import Clock
 from postroad.config import Config
 from postroad.config.problems import did_you_mean
 from postroad.errors import StoreUnavailable, UsageError
-from postroad.layout import RegionFiles, region_files
-from postroad.ledger.reader import SqliteLedgerReader
-from postroad.log.reader import SqliteLogReader
+from postroad.ledger.sqlite.reader import SqliteLedgerReader
+from postroad.log.embedded.reader import SqliteLogReader
 from postroad.rejections import RejectionsReader
+from postroad.storage.layout import RegionFiles, region_files
 
 
 class Stores(NamedTuple):

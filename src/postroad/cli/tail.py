@@ -16,8 +16,8 @@ from postroad.config import Config
 from postroad.contract.stored import StoredEvent, read_key, unpack
 from postroad.delivery.items import make_event
 from postroad.destinations.file import line
-from postroad.inspection.received import is_in, stretch_of
 from postroad.log.base import Record
+from postroad.log.received import is_in, stretch_of
 
 _READ_BYTES = 1 << 20
 

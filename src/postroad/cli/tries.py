@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from postroad.cli.output import NEW_LINE, say, say_lines, when
-from postroad.inspection.story import Try
+from postroad.operations.story import Try
 
 
 def say_tries(failed: Sequence[Try]) -> None:

@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from postroad import files
 from postroad.config.keys import new_key
 from postroad.config.loading import FIRST_REGION, Check, config_file, load_document, load_file
 from postroad.config.model import Config
 from postroad.errors import ConfigError, StoreUnavailable
+from postroad.storage import files
 
 KEY_FILE: Final = "write-key"
 TOKEN_FILE: Final = "admin-token"  # noqa: S105 - the name of a file

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from postroad.announced import take_over
 from postroad.clock import Clock
-from postroad.inspection.needs import needs, without_account
 from postroad.ledger.base import ABANDONED, TAKEN_OVER, Account, Ledger, LedgerReader, Outcome
+from postroad.ledger.needs import needs, without_account
 from postroad.log.base import LogReader, offset_of
+from postroad.storage.announced import take_over
 
 _PAGE = 1000
 

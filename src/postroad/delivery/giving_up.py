@@ -11,8 +11,8 @@ from postroad.delivery.alarm import Alarm
 from postroad.delivery.losses import Losses
 from postroad.delivery.replay import Replay
 from postroad.errors import StoreError
-from postroad.inspection.needs import needs
 from postroad.ledger.base import ABANDONED, Account, FrozenBatch, Ledger, Outcome, Settlement
+from postroad.ledger.needs import needs
 from postroad.log.base import Block, LogReader, Record
 
 READ_BYTES: Final = 1024 * 1024

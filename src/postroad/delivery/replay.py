@@ -6,8 +6,8 @@ import msgspec
 
 from postroad.contract.stored import StoredEvent
 from postroad.delivery.routing import is_listed
-from postroad.inspection.received import is_in
 from postroad.ledger.base import Account
+from postroad.log.received import is_in
 
 
 class Replay(msgspec.Struct, frozen=True, omit_defaults=True):

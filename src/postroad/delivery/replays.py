@@ -8,8 +8,8 @@ from postroad.delivery.giving_up import abandon
 from postroad.delivery.replay import Replay
 from postroad.delivery.stretches import Stretches
 from postroad.errors import UsageError
-from postroad.inspection.needs import needs
 from postroad.ledger.base import STOPPED, Account, Ledger
+from postroad.ledger.needs import needs
 from postroad.log.base import LogReader
 
 

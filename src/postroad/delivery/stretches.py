@@ -18,8 +18,8 @@ from postroad.delivery.replay import Replay
 from postroad.delivery.serving import Serving, Shared
 from postroad.delivery.worker import Worker
 from postroad.errors import StoreError
-from postroad.inspection.needs import is_stretch, needs
 from postroad.ledger.base import Account, Ledger
+from postroad.ledger.needs import is_stretch, needs
 from postroad.log.base import LogReader
 
 _AGAIN_AFTER = 1.0

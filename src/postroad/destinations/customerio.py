@@ -13,10 +13,10 @@ import msgspec
 from msgspec import Meta
 
 from postroad.destinations.base import BatchLimits, EmailEvents, Event, Outcome, Surroundings
-from postroad.destinations.batches import Part
-from postroad.destinations.calls import Calls, Residency, Service, address, members_of
 from postroad.destinations.email_events import passed_on
-from postroad.destinations.http import Url, basic_auth
+from postroad.destinations.http.batches import Part
+from postroad.destinations.http.calls import Calls, Residency, Service, address, members_of
+from postroad.destinations.http.client import Url, basic_auth
 from postroad.secret import Secret
 
 HOSTS: Final[Mapping[Residency, str]] = {

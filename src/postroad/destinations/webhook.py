@@ -1,6 +1,6 @@
 """The webhook destination: POSTs each event to an address of yours, signed by the Standard Webhooks scheme.
 
-The body is the event as it is, `webhook-id` its message id. `postroad.destinations.signed` has the other headers.
+The body is the event as it is, `webhook-id` its message id. `postroad.destinations.http.signed` has the other headers.
 """
 
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from postroad.destinations.base import BatchLimits, EmailEvents, Event, Outcome, Surroundings
 from postroad.destinations.email_events import passed_on
-from postroad.destinations.signed import SignedClient, SignedSettings, webhook_id
+from postroad.destinations.http.signed import SignedClient, SignedSettings, webhook_id
 
 
 class Webhook:

@@ -1,6 +1,6 @@
 """The webhook_batch destination: POSTs many events at once to an address of yours, `{"batch": [event, …]}`.
 
-Its headers are those of `postroad.destinations.signed`. `webhook-id` is a digest of the members' ids; a batch that
+Its headers are those of `postroad.destinations.http.signed`. `webhook-id` is a digest of the members' ids; a batch that
 fails may be sent again in other batches, so receivers recognise its members by their `messageId`.
 
 400, 409, 413 and 422 may be the fault of one member: the batch is then sent again in halves until that one is alone.
@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from postroad.destinations.base import BatchLimits, EmailEvents, Event, Outcome, Refused, Surroundings
-from postroad.destinations.batches import ABOUT_EVENTS, isolating
 from postroad.destinations.email_events import passed_on
-from postroad.destinations.signed import SignedClient, SignedSettings, webhook_id
+from postroad.destinations.http.batches import ABOUT_EVENTS, isolating
+from postroad.destinations.http.signed import SignedClient, SignedSettings, webhook_id
 
 
 class WebhookBatch:

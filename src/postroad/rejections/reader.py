@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from postroad import files
 from postroad.errors import StoreUnavailable
 from postroad.rejections.base import Count, Counts, Rejection
 from postroad.rejections.schema import FORMAT, KIND
+from postroad.storage import files
 
 _COLUMNS = "SELECT at, source, code, details, path, size, key_fingerprint, body, item, id FROM rejection"
 

@@ -20,6 +20,6 @@ _FORMAT_1 = (
 )
 
 STEPS = (_FORMAT_1,)
-"""See `postroad.files.store.migrate`."""
+"""See `postroad.storage.store.migrate`."""
 
 FORMAT = len(STEPS)

@@ -6,12 +6,12 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from postroad import files
 from postroad.errors import StoreUnavailable
-from postroad.files.store import StoreFile
-from postroad.group_commit import GroupCommit
 from postroad.rejections import schema
 from postroad.rejections.base import DEFAULT_QUOTAS, Quota, Quotas, Rejection
+from postroad.storage import files
+from postroad.storage.group_commit import GroupCommit
+from postroad.storage.store import StoreFile
 
 MAX_GROUP = 8 << 20
 """Bytes that share one transaction."""

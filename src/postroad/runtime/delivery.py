@@ -10,33 +10,7 @@ import structlog
 from starlette.applications import Starlette
 
 from postroad import registry
-from postroad.announced import read_announced, withdraw
-from postroad.clock import Clock
-from postroad.config.defaults import read_admin_token
-from postroad.config.model import Config, Destination
-from postroad.delivery.engine import Engine, Service
-from postroad.delivery.plan import Plan
-from postroad.delivery.privacy import Modes
-from postroad.delivery.rate import Rate
-from postroad.delivery.routing import Route
-from postroad.delivery.schedule import RetryPolicy
-from postroad.delivery.shape import Shape, make_shape
-from postroad.destinations.base import BatchLimits, Surroundings
-from postroad.destinations.email_events import without_place
-from postroad.errors import StoreError
-from postroad.layout import delivery_pulse, ingest_pulse, region_files
-from postroad.ledger.base import Quota
-from postroad.ledger.sqlite import SqliteLedger
-from postroad.log.reader import SqliteLogReader
-from postroad.pulse import Pulse, beat, read_pulse
-from postroad.rejections import RejectionsReader
-from postroad.runtime.healing import heal
-from postroad.runtime.holding import warn_of_held
-from postroad.runtime.looking import Views
-from postroad.runtime.loops import running
-from postroad.runtime.referring import servers_of
-from postroad.runtime.serving import Listener, serve
-from postroad.web.admin import (
+from postroad.admin import (
     DeadApi,
     DeadRegion,
     DestinationsApi,
@@ -48,6 +22,32 @@ from postroad.web.admin import (
     ReplaysApi,
     admin_app,
 )
+from postroad.clock import Clock
+from postroad.config.defaults import read_admin_token
+from postroad.config.model import Config, Destination
+from postroad.delivery.engine import Engine, Service
+from postroad.delivery.plan import Plan
+from postroad.delivery.rate import Rate
+from postroad.delivery.routing import Route
+from postroad.delivery.schedule import RetryPolicy
+from postroad.destinations.base import BatchLimits, Surroundings
+from postroad.destinations.email_events import without_place
+from postroad.errors import StoreError
+from postroad.ledger.base import Quota
+from postroad.ledger.sqlite.writer import SqliteLedger
+from postroad.log.embedded.reader import SqliteLogReader
+from postroad.rejections import RejectionsReader
+from postroad.runtime.healing import heal
+from postroad.runtime.holding import warn_of_held
+from postroad.runtime.looking import Views
+from postroad.runtime.loops import running
+from postroad.runtime.referring import servers_of
+from postroad.runtime.serving import Listener, serve
+from postroad.shaping.privacy import Modes
+from postroad.shaping.shape import Shape, make_shape
+from postroad.storage.announced import read_announced, withdraw
+from postroad.storage.layout import delivery_pulse, ingest_pulse, region_files
+from postroad.storage.pulse import Pulse, beat, read_pulse
 from postroad.web.reference import reference_pages
 from postroad.web.token import AdminToken
 

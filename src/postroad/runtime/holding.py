@@ -7,7 +7,7 @@ import structlog
 from postroad.clock import Clock
 from postroad.config.model import Config
 from postroad.errors import StoreError
-from postroad.inspection.destinations import NO_REGION, DestinationEntry, folders, in_region
+from postroad.operations.destinations import NO_REGION, DestinationEntry, folders, in_region
 
 
 async def in_folder(config: Config, clock: Clock) -> AsyncIterator[DestinationEntry | StoreError]:

@@ -14,26 +14,26 @@ from prometheus_client import CollectorRegistry, generate_latest
 from postroad.clock import Clock
 from postroad.config.defaults import read_admin_token
 from postroad.config.model import Config
-from postroad.layout import ingest_pulse
-from postroad.pulse import Pulse, RegionPulse, WindowPulse, beat
+from postroad.ingest.app import IngestApp, Operators, Page
+from postroad.ingest.browser import BrowserSettings
+from postroad.ingest.ingest import Ingest
+from postroad.ingest.keeping import Keeper, RegionStores
+from postroad.ingest.keyring import ApiSource, KeyRing
+from postroad.ingest.retry import Retry, RetryRegion
+from postroad.ingest.senders import Senders
+from postroad.ingest.tally import IngestTally
 from postroad.runtime.looking import Views
 from postroad.runtime.loops import running
 from postroad.runtime.referring import servers_of
 from postroad.runtime.regions import OpenRegion, loops_of, open_regions
 from postroad.runtime.serving import Listener, serve
+from postroad.storage.layout import ingest_pulse
+from postroad.storage.pulse import Pulse, RegionPulse, WindowPulse, beat
 from postroad.web.answers import Answer
-from postroad.web.app import IngestApp, Operators, Page
-from postroad.web.browser import BrowserSettings
 from postroad.web.health import livez, readyz
-from postroad.web.ingest import Ingest
-from postroad.web.keeping import Keeper, RegionStores
-from postroad.web.keyring import ApiSource, KeyRing
+from postroad.web.local import RETRY
 from postroad.web.metrics import metrics
 from postroad.web.reference import reference_pages
-from postroad.web.retry import PATH as RETRY
-from postroad.web.retry import Retry, RetryRegion
-from postroad.web.senders import Senders
-from postroad.web.tally import IngestTally
 from postroad.web.token import AdminToken
 
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from postroad.errors import StoreError, StoreLocked, StoreUnavailable, StoreVersion
 from postroad.log.base import Entry, Receipt, Window
-from postroad.log.sqlite import SqliteLog
+from postroad.log.embedded.log import SqliteLog
 
 Opening = Callable[[], Awaitable[SqliteLog]]
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from postroad.clock import Clock
 from postroad.config.model import Config
-from postroad.inspection.status import RegionStatus, RegionView
-from postroad.layout import region_files
-from postroad.ledger.reader import SqliteLedgerReader
-from postroad.log.reader import SqliteLogReader
+from postroad.ledger.sqlite.reader import SqliteLedgerReader
+from postroad.log.embedded.reader import SqliteLogReader
+from postroad.operations.status import RegionStatus, RegionView
+from postroad.storage.layout import region_files
 
 
 class Views:

@@ -12,10 +12,10 @@ import uvloop
 
 from postroad.clock import Clock, SystemClock
 from postroad.config.model import Config
-from postroad.files import prepare_folder
 from postroad.runtime.delivery import run_delivery
 from postroad.runtime.ingest import run_ingest
 from postroad.runtime.logs import configure_logs
+from postroad.storage.files import prepare_folder
 
 SUPERVISED: Final = "POSTROAD_SUPERVISED"
 """Environment variable: standard input is a pipe whose end means that the supervisor is gone."""

@@ -8,20 +8,20 @@ from typing import Any, Final, NamedTuple
 
 import structlog
 
-from postroad.announced import announce, read_announced
 from postroad.clock import Clock
 from postroad.config.model import Config, Region
 from postroad.errors import StoreError
-from postroad.inspection.needs import needed_from
-from postroad.layout import RegionFiles, region_files
 from postroad.ledger.base import LedgerReader
-from postroad.ledger.reader import SqliteLedgerReader
-from postroad.log.options import LogOptions
-from postroad.log.reader import SqliteLogReader
-from postroad.log.sqlite import SqliteLog
+from postroad.ledger.needs import needed_from
+from postroad.ledger.sqlite.reader import SqliteLedgerReader
+from postroad.log.embedded.log import SqliteLog
+from postroad.log.embedded.options import LogOptions
+from postroad.log.embedded.reader import SqliteLogReader
 from postroad.rejections import DEFAULT_QUOTAS, Quota, Quotas, Rejections, RejectionsReader
 from postroad.runtime.healing import heal
 from postroad.runtime.late_log import LateLog
+from postroad.storage.announced import announce, read_announced
+from postroad.storage.layout import RegionFiles, region_files
 
 _RETIRE_EVERY: Final = 60.0
 _RECORD_EVERY: Final = 1.0

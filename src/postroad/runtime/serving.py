@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import uvicorn
 
-from postroad.web.protocol import BoundedProtocol, close_stalled
+from postroad.ingest.protocol import BoundedProtocol, close_stalled
 
 _KEEP_ALIVE = 75
 """Seconds an idle connection is kept: longer than the 60 s that load balancers usually keep theirs, so

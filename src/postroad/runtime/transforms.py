@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from postroad.config.model import Config
 from postroad.config.problems import Problem
-from postroad.delivery.transformer import check_transform
 from postroad.errors import UsageError
+from postroad.shaping.transformer import check_transform
 
 
 def transform_problems(config: Config) -> Sequence[Problem]:

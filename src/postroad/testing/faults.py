@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any, Literal
 
-from postroad.files import connect_writer
+from postroad.storage.files import connect_writer
 
 
 class FaultyDisk:

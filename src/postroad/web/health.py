@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 
 from postroad.errors import StoreError
-from postroad.inspection.status import RegionStatus
+from postroad.operations.status import RegionStatus
 from postroad.web.answers import Answer, unavailable
 
 Look = Callable[[], Awaitable[Sequence[RegionStatus]]]

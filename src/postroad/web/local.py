@@ -1,8 +1,12 @@
 """How this machine reaches the addresses that a server of ours listens on."""
 
 import ssl
+from typing import Final
 
 from postroad.config import Address, Server, Tls
+
+RETRY: Final = "/api/rejections/retry"
+"""Where both addresses take rejections to retry; the ingest address from whoever has the admin token."""
 
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what to call when the server listens everywhere
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from postroad.inspection.status import RegionStatus
+from postroad.operations.status import RegionStatus
 from postroad.web.answers import Answer
 
 

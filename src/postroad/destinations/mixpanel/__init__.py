@@ -21,10 +21,10 @@ from typing import Annotated, ClassVar, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from postroad.destinations.answer import Answer
 from postroad.destinations.base import BatchLimits, EmailEvents, Event, Outcome, Surroundings
-from postroad.destinations.batches import Part, send_in_chunks
-from postroad.destinations.http import Client, Url, basic_auth
+from postroad.destinations.http.answer import Answer
+from postroad.destinations.http.batches import Part, send_in_chunks
+from postroad.destinations.http.client import Client, Url, basic_auth
 from postroad.destinations.mixpanel.answer import outcomes_of
 from postroad.destinations.mixpanel.event import EMAIL_EVENTS, write
 from postroad.secret import Secret

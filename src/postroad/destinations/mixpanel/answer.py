@@ -18,9 +18,9 @@ from typing import Final
 
 import msgspec
 
-from postroad.destinations.answer import Answer, outcome_of
 from postroad.destinations.base import Delivered, Outcome, Refused, Retry
-from postroad.destinations.batches import isolating, pausing
+from postroad.destinations.http.answer import Answer, outcome_of
+from postroad.destinations.http.batches import isolating, pausing
 
 
 class _Record(msgspec.Struct):

@@ -13,8 +13,8 @@ from msgspec import Raw
 
 from postroad.contract.email import Kind
 from postroad.destinations.base import EmailEvents, Event, Sent
-from postroad.destinations.batches import Part
 from postroad.destinations.email_events import properties
+from postroad.destinations.http.batches import Part
 
 PLACEHOLDERS: Final = frozenset(
     {"00000000-0000-0000-0000-000000000000", "anon", "anonymous", "nil", "none", "null", "n/a", "na", "undefined"}

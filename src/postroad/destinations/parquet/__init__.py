@@ -2,10 +2,10 @@
 
     region=us/event=email_bounced/day=2026-11-23/<first offset>-<last offset>-<digest>.parquet
 
-`event` is the table of an email event (see `postroad.destinations.columns`) and the type of any other call (`track`,
-`identify`, …); `day` is the day of receipt in UTC. As in Hive, `region` and the day are in the path and not
-in the file; its metadata repeats the region. The columns are those of the postgres destination, and `body` is the
-event as it is, byte for byte.
+`event` is the table of an email event (see `postroad.destinations.warehouse.columns`) and the type of any other call
+(`track`, `identify`, …); `day` is the day of receipt in UTC. As in Hive, `region` and the day are in the path and
+not in the file; its metadata repeats the region. The columns are those of the postgres destination, and `body` is
+the event as it is, byte for byte.
 
 Exactly once: batches are frozen, and a file's name comes from nothing but the events in it, so a batch
 that is sent again writes the same files over themselves. A replay is another batch: it writes files of its own,
@@ -27,11 +27,11 @@ import msgspec
 from msgspec import Meta
 
 from postroad.destinations.base import BatchLimits, Delivered, EmailEvents, Event, Outcome, Refused, Retry, Surroundings
-from postroad.destinations.columns import Columns, columns_or_refusal, email_events
-from postroad.destinations.http import Url
+from postroad.destinations.http.client import Url
 from postroad.destinations.parquet.bucket import Bucket
 from postroad.destinations.parquet.names import File, files_of
 from postroad.destinations.parquet.places import Folder, Place
+from postroad.destinations.warehouse.columns import Columns, columns_or_refusal, email_events
 from postroad.secret import Secret
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ import re
 from http import HTTPStatus
 from typing import Final
 
-from postroad.destinations.answer import Answer, outcome_of, retry_after
 from postroad.destinations.base import Delivered, Outcome, Pause, Retry, Split
+from postroad.destinations.http.answer import Answer, outcome_of, retry_after
 
 _AGAIN: Final = frozenset({"RequestTimeout", "SlowDown"})
 _REGION: Final = re.compile(r"[a-z0-9-]{1,20}")

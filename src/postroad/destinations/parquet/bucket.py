@@ -10,9 +10,9 @@ from html import unescape
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, quote
 
-from postroad.destinations.answer import Answer
 from postroad.destinations.base import Outcome, Pause, Surroundings
-from postroad.destinations.http import MAX_EXCERPT, Client, Url
+from postroad.destinations.http.answer import Answer
+from postroad.destinations.http.client import MAX_EXCERPT, Client, Url
 from postroad.destinations.parquet.answer import outcome_of_put
 from postroad.destinations.printable import printable
 from postroad.secret import MASK

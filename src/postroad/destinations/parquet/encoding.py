@@ -6,7 +6,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from postroad.destinations.columns import SCHEMA, Columns
+from postroad.destinations.warehouse.columns import SCHEMA, Columns
 
 _MOMENT: Final = pa.timestamp("us", "UTC")
 _TYPES: Final = {

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from postroad.destinations.columns import Columns
+from postroad.destinations.warehouse.columns import Columns
 
 _DIGITS: Final = 20  # as many as the largest offset has: names sort by it
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from postroad.destinations.base import Delivered, Outcome, Pause, Retry
-from postroad.files import sync_folder, write_all
+from postroad.storage.files import sync_folder, write_all
 
 # What no amount of waiting cures.
 _LASTING: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR, errno.EEXIST})

@@ -4,8 +4,8 @@ Tables are made and migrated by us, in a schema of their own:
 
 - `events` has a row for every event, with its body as `jsonb`. The few bodies that jsonb can't hold (a NUL
   character in a text, a number beyond any use) are in `body_text` instead, byte for byte, and `body` is NULL.
-- `email_bounced`, … (the table is in `postroad.destinations.columns`) have a row for each such event, with its
-  properties as columns. `event_key` joins them to `events`.
+- `email_bounced`, … (the table is in `postroad.destinations.warehouse.columns`) have a row for each such event, with
+  its properties as columns. `event_key` joins them to `events`.
 - A NUL inside a column's text, which PostgreSQL can't store, is written as U+FFFD.
 
 Once and for all: `event_key` is the first half of the SHA-256 of region, source and message id, each after
@@ -27,7 +27,7 @@ import msgspec
 from msgspec import Meta
 
 from postroad.destinations.base import BatchLimits, EmailEvents, Event, Outcome, Refused, Retry, Surroundings
-from postroad.destinations.columns import Columns, columns_or_refusal, email_events
+from postroad.destinations.warehouse.columns import Columns, columns_or_refusal, email_events
 from postroad.secret import Secret
 
 if TYPE_CHECKING:

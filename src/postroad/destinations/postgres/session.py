@@ -13,10 +13,10 @@ from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict
 
 from postroad.destinations.base import Delivered, Outcome, Pause, Retry
-from postroad.destinations.columns import Columns
 from postroad.destinations.postgres import failures
 from postroad.destinations.postgres.tables import inserts
 from postroad.destinations.postgres.versions import Unfit, make_again, migrate
+from postroad.destinations.warehouse.columns import Columns
 from postroad.secret import MASK, Secret
 
 _SECRET_PARTS: Final = ("password", "sslpassword", "oauth_client_secret")

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from postroad.destinations.columns import TABLES, Columns
+from postroad.destinations.warehouse.columns import TABLES, Columns
 
 EVENTS: Final = "events"
 VERSION_TABLE: Final = "postroad_version"

@@ -1,0 +1,137 @@
+"""`/api/dead`: dead letters, listed, shown, resent and dropped."""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Annotated, NamedTuple
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from postroad.admin.asking import MOST, read_body, read_query, read_time, tell
+from postroad.clock import Clock
+from postroad.ledger.base import Account, Ledger
+from postroad.operations.dead import Found, Narrowed, Place, dead_letters, dead_story, entry_of, served_accounts
+
+Poke = Callable[[str], None]
+"""Tells whoever serves a destination that the ledger changed behind their back."""
+
+
+class DeadRegion(NamedTuple):
+    """Where one region's dead letters are. `configured` are the ids of its destinations."""
+
+    ledger: Ledger
+    poke: Poke
+    configured: Collection[str]
+
+
+class DeadQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a list is narrowed by. `after` is the `next` of the list before."""
+
+    region: str | None = None
+    destination: str | None = None
+    event: str | None = None
+    since: str | None = None
+    until: str | None = None
+    why: str | None = None
+    message_id: str | None = None
+    after: str | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MOST)] = 100
+
+
+class Letters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which dead letters of which account; the body of resend and drop."""
+
+    region: str
+    account: int
+    offsets: Annotated[list[int], msgspec.Meta(max_length=MOST)]
+
+
+class DeadApi:
+    """The endpoints."""
+
+    def __init__(self, regions: Mapping[str, DeadRegion], clock: Clock) -> None:
+        self._regions = regions
+        self._configured = {name: region.configured for name, region in regions.items()}
+        self._clock = clock
+
+    async def list(self, request: Request) -> Response:
+        """Tell the dead letters of a region, or of all; `next` is where the list goes on."""
+        asked = read_query(request, DeadQuery)
+        wanted = self._regions if asked.region is None else {asked.region: self._region(asked.region)}
+        narrowed = Narrowed(
+            destination=asked.destination,
+            event=asked.event,
+            since=read_time("since", asked.since),
+            until=read_time("until", asked.until),
+            why=asked.why,
+            message_ids=None if asked.message_id is None else {asked.message_id},
+        )
+        ledgers = {name: region.ledger for name, region in wanted.items()}
+        found: list[Found] = []
+        more = None
+        async for letter in dead_letters(ledgers, narrowed, self._configured, _place(asked.after)):
+            if len(found) == asked.limit:
+                more = "{}/{}/{}".format(*found[-1].place)
+                break
+            found.append(letter)
+        return tell({"dead": [entry_of(letter) for letter in found], "next": more})
+
+    async def show(self, request: Request) -> Response:
+        """Tell one dead letter with its event and every try that failed."""
+        name, number, offset = (request.path_params[part] for part in ("region", "account", "offset"))
+        ledger = self._region(name).ledger
+        before = Place(name, number, offset - 1)
+        async for found in dead_letters({name: ledger}, Narrowed(offsets=[offset]), self._configured, before):
+            if found.account.number == number:
+                return tell(await dead_story(found, ledger))
+        raise HTTPException(404, f"there is no dead letter {name}/{number}/{offset}")
+
+    async def resend(self, request: Request) -> Response:
+        """Turn dead letters into retries that are due now."""
+        return await self._change(request, "resent", self._resend)
+
+    async def drop(self, request: Request) -> Response:
+        """Give dead letters up for good."""
+        return await self._change(request, "dropped", self._drop)
+
+    async def _change(
+        self, request: Request, done: str, change: Callable[[DeadRegion, Account, Letters], Awaitable[int]]
+    ) -> Response:
+        letters = await read_body(request, Letters)
+        region = self._region(letters.region)
+        account = await region.ledger.account(letters.account)
+        if account is None:
+            raise HTTPException(400, f"there is no account {letters.account} in region {letters.region!r}")
+        return tell({done: await change(region, account, letters)})
+
+    async def _resend(self, region: DeadRegion, account: Account, letters: Letters) -> int:
+        accounts = await region.ledger.accounts()
+        if account.number not in served_accounts(accounts, region.configured):
+            if account.number in served_accounts(accounts, [account.destination]):
+                why = f"{account.destination!r} is held: it is not in the configuration"
+                raise HTTPException(400, f"{why}; nobody would send its dead letters before its table is back")
+            gone = f"the account {account.number} of {account.destination!r} has ended"
+            raise HTTPException(400, f"{gone}: nobody would send its dead letters; they can only be dropped")
+        count = await region.ledger.resend(account.number, letters.offsets, self._clock.now())
+        region.poke(account.destination)
+        return count
+
+    async def _drop(self, region: DeadRegion, account: Account, letters: Letters) -> int:
+        return await region.ledger.drop(account.number, letters.offsets)
+
+    def _region(self, name: str) -> DeadRegion:
+        region = self._regions.get(name)
+        if region is None:
+            raise HTTPException(400, f"there is no region {name!r}")
+        return region
+
+
+def _place(text: str | None) -> Place | None:
+    match text.split("/") if text is not None else None:
+        case None:
+            return None
+        case [region, account, offset] if account.isdecimal() and offset.isdecimal():
+            return Place(region, int(account), int(offset))
+        case _:
+            raise HTTPException(400, "after: give the `next` of the list before, as it is")

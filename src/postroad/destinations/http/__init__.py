@@ -1,0 +1,1 @@
+"""What destinations that speak HTTP have in common."""

@@ -1,0 +1,1 @@
+"""What our own warehouses have in common."""

@@ -1,0 +1,1 @@
+"""The ingest address: bytes in, an answer out."""

@@ -1,0 +1,122 @@
+"""The ingest address: a plain ASGI callable, because everything it does is on the hot path."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+import structlog
+
+from postroad.clock import Clock
+from postroad.contract.calls import PATHS
+from postroad.contract.members import excerpt
+from postroad.contract.refusals import Error
+from postroad.errors import StoreUnavailable
+from postroad.ingest.browser import CORS, PREFLIGHT, BrowserSettings, project_of
+from postroad.ingest.ingest import Ingest
+from postroad.ingest.request import Disconnected, Oversized
+from postroad.ingest.tally import IngestTally
+from postroad.web.answers import OK, Answer, Receive, Scope, Send, new_request_id, refuse, respond, unavailable
+from postroad.web.reference import Document
+from postroad.web.token import AdminToken
+
+METRICS: Final = "/v1/m"
+"""Where SDKs send figures about themselves: taken and dropped."""
+
+READING: Final = ("GET", "HEAD")
+"""The methods of what can only be read."""
+
+Page = Callable[[], Awaitable[Answer]]
+"""Makes the answer to a GET."""
+
+
+class Operators(NamedTuple):
+    """What operators may ask this address, too: by method and path, what makes the answer to a body.
+
+    To anybody without the token these paths are not there.
+    """
+
+    token: AdminToken
+    calls: Mapping[tuple[str, str], Callable[[bytes | Oversized], Awaitable[Answer]]]
+
+    def admit(self, method: str, path: str, headers: Mapping[bytes, bytes]) -> bool:
+        """Tell whether this is one of the paths, asked by an operator."""
+        return (method, path) in self.calls and self.token.admits(headers.get(b"authorization", b""))
+
+
+class IngestApp:
+    """Routes a request, answers it, and gives every answer its request id."""
+
+    def __init__(
+        self,
+        ingest: Ingest,
+        settings: BrowserSettings,
+        pages: Mapping[str, Page],
+        tally: IngestTally,
+        clock: Clock,
+        *,
+        reference: Mapping[str, Document] = MappingProxyType({}),
+        operators: Operators | None = None,
+    ) -> None:
+        """`pages` are answered to GET: `/livez` and `/readyz`; so is the `reference`."""
+        self._ingest = ingest
+        self._operators = operators
+        self._settings = settings
+        self._pages = pages
+        self._reference = reference
+        self._tally = tally
+        self._clock = clock
+        self._logger = structlog.get_logger("postroad.ingest")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI 3, HTTP only)."""
+        began = self._clock.monotonic()
+        request_id = new_request_id()
+        headers = dict(scope["headers"])  # of one that comes twice the last counts
+        try:
+            answer = await self._answer(scope, headers, receive)
+        except Disconnected:
+            return
+        except StoreUnavailable:  # of what is no call; calls are answered for by `Ingest`
+            answer = unavailable("too much is being received at once; send it again later")
+        except Exception:
+            self._logger.exception("a request failed", request_id=request_id.decode(), path=scope["path"])
+            answer = refuse(Error.INTERNAL, "a bug in Postroad; its log has the trace under this request id")
+        if b"origin" in headers:  # a script of some web page
+            answer = answer._replace(headers=(*answer.headers, *CORS))
+        await respond(send, answer, request_id)
+        self._tally.took(self._clock.monotonic() - began)
+
+    async def _answer(self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive) -> Answer:
+        path, method = scope["path"], scope["method"]
+        if method == "POST" and path in PATHS:
+            return await self._ingest.call(PATHS[path], scope, headers, receive)
+        operators = self._operators
+        if operators is not None and operators.admit(method, path, headers):
+            return await operators.calls[method, path](await self._ingest.read(receive))
+        if method in READING and path in self._reference:
+            return self._reference[path].answer(headers)
+        return await self._answer_others(path, method, scope, receive)
+
+    async def _answer_others(self, path: str, method: str, scope: Scope, receive: Receive) -> Answer:
+        allowed = self._methods(path)
+        if method == "OPTIONS" and allowed:
+            return PREFLIGHT
+        if method not in allowed:
+            return _no_such(path, allowed)
+        if path == METRICS:
+            await self._ingest.read(receive)
+            return OK
+        page = self._pages.get(path)
+        return await page() if page is not None else self._settings.answer(path, scope)
+
+    def _methods(self, path: str) -> tuple[str, ...]:
+        if path in PATHS or path == METRICS:
+            return ("POST",)
+        return READING if path in self._pages or path in self._reference or project_of(path) else ()
+
+
+def _no_such(path: str, allowed: Sequence[str]) -> Answer:
+    if not allowed:
+        return refuse(Error.NOT_FOUND, f"there is nothing at {excerpt(path)}; calls go to /v1/track and its kin")
+    ways = ", ".join(allowed)
+    return refuse(Error.METHOD_NOT_ALLOWED, f"{excerpt(path)} takes {ways}", headers=((b"allow", ways.encode()),))

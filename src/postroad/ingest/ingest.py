@@ -1,0 +1,176 @@
+"""The ingest endpoints: bytes come in, are proved to be events, and are on disk before we say yes."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import structlog
+from msgspec.structs import replace
+
+from postroad.clock import Clock
+from postroad.contract.calls import Type
+from postroad.contract.credentials import keys_in_batch, keys_in_body
+from postroad.contract.decode import Unusable, decode
+from postroad.contract.envelope import Batch
+from postroad.contract.limits import EVENT_BYTES, LENIENT_BATCH_BYTES
+from postroad.contract.refusals import Error
+from postroad.contract.violations import Code, Problem
+from postroad.errors import StoreUnavailable
+from postroad.ingest.batches import Batches, open_in_slices
+from postroad.ingest.inflate import inflate
+from postroad.ingest.keeping import Keeper, Refusable, RegionStores, Taken, size_of
+from postroad.ingest.request import Head, Intake, Oversized, read_body, read_head
+from postroad.ingest.senders import Senders, Stranger
+from postroad.ingest.tally import IngestTally
+from postroad.web.answers import OK, Answer, Receive, Scope, counted, refuse, unavailable
+
+_COMPLAIN_EVERY = 10.0
+_INTAKE = 64 * 1024 * 1024
+_INLINE = 64 * 1024  # a compressed body above this is inflated beside the event loop
+_OVERSIZED = f"the body is over {EVENT_BYTES} bytes, the limit for one event; leave out what no tool needs"
+_OVERSIZED_BATCH = f"the body is over {LENIENT_BATCH_BYTES} bytes; send it in several batches"
+
+Body = bytes | Oversized
+
+
+class _Arrived(NamedTuple):
+    """A body as it arrived: plain, or what is wrong with its encoding; whole, for a rejection; opened if a batch."""
+
+    plain: Body | Problem
+    whole: Body
+    batch: Batch | Unusable | None
+
+    def keys(self) -> Sequence[str]:
+        """Return the write keys in it."""
+        if isinstance(self.batch, Batch):
+            return keys_in_batch(self.batch)
+        return () if isinstance(self.whole, Oversized) else keys_in_body(self.whole)
+
+
+class Ingest:
+    """Answers the API's calls. One object serves all regions of a process."""
+
+    def __init__(
+        self,
+        senders: Senders,
+        regions: Mapping[str, RegionStores],
+        clock: Clock,
+        tally: IngestTally,
+        new_message_id: Callable[[], str],
+        *,
+        always_strict: bool = False,
+    ) -> None:
+        """`always_strict` gives real status codes even to those whose key belongs to no source."""
+        self._senders = senders
+        self._regions = regions
+        self._first_region = next(iter(regions))
+        self._clock = clock
+        self._tally = tally
+        self._new_message_id = new_message_id
+        self._always_strict = always_strict
+        self._keeper = Keeper(regions, tally)
+        self._batches = Batches(self._keeper, senders, new_message_id)
+        self._intake = Intake(_INTAKE)
+        self._complain_at = dict.fromkeys(regions, 0.0)
+        self._logger = structlog.get_logger("postroad.ingest")
+
+    async def call(self, kind: Type | None, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive) -> Answer:
+        """Answer a single call, or a batch when `kind` is None. `headers` are by name, in lower case.
+
+        Raises `Disconnected` when the client leaves before its request is whole.
+        """
+        head = read_head(headers)
+        source = self._senders.by_header(head.authorization)
+        region = source.region if source else self._first_region
+        try:
+            self._demand_room(*([region] if source else self._regions))  # before the body: nothing could be kept
+            body = await read_body(receive, LENIENT_BATCH_BYTES, self._intake)
+            plain = await self._plain(body, head.encoding) if head.encoding else body
+            batch = await open_in_slices(plain) if kind is None and isinstance(plain, bytes) else None
+            arrived = _Arrived(plain, body if isinstance(plain, Problem) else plain, batch)
+            sender = self._senders.identify(source, head.authorization, arrived.keys, scope)
+            if isinstance(sender, Stranger):
+                answer = await self._refuse_stranger(sender, head, size_of(body), region, scope["path"])
+            else:
+                region = sender.region
+                if source is None:  # only its body has said which
+                    self._demand_room(region)
+                taken = Taken(sender, head.strict or sender.always_strict, scope["path"], self._clock.now())
+                answer = await self._take(kind, taken, arrived)
+        except StoreUnavailable as error:
+            self._complain(region, error)
+            answer = unavailable("nothing was stored, because the store can't write now; send it again later")
+        self._tally.requests[region, answer.status] += 1
+        return answer
+
+    async def read(self, receive: Receive) -> Body:
+        """Read the body of what is no call, within the same bounds.
+
+        Raises `Disconnected` when the client leaves first, and `StoreBusy` when too much is being received at once.
+        """
+        return await read_body(receive, LENIENT_BATCH_BYTES, self._intake)
+
+    def _demand_room(self, *regions: str) -> None:
+        """Raise `StoreUnavailable` when none of the regions that it may be for can take an event now."""
+        logs = [self._regions[region].log for region in regions]
+        if not any(log.healthy for log in logs):
+            raise StoreUnavailable("the log can't be written now")
+        if all(log.full or not log.healthy for log in logs):
+            raise StoreUnavailable("too much is waiting to be written")
+
+    def _complain(self, region: str, error: StoreUnavailable) -> None:
+        """Log why events are refused: the reason names files, so clients don't get it. Not every time."""
+        now = self._clock.monotonic()
+        if now >= self._complain_at[region]:
+            self._complain_at[region] = now + _COMPLAIN_EVERY
+            self._logger.error("events are refused", region=region, reason=str(error))
+
+    async def _plain(self, body: Body, encoding: bytes) -> Body | Problem:
+        if isinstance(body, Oversized):
+            return body
+        if len(body) <= _INLINE:
+            return inflate(body, encoding, LENIENT_BATCH_BYTES)
+        return await asyncio.to_thread(inflate, body, encoding, LENIENT_BATCH_BYTES)
+
+    def _take(self, kind: Type | None, taken: Taken, arrived: _Arrived) -> Awaitable[Answer]:
+        plain, batch = arrived.plain, arrived.batch
+        if isinstance(plain, Problem):
+            return self._unusable(taken, (plain,), arrived.whole)
+        if isinstance(plain, Oversized):
+            problem = Problem("", Code.TOO_LARGE, _OVERSIZED if kind else _OVERSIZED_BATCH)
+            return self._unusable(taken, (problem,), plain)
+        if kind is not None:
+            return self._single(kind, taken, plain)
+        if isinstance(batch, Batch):
+            return self._batches.take(taken, batch)
+        return self._unusable(taken, batch.reasons if batch else (), plain)
+
+    async def _single(self, kind: Type, taken: Taken, body: bytes) -> Answer:
+        call = decode(body, kind, taken.received_at, self._new_message_id)
+        if isinstance(call, Unusable):
+            return await self._unusable(taken, call.reasons, body)
+        keys = keys_in_body(body) if b'"writeKey"' in body else ()
+        mismatch = self._senders.contradiction(taken.source, keys)
+        if mismatch is not None:
+            call = replace(call, violations=(*call.violations, mismatch))
+        if taken.strict and call.violations:
+            return refuse(Error.INVALID, "the event breaks the contract", call.violations)
+        await self._keeper.keep(taken, (call,))
+        return counted(len(call.violations) + len(call.notes))
+
+    async def _unusable(self, taken: Taken, reasons: tuple[Problem, ...], body: Body) -> Answer:
+        if taken.strict:
+            return refuse(Error.INVALID, "the call can't be used", reasons)
+        await self._keeper.reject(taken, (Refusable(reasons, body),))
+        return OK
+
+    async def _refuse_stranger(self, stranger: Stranger, head: Head, size: int, region: str, path: str) -> Answer:
+        problem = stranger.problem
+        if head.strict or self._always_strict:
+            challenge = ((b"www-authenticate", b'Basic realm="postroad", charset="UTF-8"'),)
+            return refuse(Error.UNAUTHORIZED, problem.message, (problem,), challenge)
+        now = self._clock.now()
+        await self._keeper.reject_stranger(
+            region, problem, fingerprint=stranger.fingerprint, path=path, size=size, received_at=now
+        )
+        return OK

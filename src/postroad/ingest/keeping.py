@@ -1,0 +1,123 @@
+"""Keeping what was taken: events in their region's log, rejections beside it, and the count of both."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import structlog
+
+from postroad.contract.decode import Call
+from postroad.contract.sameness import is_retry
+from postroad.contract.stored import make_key, pack, unpack
+from postroad.contract.violations import Problem
+from postroad.ingest.keyring import ApiSource
+from postroad.ingest.request import Oversized
+from postroad.ingest.tally import IngestTally
+from postroad.log.base import Entry, Log, Receipt
+from postroad.rejections import Rejection, Rejections
+
+
+class RegionStores(NamedTuple):
+    """Where the events and the rejections of one region go."""
+
+    log: Log
+    rejections: Rejections
+
+
+class Taken(NamedTuple):
+    """A whole request of a known source. `strict` says whether it gets real status codes."""
+
+    source: ApiSource
+    strict: bool
+    path: str
+    received_at: int
+
+
+class Refusable(NamedTuple):
+    """Something that can't become an event, on its way to the rejections: its reasons, what came, and its place
+    in the batch if it came in one.
+    """
+
+    reasons: Sequence[Problem]
+    body: bytes | Oversized
+    place: int | None = None
+
+
+class Keeper:
+    """Writes, and counts what it wrote."""
+
+    def __init__(self, regions: Mapping[str, RegionStores], tally: IngestTally) -> None:
+        self._regions = regions
+        self._tally = tally
+        self._logger = structlog.get_logger("postroad.ingest")
+
+    async def keep(self, taken: Taken, calls: Sequence[Call]) -> None:
+        """Store calls, all or none. Raises `StoreUnavailable`."""
+        source, received_at = taken.source, taken.received_at
+        entries = [Entry(make_key(source.name, call.message_id), pack(call, received_at)) for call in calls]
+        receipt = await self._regions[source.region].log.append(entries)
+        accepted = len(entries) - len(receipt.duplicates)
+        if accepted:
+            self._tally.items[source.region, source.name, "accepted"] += accepted
+        if receipt.duplicates:
+            self._count_duplicates(source, calls, receipt)
+
+    async def reject(self, taken: Taken, found: Sequence[Refusable]) -> None:
+        """Record rejections of a known source, with their bodies. Raises `StoreUnavailable`."""
+        source = taken.source
+        rejections = [_rejection(one, taken) for one in found]
+        await self._regions[source.region].rejections.record(rejections)
+        self._tally.items[source.region, source.name, "rejected"] += len(rejections)
+
+    async def reject_stranger(
+        self, region: str, problem: Problem, *, fingerprint: str, path: str, size: int, received_at: int
+    ) -> None:
+        """Record a rejection of nobody we know, without its body. Raises `StoreUnavailable`."""
+        rejection = Rejection(
+            at=received_at,
+            source="",
+            code=problem.code,
+            details=_details((problem,)),
+            path=path,
+            size=size,
+            key_fingerprint=fingerprint,
+            body=None,
+        )
+        await self._regions[region].rejections.record((rejection,))
+        self._tally.items[region, "", "rejected"] += 1
+
+    def _count_duplicates(self, source: ApiSource, calls: Sequence[Call], receipt: Receipt) -> None:
+        for index, record in receipt.duplicates.items():
+            call = calls[index]
+            same = not record.value or is_retry(unpack(record.value).body, call.body)  # erased: nobody can tell
+            self._tally.items[source.region, source.name, "duplicate" if same else "conflict"] += 1
+            if not same:
+                self._logger.warning(
+                    "another event with a known message id was not stored",
+                    source=source.name,
+                    region=source.region,
+                    message_id=call.message_id,
+                    offset=record.offset,
+                )
+
+
+def size_of(body: bytes | Oversized) -> int:
+    """Return how many bytes came."""
+    return body.size if isinstance(body, Oversized) else len(body)
+
+
+def _rejection(found: Refusable, taken: Taken) -> Rejection:
+    return Rejection(
+        at=taken.received_at,
+        source=taken.source.name,
+        code=found.reasons[-1].code,
+        details=_details(found.reasons),
+        path=taken.path,
+        size=size_of(found.body),
+        key_fingerprint="",
+        body=None if isinstance(found.body, Oversized) else found.body,
+        index=found.place,
+    )
+
+
+def _details(problems: Sequence[Problem]) -> tuple[tuple[str, str, str], ...]:
+    return tuple((problem.path, problem.code, problem.message) for problem in problems)

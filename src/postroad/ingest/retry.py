@@ -1,0 +1,146 @@
+"""Retrying rejections in the ingest process: their kept bodies are taken as if they came now.
+
+Only the ingest process can store an event and let a rejection go, and nobody has the write key any more. So
+the ingest address takes `POST /api/rejections/retry` from whoever has the admin token: that is the admin
+address. To everybody else there is nothing here.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Final, NamedTuple
+
+import msgspec
+
+from postroad.clock import Clock
+from postroad.contract.calls import PATHS
+from postroad.contract.decode import Call, Unusable, decode
+from postroad.contract.refusals import Error
+from postroad.contract.violations import Code, Problem
+from postroad.errors import StoreUnavailable
+from postroad.ingest.batches import decode_in_slices, open_in_slices
+from postroad.ingest.keeping import Keeper, Taken
+from postroad.ingest.keyring import ApiSource
+from postroad.ingest.request import Oversized
+from postroad.rejections import Rejection, Rejections, RejectionsReader
+from postroad.web.answers import Answer, refuse, unavailable
+
+MOST: Final = 1000
+"""Rejections that one request may name."""
+_LARGEST: Final = (1 << 63) - 1
+
+
+class RetryRegion(NamedTuple):
+    """Where one region's rejections are."""
+
+    rejections: Rejections
+    reader: RejectionsReader
+
+
+class Retries(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which rejections of which region; the body of a request."""
+
+    region: str
+    ids: Annotated[list[Annotated[int, msgspec.Meta(le=_LARGEST)]], msgspec.Meta(max_length=MOST)]
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A rejection that stays what it is, and why."""
+
+    id: int
+    reasons: Sequence[str]
+
+
+class Retried(msgspec.Struct, frozen=True):
+    """What became of the rejections that were named."""
+
+    retried: Sequence[int]
+    refused: Sequence[Refused]
+
+
+class Retry:
+    """Answers `POST /api/rejections/retry`."""
+
+    def __init__(
+        self,
+        regions: Mapping[str, RetryRegion],
+        sources: Mapping[str, ApiSource],
+        keeper: Keeper,
+        *,
+        clock: Clock,
+    ) -> None:
+        """`sources` are those that are configured."""
+        self._regions = regions
+        self._sources = sources
+        self._keeper = keeper
+        self._clock = clock
+
+    async def answer(self, body: bytes | Oversized) -> Answer:
+        """Retry what the body of a request names."""
+        if isinstance(body, Oversized):
+            return refuse(Error.INVALID, f"the body has {body.size} bytes; name at most {MOST} ids in a request")
+        try:
+            asked = msgspec.json.decode(body, type=Retries)
+        except msgspec.DecodeError as error:
+            return refuse(Error.INVALID, str(error))
+        region = self._regions.get(asked.region)
+        if region is None:
+            return refuse(Error.INVALID, f"there is no region {asked.region!r}")
+        try:
+            return Answer(200, msgspec.json.encode(await self._retry(asked, region)))
+        except StoreUnavailable:
+            return unavailable("the store can't write now; retry the same rejections later")
+
+    async def _retry(self, asked: Retries, region: RetryRegion) -> Retried:
+        retried: list[int] = []
+        refused: list[Refused] = []
+        for number in dict.fromkeys(asked.ids):
+            reasons = await self._retry_one(asked.region, number, region)
+            if reasons:
+                refused.append(Refused(number, reasons))
+            else:
+                retried.append(number)
+        return Retried(retried, refused)
+
+    async def _retry_one(self, name: str, number: int, region: RetryRegion) -> Sequence[str]:
+        """Store one rejection's events and let it go; returns why not, nothing when it is done."""
+        rejection = await region.reader.get(number)
+        if rejection is None:
+            return ["it never was, was evicted, or was retried before"]
+        if rejection.body is None:
+            return ["its body was not kept"]
+        source = self._sources.get(rejection.source)
+        if source is None or source.region != name:
+            return [f"its source {rejection.source!r} is no longer configured in this region"]
+        at = self._clock.now()
+        found = await self._decode(name, rejection, rejection.body, at)
+        reasons = [problem.sentence for one in found if isinstance(one, Unusable) for problem in one.reasons]
+        if reasons:
+            return reasons
+        calls = [one for one in found if isinstance(one, Call)]
+        await self._keeper.keep(Taken(source, strict=False, path=rejection.path, received_at=at), calls)
+        await region.rejections.remove([number])  # last: after a crash it is retried again, and is a duplicate
+        return []
+
+    async def _decode(self, region: str, rejection: Rejection, body: bytes, at: int) -> Sequence[Call | Unusable]:
+        new_id = _ids(region, rejection.id)
+        call = PATHS.get(rejection.path)
+        if rejection.index is None and call is not None:
+            return [decode(body, call, at, new_id)]
+        if rejection.index is None and rejection.path not in PATHS:
+            problem = Problem("", Code.UNKNOWN_TYPE, f"what came to {rejection.path} can't be retried")
+            return [Unusable((problem,))]
+        batch = await open_in_slices(body if rejection.index is None else b'{"batch":[%b]}' % body)
+        if isinstance(batch, Unusable):
+            return [batch]
+        return [item.found for item in await decode_in_slices(batch, at, new_id)]
+
+
+def _ids(region: str, rejection: int) -> Callable[[], str]:
+    """Return what makes message ids: the same ones each time that a rejection is retried."""
+    made = 0
+
+    def new_id() -> str:
+        nonlocal made
+        made += 1
+        return f"postroad-retry-{region}-{rejection}-{made}"
+
+    return new_id

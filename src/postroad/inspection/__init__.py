@@ -1,1 +1,0 @@
-"""Reading the books: how a region is, whether it balances, and one event's story."""

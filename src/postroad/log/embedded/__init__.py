@@ -1,0 +1,1 @@
+"""The embedded log: one machine, one folder, blocks in SQLite files."""

@@ -1,0 +1,129 @@
+"""Who is owed events: the destinations that are served, those that are held, and those that are being written off."""
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from postroad.clock import Clock
+from postroad.ledger.base import ABANDONED, Account, LedgerReader, Outcome
+from postroad.ledger.needs import needs
+from postroad.ledger.sqlite.reader import SqliteLedgerReader
+from postroad.log.base import LogReader
+from postroad.log.embedded.reader import SqliteLogReader
+from postroad.operations.figures import by_destination, figures, waiting_in
+from postroad.storage.announced import read_announced
+from postroad.storage.layout import region_files
+
+SERVED: Final = "served"
+HELD: Final = "held"
+WHY_HELD: Final = "held: not in the configuration"
+"""The state of a destination that is gone from the configuration: what it is owed is kept, and nobody sends it."""
+NO_REGION: Final = "held: its region is not in the configuration"
+
+
+class DestinationEntry(msgspec.Struct, frozen=True):
+    """One destination of one region.
+
+    `state` is `served`, `held: why` or `abandoned: …` while that is being written off. `heir` is the configured
+    destination that takes it over at the next start, None when none does. `waiting` events were not tried yet,
+    `retrying` wait for another try, `dead` are dead letters, `replays` still owe something. `log_bytes` is about how
+    much of the log it still needs, `on_backlog_full` what it may hold back.
+    """
+
+    region: str
+    id: str
+    state: str
+    heir: str | None
+    waiting: int
+    retrying: int
+    dead: int
+    replays: int
+    log_bytes: int
+    on_backlog_full: str
+
+    @property
+    def held(self) -> bool:
+        """Whether nobody sends what it is owed."""
+        return self.state.startswith(HELD)
+
+
+async def destinations(
+    region: str,
+    configured: Collection[str] | None,
+    log: LogReader,
+    ledger: LedgerReader,
+    *,
+    announced: Mapping[str, int],
+    former_ids: Mapping[str, str],
+) -> Sequence[DestinationEntry]:
+    """Return the destinations of a region by id, then what is being written off. `configured` is None for a region that
+    is not in the configuration, `former_ids` has what configured ones were called before. Raises `StoreError`.
+    """
+    accounts = await ledger.accounts()
+    heirs = {old: new for new, old in former_ids.items()}
+    found = []
+    for name, mine in sorted(by_destination(accounts, announced).items()):
+        told = await figures(mine, log, ledger)
+        found.append(
+            DestinationEntry(
+                region=region,
+                id=name,
+                state=NO_REGION if configured is None else SERVED if name in configured else WHY_HELD,
+                heir=heirs.get(name),
+                waiting=told.waiting,
+                retrying=told.outcomes.get(Outcome.RETRY, 0),
+                dead=told.outcomes.get(Outcome.DEAD, 0),
+                replays=len([one for one in accounts if _is_replay(one, name) and await needs(one, ledger)]),
+                log_bytes=told.log_bytes,
+                on_backlog_full=mine[0].policy,
+            )
+        )
+    return [*found, *[await _written_off(region, one, log, ledger) for one in accounts if await _is_left(one, ledger)]]
+
+
+async def in_region(
+    data_dir: Path, region: str, configured: Collection[str] | None, former_ids: Mapping[str, str], clock: Clock
+) -> Sequence[DestinationEntry]:
+    """Return what `destinations` does, of a region's files in a data folder. Creates nothing. Raises `StoreError`."""
+    files = region_files(data_dir, region)
+    log, ledger = SqliteLogReader(files.log, clock), SqliteLedgerReader(files.ledger)
+    announced = read_announced(files.announced)
+    try:
+        return await destinations(region, configured, log, ledger, announced=announced, former_ids=former_ids)
+    finally:
+        await log.close()
+        await ledger.close()
+
+
+def folders(data_dir: Path) -> Sequence[str]:
+    """Return the names of the folders in a data folder that hold a region's log or ledger."""
+    if not data_dir.is_dir():
+        return []
+    places = [region_files(data_dir, path.name) for path in data_dir.iterdir() if path.is_dir()]
+    return sorted(place.folder.name for place in places if place.ledger.exists() or place.log.exists())
+
+
+def _is_replay(account: Account, destination: str) -> bool:
+    return account.destination == destination and account.replay is not None and account.ended_by != ABANDONED
+
+
+async def _is_left(account: Account, ledger: LedgerReader) -> bool:
+    return account.ended_by == ABANDONED and await needs(account, ledger)
+
+
+async def _written_off(region: str, account: Account, log: LogReader, ledger: LedgerReader) -> DestinationEntry:
+    totals = await ledger.totals(account.number)
+    return DestinationEntry(
+        region=region,
+        id=account.destination,
+        state="abandoned: being written off",
+        heir=None,
+        waiting=await waiting_in(account, log, ledger),
+        retrying=totals.get(Outcome.RETRY, 0),
+        dead=totals.get(Outcome.DEAD, 0),
+        replays=int(account.replay is not None),
+        log_bytes=0,
+        on_backlog_full=account.policy,
+    )

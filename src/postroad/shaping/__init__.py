@@ -1,0 +1,1 @@
+"""What an event looks like when it leaves: transforms and privacy."""

@@ -1,0 +1,1 @@
+"""Files under the data folder, and what every store of ours is built on."""

@@ -1,0 +1,55 @@
+"""Where everything lies under the data folder."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+
+class RegionFiles(NamedTuple):
+    """The files of one region."""
+
+    folder: Path
+
+    @property
+    def log(self) -> Path:
+        """The folder of the embedded log's segments."""
+        return self.folder / "log"
+
+    @property
+    def ledger(self) -> Path:
+        """The ledger's SQLite file."""
+        return self.folder / "ledger.db"
+
+    @property
+    def log_lock(self) -> Path:
+        """Held by the process that writes the log."""
+        return self.log / "writer.lock"
+
+    @property
+    def ledger_lock(self) -> Path:
+        """Held by the process that writes the ledger."""
+        return self.ledger.with_suffix(".lock")
+
+    @property
+    def announced(self) -> Path:
+        """From where on each destination is owed events; see `postroad.storage.announced`."""
+        return self.folder / "destinations.json"
+
+    @property
+    def rejections(self) -> Path:
+        """The rejections' SQLite file."""
+        return self.folder / "rejections.db"
+
+
+def region_files(data_dir: Path, region: str) -> RegionFiles:
+    """Return the places of one region."""
+    return RegionFiles(data_dir / region)
+
+
+def ingest_pulse(data_dir: Path) -> Path:
+    """Where the ingest process tells how it is."""
+    return data_dir / "run" / "ingest.json"
+
+
+def delivery_pulse(data_dir: Path) -> Path:
+    """Where the delivery process tells how it is."""
+    return data_dir / "run" / "delivery.json"
