@@ -10,6 +10,7 @@ from planting import END, SIZE, Stores, look, remove, run, seed, segments, told
 from postroad.delivery.losses import Losses
 from postroad.ledger.base import Outcome, Settlement
 from postroad.log.base import number_of
+from postroad.log.embedded.ends import files_of
 from postroad.storage.layout import RegionFiles
 
 FORMAT_1 = Path(__file__).parent.parent / "golden" / "format1"
@@ -119,8 +120,49 @@ PLANTS = {
     ),
     "destinations.json": (lambda files: files.announced.unlink(), "destination new has no account"),
     "ledger.db": (lambda files: remove(files.ledger), "the ledger is lost"),
-    "ends.json": (lambda files: (files.log / "ends.json").unlink(), "ends.json"),
+    "ends.json": (lambda files: [path.unlink() for path in files_of(files.log)], "ends.json"),
 }
+
+
+@pytest.mark.parametrize("which", [0, 1])
+async def test_one_of_the_files_of_ends_is_enough(folder, which):
+    """Either file says where the log ended: an end that was cut off is noticed by it, and a start hides nothing."""
+    files = RegionFiles(folder)
+    files_of(files.log)[which].write_bytes(b"{}")
+    assert (await look(folder)).balanced
+    cut_end(files)
+    gone = sum(stretch.events for stretch in (await look(folder)).lost)
+    await Stores.open(folder).close()
+    assert sum(stretch.events for stretch in (await look(folder)).lost) == gone > 0
+
+
+async def test_a_start_without_ends_is_remembered(folder):
+    """Where both were gone at a start, what was cut off before can't be known, and the audit goes on saying so."""
+    files = RegionFiles(folder)
+    cut_end(files)
+    for path in files_of(files.log):
+        path.unlink()
+    for _ in range(2):
+        await Stores.open(folder).close()
+        assert "nobody can tell" in told(await look(folder))
+
+
+async def test_an_older_copy_of_the_log(folder, tmp_path):
+    """A log folder put back from before, with its own ends.json, is behind what lies beside it: its loss is counted."""
+    files = RegionFiles(folder)
+    shutil.copytree(files.log, tmp_path / "older")
+    stores = Stores.open(folder)
+    await stores.accept(2)
+    await stores.close()
+    accepted = (await look(folder)).accepted
+    shutil.rmtree(files.log)
+    shutil.copytree(tmp_path / "older", files.log)
+    stores = Stores.open(folder)
+    await stores.accept(1)
+    await stores.close()
+    books = await look(folder)
+    assert sum(stretch.events for stretch in books.lost) == 2 * SIZE
+    assert books.accepted == accepted + SIZE
 
 
 @pytest.mark.parametrize("name", PLANTS)

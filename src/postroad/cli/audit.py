@@ -10,11 +10,12 @@ import typer
 from postroad.cli.options import AsJson, ConfigFile, read_config, verb
 from postroad.cli.output import progress, say, say_json, table
 from postroad.cli.statuses import NOT_SO
-from postroad.cli.stores import frozen_ledger, open_stores
+from postroad.cli.stores import Stores, frozen_ledger, open_stores
 from postroad.clock import SystemClock
 from postroad.config import Config
+from postroad.errors import StoreError, StoreVersion
 from postroad.log.embedded.hashes import wrong_hashes
-from postroad.operations.audit import RegionBooks
+from postroad.operations.audit import RegionBooks, unread
 from postroad.operations.audit import audit as audit_region
 from postroad.operations.books import AccountBooks
 from postroad.operations.evidence import Expected
@@ -47,24 +48,27 @@ def audit(*, region: _Region = None, config: ConfigFile = None, as_json: AsJson 
 
 
 async def _audit(config: Config, wanted: str | None) -> Sequence[RegionBooks]:
+    """Audit the regions one by one: a file of one that can't be read is a problem of that one."""
     async with open_stores(config, wanted, SystemClock()) as opened:
-        found = []
-        for stores in opened:
-            with progress(f"auditing {stores.region}") as tell:
-                snapshot = partial(frozen_ledger, stores.files)
-                books = await audit_region(
-                    stores.region,
-                    stores.log,
-                    snapshot,
-                    stores.rejections,
-                    tell,
-                    expected=Expected(
-                        config.destinations_in(stores.region).keys(), read_announced(stores.files.announced)
-                    ),
-                    wrong_hashes=partial(wrong_hashes, stores.files.log),
-                )
-                found.append(books)
-        return found
+        return [await _audit_one(config, stores) for stores in opened]
+
+
+async def _audit_one(config: Config, stores: Stores) -> RegionBooks:
+    with progress(f"auditing {stores.region}") as tell:
+        try:
+            return await audit_region(
+                stores.region,
+                stores.log,
+                partial(frozen_ledger, stores.files),
+                stores.rejections,
+                tell,
+                expected=Expected(config.destinations_in(stores.region).keys(), read_announced(stores.files.announced)),
+                wrong_hashes=partial(wrong_hashes, stores.files.log),
+            )
+        except StoreVersion:
+            raise
+        except StoreError as error:
+            return unread(stores.region, f"can't be audited: {error}")
 
 
 def _tell(books: RegionBooks, configured: Collection[str]) -> None:

@@ -110,7 +110,9 @@ class Ends(NamedTuple):
 
     `first` is the number of the block from which retention keeps, `retired` how many records were stored before it.
     `following` is the number after the last block; `appended` and `duplicates` are the totals up to it. `ticks` is
-    the log's own time, and `at` the wall clock's, of that moment, both in microseconds.
+    the log's own time, and `at` the wall clock's, of that moment, both in microseconds. Below block `doubtful` events
+    may be missing that nobody knows of: what had been written down was gone when the writer opened the log (0: it never
+    was).
     """
 
     identity: str
@@ -122,6 +124,7 @@ class Ends(NamedTuple):
     duplicates: int
     ticks: int
     at: int
+    doubtful: int = 0
 
 
 class Receipt(NamedTuple):

@@ -13,7 +13,7 @@ import msgspec
 
 from postroad.errors import StoreUnavailable
 from postroad.ledger.base import LedgerReader
-from postroad.log.base import MARGIN, Block, LogReader, LogState, number_of, offset_of
+from postroad.log.base import Block, LogReader, LogState, number_of, offset_of
 from postroad.operations.books import AccountBooks, AccountCheck
 from postroad.operations.evidence import Expected, hash_evidence, ledger_evidence, log_evidence, rejection_evidence
 from postroad.operations.losses import blocks_in_words, share_of
@@ -64,6 +64,21 @@ class RegionBooks(msgspec.Struct, frozen=True):
     accounts: Sequence[AccountBooks]
     rejections: Mapping[str, Count]
     problems: Sequence[str]
+
+
+def unread(region: str, why: str) -> RegionBooks:
+    """Return the books of a region whose files can't be read: nothing of it can be said to balance."""
+    return RegionBooks(
+        region=region,
+        balanced=False,
+        accepted=0,
+        duplicates=0,
+        kept=0,
+        lost=(),
+        accounts=(),
+        rejections={},
+        problems=[why],
+    )
 
 
 async def audit(
@@ -167,7 +182,7 @@ class _Walk:
         self.lost.append(LostStretch(block.number, number_of(block.end) - 1, block.lost))
         sizes = await self._sizes(block)
         touched = [await check.take_lost(block, sizes) for check in self._checks]
-        if not any(touched) and number_of(block.end) - block.number < MARGIN:  # else the log has numbered on above it
+        if not any(touched):
             where = self.lost[-1].blocks
             self._problems.append(
                 f"{block.lost} events of {where} are gone from the log or can't be read: what was owed of them was"

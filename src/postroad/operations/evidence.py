@@ -8,8 +8,12 @@ from postroad.log.base import LogReader, number_of
 from postroad.rejections import Counts
 
 _NO_ENDS = (
-    "the log has events, and ends.json beside them is not there or can't be read: nobody can tell whether events are"
+    "the log has events, and neither ends.json nor log-ends.json is there and whole: nobody can tell whether events are"
     " missing at its beginning or its end; it is written again when Postroad starts"
+)
+_DOUBTFUL = (
+    "ends.json and log-ends.json were gone or damaged when Postroad opened the log: whether events before block {} were"
+    " cut off, nobody can tell; this stays until retention has passed them"
 )
 _NO_BOOKS = (
     "the log has events, destinations are configured, and the ledger has no account: either delivery never ran here, or"
@@ -28,8 +32,11 @@ class Expected(NamedTuple):
 
 async def log_evidence(log: LogReader, accepted: int) -> list[str]:
     """Return what is wrong with what stands beside a log that stored `accepted` events."""
-    if accepted and await log.identity() is not None and await log.ends() is None:
+    ends = await log.ends()
+    if accepted and await log.identity() is not None and ends is None:
         return [_NO_ENDS]
+    if ends is not None and ends.doubtful > ends.first:
+        return [_DOUBTFUL.format(ends.doubtful)]
     return []
 
 

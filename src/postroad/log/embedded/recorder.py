@@ -4,10 +4,12 @@ import threading
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from postroad.clock import Clock
 from postroad.log.base import Ends
 from postroad.log.embedded.active import ActiveSegment
-from postroad.log.embedded.ends import write_ends
+from postroad.log.embedded.ends import files_of, write_ends
 from postroad.log.embedded.own_time import OwnTime
 
 _AT_LEAST_EVERY: Final = 60.0
@@ -24,6 +26,7 @@ class EndsRecorder:
         self._active: ActiveSegment | None = None
         self._first = 0
         self._retired = 0
+        self._doubtful = 0
         self._written: tuple[object, ...] | None = None
         self._written_at = 0.0
 
@@ -38,6 +41,16 @@ class EndsRecorder:
         more = retired - self._retired
         self._first, self._retired = first, retired
         return more
+
+    def doubt(self, below: int) -> None:
+        """Note that below this block events may be missing that nobody knows of, since nothing was written down."""
+        if below > self._doubtful:
+            structlog.get_logger("postroad.log").error(
+                "what was written down of the log's ends is gone: whether events were cut off can't be known",
+                files=[str(path) for path in files_of(self._folder)],
+                below_block=below,
+            )
+        self._doubtful = max(self._doubtful, below)
 
     def write(self, *, only_news: bool = False) -> None:
         """Write down what is true now; with `only_news` when it has changed, or a minute has passed. Durable on
@@ -62,6 +75,7 @@ class EndsRecorder:
                 duplicates=tail.duplicates,
                 ticks=max(self._time.now(), tail.ticks),
                 at=self._clock.now(),
+                doubtful=self._doubtful,
             )
             write_ends(self._folder, ends)
             self._written, self._written_at = news, now

@@ -29,6 +29,7 @@ from postroad.log.embedded.recorder import EndsRecorder
 from postroad.log.embedded.retention import retire_segments
 from postroad.log.embedded.segments import Segment, is_damage, list_segments, segment_at, wal_size
 from postroad.log.embedded.stretches import Stretches
+from postroad.log.embedded.tables import FORMAT
 from postroad.log.embedded.window import DedupWindow
 from postroad.storage.files import Connect, checkpoint
 
@@ -180,6 +181,8 @@ class LogWriter:
         self._files.close()
         self._files.refresh()
         distrusted, self._distrusted = self._distrusted, None
+        written, newest = self._files.ends(), self._files.newest()
+        has_written = newest is not None and newest.meta.format == FORMAT
         active = open_active(
             self._files,
             self._connect,
@@ -193,6 +196,7 @@ class LogWriter:
             self._window.load(self._loaded, active.tail, self._time.now())
             self._recorder.begin_at(*Stretches(self._files).begin())
             self._recorder.follow(active)
+            self._recorder.doubt(written.doubtful if written else active.tail.following if has_written else 0)
             self._recorder.write()
         except BaseException:
             active.close()
