@@ -56,6 +56,7 @@ class BlockFiles:
         """What is wrong with segments that can't be read."""
         self.damaged: dict[int, str] = {}
         """What is wrong with blocks, by their number."""
+        self._holes: dict[Segment, list[tuple[int, int]]] = {}
         self._ends = EndsFile(folder)
         self._near: Meta | None = None
         self._cache_bytes = cache_bytes
@@ -158,6 +159,7 @@ class BlockFiles:
         """Close every file and forget every block."""
         self.segments = []
         self.broken.clear()
+        self._holes.clear()
         self.damaged.clear()
         self._near = None
         self._cached.clear()
@@ -192,7 +194,7 @@ class BlockFiles:
         except BaseException:
             db.close()
             raise
-        return Opened(segment, db, meta)
+        return Opened(segment, db, meta, self._holes.setdefault(segment, []))
 
     def _read(self, opened: Opened, number: int) -> StoredBlock | None:
         stored = self._cached.get(number)

@@ -11,6 +11,7 @@ index on `appended_at`, and hashes without a key. It is read and retired as it i
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
@@ -25,6 +26,7 @@ PROBES: Final = 1 << 14
 """How many numbers in a row are tried before the rest of a segment is given up: more than one bad page can hold."""
 _AT_ONCE = 64
 _HASH_BYTES = 8
+_BEYOND = 1 << 62
 
 _SCHEMA = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID",
@@ -99,12 +101,16 @@ class Head(NamedTuple):
     ticks: int
 
 
-class Opened(NamedTuple):
-    """A segment with a connection to it."""
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A segment with a connection to it. `holes` are the numbers, from the first up to the second, at which no block
+    could be looked for, as far as that was found out.
+    """
 
     segment: Segment
     db: sqlite3.Connection
     meta: Meta
+    holes: list[tuple[int, int]] = field(default_factory=list)
 
 
 def owner_of(identity: str) -> bytes:
@@ -174,20 +180,40 @@ def rows(opened: Opened, columns: str, start: int = 0, at_once: int = _AT_ONCE) 
     between two of them. Raises `StoreUnavailable`.
     """
     query = f"SELECT number, {columns} FROM block WHERE number >= ? ORDER BY number LIMIT ?"  # noqa: S608 - our own
-    size, failed = at_once, 0
-    while failed < PROBES:
+    size = at_once
+    while start < _BEYOND:
         try:
             with failures_of(opened.segment.path):
                 found = opened.db.execute(query, (start, size)).fetchall()
         except StoreDamaged:
-            # One of these is on a bad page: by single steps up to it, and then over it.
-            start, failed = (start, failed) if size > 1 else (start + 1, failed + 1)
-            size = 1
+            if size == 1:
+                start = _over_a_hole(opened, start)
+            size = 1  # one of these is on a bad page: by single steps up to it, and then over it
             continue
         yield from found
         if len(found) < size:
             return
-        start, failed, size = found[-1][0] + 1, 0, min(at_once, size * 2)
+        start, size = found[-1][0] + 1, min(at_once, size * 2)
+
+
+def _over_a_hole(opened: Opened, start: int) -> int:
+    """Return the first number behind `start`, which can't be looked for, that can; beyond all after too many tries."""
+    for low, high in opened.holes:
+        if low <= start < high:
+            return high
+    end = next((number for number in range(start + 1, start + PROBES) if _is_there(opened, number)), _BEYOND)
+    opened.holes.append((start, end))
+    return end
+
+
+def _is_there(opened: Opened, start: int) -> bool:
+    """Tell whether the first block from `start` on can be looked for."""
+    try:
+        with failures_of(opened.segment.path):
+            opened.db.execute("SELECT number FROM block WHERE number >= ? ORDER BY number LIMIT 1", (start,)).fetchone()
+    except StoreDamaged:
+        return False
+    return True
 
 
 def numbers_backwards(opened: Opened, before: int) -> Iterator[int]:
@@ -206,7 +232,7 @@ def numbers_backwards(opened: Opened, before: int) -> Iterator[int]:
         before = found[-1]
 
 
-def last_row(opened: Opened, columns: str, before: int = 1 << 62) -> Sequence[Any] | None:
+def last_row(opened: Opened, columns: str, before: int = _BEYOND) -> Sequence[Any] | None:
     """Return the number and `columns` of the last block below number `before` whose row fits itself, None when the
     segment has none. Raises `StoreUnavailable`.
     """
