@@ -124,7 +124,8 @@ async def test_what_is_in_it(server, tmp_path):
     found = {str(path.relative_to(tmp_path / "copy")) for path in (tmp_path / "copy").rglob("*") if path.is_file()}
     logs = {name for name in found if name.startswith("us/log/")}
     assert len(logs) > 1
-    assert found - logs == {"FORMAT", "write-key", "us/ledger.db", "us/rejections.db", "us/parts/deep/events.ndjson"}
+    stores = {"us/ledger.db", "us/log-ends.json", "us/rejections.db"}
+    assert found - logs == {"FORMAT", "write-key", *stores, "us/parts/deep/events.ndjson"}
     for path in (tmp_path / "copy").rglob("*"):
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
 

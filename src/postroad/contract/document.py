@@ -63,5 +63,5 @@ def _too_deep() -> Problem:
 def _reason(body: bytes, error: msgspec.DecodeError) -> str:
     half = _HALF.match(body)
     if half is not None:
-        return f"a text holds half a character, {half[1].decode()}; it was cut in the middle of a surrogate pair"
+        return f"a text holds half a character, \\{half[1].decode()}; it was cut in the middle of a surrogate pair"
     return str(error).removeprefix("JSON is malformed: ")
