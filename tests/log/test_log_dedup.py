@@ -1,5 +1,6 @@
 """The dedup tables: nothing forgotten, nothing kept for ever, and little memory."""
 
+import sqlite3
 import tracemalloc
 from itertools import pairwise
 
@@ -9,9 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postroad.log.base import Entry, Window
+from postroad.log.embedded.codec import BlockCodec, Stamp
 from postroad.log.embedded.dedup import Generation, HashWindow, tags_of
+from postroad.log.embedded.digests import erased_key
 from postroad.log.embedded.options import LogOptions
 from postroad.log.embedded.receipts import all_new, sort_out
+from postroad.log.embedded.segments import list_segments
+from postroad.log.embedded.tables import owner_of
 from postroad.testing.logs import entries
 
 HASHES = st.sampled_from([0, 1, 1 << 31, 1 << 32, (1 << 32) + 1, (1 << 63) + 5, (1 << 64) - 1])
@@ -120,3 +125,41 @@ def test_receipts_say_the_same_either_way():
         assert list(one.offsets) == list(other.offsets)
         assert dict(one.duplicates) == dict(other.duplicates) == {}
     assert [list(receipt.offsets) for receipt in short.receipts] == [[70], [], [71, 72], [73]]
+
+
+async def test_an_erased_event_is_still_a_duplicate(bench):
+    """A record whose value is empty has a keyed digest in place of its key, by which what repeats it is recognised."""
+    options = LogOptions(disk_floor=0)
+    log = bench.open(options)
+    first = await log.append(entries("a", "b"))
+    await log.close()
+    with sqlite3.connect(list_segments(bench.folder)[0].path) as db:
+        identity, secret = (
+            db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()[0] for key in ("identity", "secret")
+        )
+        at, ticks = db.execute("SELECT appended_at, ticks FROM block").fetchone()
+        left = [Entry(erased_key(secret, b"a"), b""), *entries("b")]
+        body = BlockCodec().pack(Stamp(owner_of(identity), 0, 2, at, ticks), left)
+        db.execute("UPDATE block SET body = ?", (body,))
+    db.close()
+    log, reader = bench.open(options), bench.reader()
+    again = await log.append(entries("a", "b", "c"))
+    assert again.duplicates.keys() == {0, 1}
+    assert again.duplicates[0] == (first.offsets[0], *left[0])
+    assert again.duplicates[0].is_erased
+    assert (await reader.get(first.offsets[0])).is_erased
+    assert await reader.find(b"a") is None
+
+
+async def test_the_hashes_of_two_logs_differ(tmp_path, bench):
+    """Hashes are keyed with a secret of the log: who knows those of one can't make keys that collide in another."""
+    hashes = []
+    for name in "ab":
+        bench.folder = tmp_path / name
+        log = bench.open(LogOptions(disk_floor=0))
+        await log.append(entries("x"))
+        await log.close()
+        with sqlite3.connect(list_segments(bench.folder)[0].path) as db:
+            hashes.append(db.execute("SELECT hashes FROM block").fetchone()[0])
+        db.close()
+    assert hashes[0] != hashes[1]
