@@ -5,7 +5,6 @@ import pytest
 import pytest_asyncio
 
 from postroad.clock import ManualClock
-from postroad.contract.calls import Type
 from postroad.contract.stored import read_key
 from postroad.ingest.keeping import Keeper, RegionStores
 from postroad.ingest.keyring import ApiSource
@@ -30,7 +29,6 @@ class Store:
             {"us": RetryRegion(self.rejections, self.reader)},
             {"app": ApiSource("app", "us", always_strict=False)},
             Keeper(regions, IngestTally()),
-            calls={"/v1/track": Type.TRACK},
             clock=self.clock,
         )
 
