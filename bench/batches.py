@@ -13,11 +13,12 @@ from servers import cpu, load, postroad
 from xxhash import xxh3_64_intdigest
 
 from postroad.clock import SystemClock
-from postroad.contract.batch import Batch, decode_items, open_batch
+from postroad.contract.batch import decode_items
 from postroad.contract.decode import Call
+from postroad.contract.envelope import Batch, open_batch
 from postroad.contract.stored import make_key, pack
 from postroad.log.base import Entry
-from postroad.log.embedded.codec import BlockCodec
+from postroad.log.embedded.codec import BlockCodec, Stamp
 from postroad.log.embedded.log import SqliteLog
 
 SIZE = 100
@@ -50,14 +51,14 @@ def stages() -> None:
         raise SystemExit("the batch is not usable")
     calls = [item.found for item in decode_items(batch, 0, SIZE, at, str) if isinstance(item.found, Call)]
     entries = [Entry(make_key("app", call.message_id), pack(call, at)) for call in calls]
-    codec = BlockCodec()
+    codec, stamp = BlockCodec(), Stamp(bytes(8), 1, SIZE, at, at)
     keys = [entry.key for entry in entries]
     told = {
         "parse": _time(lambda: open_batch(body)),
         "check": _time(lambda: list(decode_items(batch, 0, SIZE, at, str))),
         "pack": _time(lambda: [Entry(make_key("app", call.message_id), pack(call, at)) for call in calls]),
         "hash": _time(lambda: np.fromiter(map(xxh3_64_intdigest, keys), np.uint64, SIZE)),
-        "compress": _time(lambda: codec.pack(entries)),
+        "compress": _time(lambda: codec.pack(stamp, entries)),
         "append (hash, dedup, compress, commit, fsync)": asyncio.run(_append(entries)),
     }
     print("  one event of a batch, microseconds: " + ", ".join(f"{name} {took:.2f}" for name, took in told.items()))
