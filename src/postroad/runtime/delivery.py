@@ -35,6 +35,7 @@ from postroad.destinations.email_events import without_place
 from postroad.errors import StoreError
 from postroad.ledger.base import Quota
 from postroad.ledger.sqlite.writer import SqliteLedger
+from postroad.log.base import Block, number_of
 from postroad.log.embedded.reader import SqliteLogReader
 from postroad.rejections import RejectionsReader
 from postroad.runtime.healing import heal
@@ -105,7 +106,7 @@ async def _open_region(
     is_new = not (files.ledger.exists() and files.ledger.stat().st_size)
     quota = config.regions[name].dead_letters
     ledger = SqliteLedger.open(files.ledger, quota=Quota(quota.rows, quota.bytes))
-    log = SqliteLogReader(files.log, clock)
+    log = SqliteLogReader(files.log, clock, tell=partial(_tell_what_is_damaged, name))
     if is_new:
         await _tell_of_loss(name, log)
     services = [
@@ -138,6 +139,17 @@ async def _tell_of_loss(region: str, log: SqliteLogReader) -> None:
                 " its destinations were configured; what was delivered of that before is delivered again",
                 region=region,
             )
+
+
+def _tell_what_is_damaged(region: str, lost: Block, why: str) -> None:
+    structlog.get_logger("postroad.log").error(
+        "a part of the log can't be read; what is around it is delivered",
+        region=region,
+        events=lost.lost,
+        first_block=lost.number,
+        last_block=number_of(lost.end) - 1,
+        reason=why,
+    )
 
 
 def _service(config: Config, name: str, place: Destination, clock: Clock) -> Service:

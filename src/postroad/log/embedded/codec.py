@@ -37,6 +37,9 @@ class Stamp(NamedTuple):
     ticks: int
 
 
+_stamp = partial(tuple.__new__, Stamp)
+
+
 class BlockCodec:
     """Packs and unpacks blocks. For one thread at a time: it keeps its buffers."""
 
@@ -59,11 +62,11 @@ class BlockCodec:
         raw = self._inflate(number, body)
         if len(raw) < _STAMP.size:
             raise StoreDamaged(f"block {number} is damaged: it has only {len(raw)} bytes")
-        *stamped, count = _STAMP.unpack_from(raw)
-        stamp = Stamp(*stamped)
+        stamped = _STAMP.unpack_from(raw)
+        stamp = _stamp(stamped[:-1])
         if stamp.number != number or (owner and stamp.owner != owner):
             raise StoreDamaged(f"block {number} is damaged: these are the bytes of another block")
-        return stamp, _records(number, count, raw, _STAMP.size)
+        return stamp, _records(number, stamped[-1], raw, _STAMP.size)
 
     def unpack_format_1(self, number: int, count: int, body: bytes) -> list[Record]:
         """Return the records of a block that has no stamp, and `count` records as its row says."""

@@ -100,15 +100,17 @@ class Stretches:
         end = self.end(ends)
         place: Place | None = None
         for stored in self._files.blocks(start):
-            block = stored.block
-            if place is None and block.number > start:
+            number = stored.block.number
+            if place is None and number > start:
                 place = self._before(start)
-            if place is not None:
-                yield from self._between(place, block.number, stored.before, stored)
+            if place is not None and stored.before > place.appended:
+                yield from self._between(place, number, stored.before, stored)
             yield stored
-            place = Place(block.number + 1, stored.appended)
+            place = Place(number + 1, stored.appended)
         if end.following > (start if place is None else place.number):
-            yield from self._between(place or self._before(start), end.following, end.appended, None)
+            place = self._before(start) if place is None else place
+            if end.appended > place.appended:
+                yield from self._between(place, end.following, end.appended, None)
 
     def _before(self, number: int) -> Place:
         """Return the place behind the last block below `number` that can be read."""
@@ -117,8 +119,6 @@ class Stretches:
 
     def _between(self, place: Place, until: int, before: int, following: StoredBlock | None) -> Iterator[StoredBlock]:
         """Yield what is lost from `place` up to number `until`, up to which the log had got `before` records."""
-        if before <= place.appended:
-            return
         ends = self._files.ends()  # anew: retention writes it down before it removes anything
         if ends is not None and ends.first > place.number:
             place = Place(ends.first, max(place.appended, ends.retired))
