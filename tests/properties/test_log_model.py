@@ -71,15 +71,13 @@ class LogMachine(RuleBasedStateMachine):
         self.appended = 0
         self.duplicates = 0
         self.next = 0
-        self.mark = None
         self.open()
 
     def open(self):
         """Open writer and reader on the folder of the moment. The log's own time goes on from the last mark."""
         now = self.clock.now()
-        ticks, at = self.mark or (now, now)
+        ticks, at = self.mark() or (now, now)
         self.own = (ticks + min(max(0, now - at), DAY), self.clock.monotonic())
-        self.note()
         self.log = SqliteLog.open(self.folder, self.clock, self.options, connect=self.disk, digest=self.digest)
         self.reader = SqliteLogReader(self.folder, self.clock, digest=self.digest)
 
@@ -93,9 +91,12 @@ class LogMachine(RuleBasedStateMachine):
         ticks, began = self.own
         return ticks + round((self.clock.monotonic() - began) * MICROSECONDS)
 
-    def note(self):
-        """Note that the own time of this moment is on disk."""
-        self.mark = max(self.mark or (0, 0), (self.ticks(), self.clock.now()))
+    def mark(self):
+        """Return the own time as it is on disk, and the machine's time of that moment."""
+        ends, last = read_ends(self.folder), self.kept[-1:]
+        if ends is not None and all(record.ticks <= ends.ticks for record in last):
+            return ends.ticks, ends.at
+        return (last[0].ticks, last[0].at) if last else None
 
     def entries(self, keys):
         """Return entries with values of their own."""
@@ -125,7 +126,6 @@ class LogMachine(RuleBasedStateMachine):
         assert start >= self.next
         self.kept += [record._replace(offset=start + index) for index, record in enumerate(fresh)]
         self.next = start + len(fresh)
-        self.note()
         self.appended += len(fresh)
 
     @rule(batches=st.lists(BATCHES, min_size=1, max_size=4))
@@ -196,19 +196,12 @@ class LogMachine(RuleBasedStateMachine):
         ends = self.runner.run(self.reader.ends())
         assert (ends.appended, ends.duplicates) == (self.appended, self.duplicates)
         assert (ends.retired, ends.ticks) <= (self.appended - len(self.kept), self.ticks())
-        self.mark = max(self.mark, (ends.ticks, ends.at))
 
     @rule()
     def restart(self):
         """An orderly restart."""
         self.close()
-        self.end()
         self.open()
-
-    def end(self):
-        """Note what is written down of the own time."""
-        ends = read_ends(self.folder)
-        self.mark = max(self.mark, (ends.ticks, ends.at))
 
     @precondition(lambda self: any(not record.lost for record in self.kept))
     @rule(part=st.floats(0, 1), how=st.sampled_from(["body", "row", "segment"]))
@@ -216,7 +209,6 @@ class LogMachine(RuleBasedStateMachine):
         """A block, a row or a whole segment is damaged while nobody runs: it is lost, and nothing else is."""
         assert self.runner.run(self.log.check())
         self.close()
-        self.end()
         readable = [record for record in self.kept if not record.lost]
         number = number_of(readable[round(part * (len(readable) - 1))].offset)
         segments = list_segments(self.folder)
@@ -244,7 +236,6 @@ class LogMachine(RuleBasedStateMachine):
         self.close()
         shutil.rmtree(self.folder)
         self.folder = left
-        self.end()
         self.open()
 
     @precondition(lambda self: self.kept)
@@ -258,8 +249,6 @@ class LogMachine(RuleBasedStateMachine):
         oldest = self.ticks() - age * MICROSECONDS
         assert all(record.offset < before and record.ticks < oldest for record in retired)
         assert not retired or number_of(retired[-1].offset) < number_of(self.kept[0].offset)
-        if gone:
-            self.note()
 
     def answers(self, batches):
         """Append batches in one turn of the loop; an append that can't be stored answers "unavailable"."""

@@ -18,6 +18,7 @@ from postroad.log.base import BLOCK_SPAN, MARGIN, Ends
 from postroad.log.embedded.active import ActiveSegment
 from postroad.log.embedded.blocks import BlockFiles
 from postroad.log.embedded.digests import SECRET_BYTES
+from postroad.log.embedded.own_time import last_mark
 from postroad.log.embedded.segments import Segment, failures_of, segment_at, set_aside, size_of
 from postroad.log.embedded.tables import FORMAT, NOTHING, Meta, Tail, read_tail
 from postroad.storage.files import Connect
@@ -42,9 +43,9 @@ class _Known(NamedTuple):
     @property
     def mark(self) -> tuple[int, int] | None:
         """The log's own time as it was last written down, and the wall clock's of that moment."""
-        marks = [] if self.meta is None else [(self.tail.ticks, self.tail.last_at or self.meta.created_at)]
-        marks += [] if self.ends is None else [(self.ends.ticks, self.ends.at)]
-        return max(marks, default=None)
+        if self.meta is None:
+            return None if self.ends is None else (self.ends.ticks, self.ends.at)
+        return last_mark(self.tail._replace(last_at=self.tail.last_at or self.meta.created_at), self.ends)
 
 
 def open_active(

@@ -11,8 +11,7 @@ MOST_ASLEEP = round(DAY * MICROSECONDS)
 
 def last_mark(tail: Tail, ends: Ends | None) -> tuple[int, int]:
     """Return the own time as it was last written down, and the wall clock's of that moment."""
-    marks = [(tail.ticks, tail.last_at)] if ends is None else [(tail.ticks, tail.last_at), (ends.ticks, ends.at)]
-    return max(marks)
+    return (tail.ticks, tail.last_at) if ends is None or ends.ticks < tail.ticks else (ends.ticks, ends.at)
 
 
 def over_a_stop(ticks: int, at: int, now: int) -> int:
