@@ -156,7 +156,7 @@ def plan(destination: str = "hook", *, concurrency: int = 4, route: Route = EVER
 
 async def calm() -> None:
     """Let everything run that can run without time passing."""
-    for _ in range(200):
+    for _ in range(600):
         await asyncio.sleep(0)
 
 

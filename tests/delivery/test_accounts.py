@@ -35,6 +35,15 @@ def service(destination, name="hook", **more):
     return Service(plan(name), lambda: destination, from_beginning=False, **more)
 
 
+def noting(withdrawn):
+    """Return a `withdraw` that notes which announcements are taken back."""
+
+    async def withdraw(destination):
+        withdrawn.append(destination)
+
+    return withdraw
+
+
 async def removed(bench: Bench) -> None:
     """Leave an account with a delivery, a retry, a dead letter, one settled beyond the cursor and two unread."""
     await bench.append("a", "b", "c", "d", "e")
@@ -102,7 +111,7 @@ async def test_a_destination_can_be_abandoned(bench):
     """What it was owed, unread and in retry, is abandoned, the account ended, and it is owed nothing more."""
     await removed(bench)
     withdrawn = []
-    engine = await run(bench, withdraw=withdrawn.append)
+    engine = await run(bench, withdraw=noting(withdrawn))
     bench.clock.advance(5)
     await engine.abandon("hook")
     await bench.append("h")
@@ -119,7 +128,7 @@ async def test_a_destination_can_be_abandoned(bench):
 async def test_a_configured_destination_is_not_abandoned(bench):
     """Nor one that nobody knows; and where the file that announces it can't be written, nothing is changed."""
 
-    def full(_name):
+    async def full(_name):
         raise OSError(28, "No space left on device", "destinations.json")
 
     await opened(bench, ("gone",))
@@ -270,7 +279,7 @@ async def test_a_renamed_destination_goes_on(bench):
     await removed(bench)
     replay = await bench.ledger.open_account("hook", start=0, end=BLOCK_SPAN, at=0, replay='{"events":["Other"]}')
     destination, withdrawn = Scripted(), []
-    await run(bench, service(destination, "crm", was="hook"), withdraw=withdrawn.append)
+    await run(bench, service(destination, "crm", was="hook"), withdraw=noting(withdrawn))
     await bench.append("h")
     await bench.pass_time(200)
     assert sorted(destination.seen) == ["b", "d", "g", "h"]

@@ -25,6 +25,9 @@ from postroad.testing.events import call, email_event, every_email_event, plain_
 
 Make = Callable[..., Shape]
 
+OUT_OF_TIME = "the transform did not end within ({processor} s of processor time|{clock} s)"
+"""Where the machine is so busy that a loop gets a tenth of a processor, it is the clock's timer that rings."""
+
 
 @pytest.fixture(autouse=True)
 def on_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +117,7 @@ async def test_an_endless_loop_costs_one_event(shape_of: Make) -> None:
     answers = await asyncio.gather(*(shape(event) for event in events))
     assert [type(answer).__name__ for answer in answers] == ["Event", "Event", "str", "str", "NoneType", "Event"]
     sentence, *trace = str(answers[2]).splitlines()
-    assert sentence == "the transform did not end within 0.2 s of processor time"
+    assert re.fullmatch(OUT_OF_TIME.format(processor="0.2", clock="2"), sentence)
     assert trace[0].startswith("Stack")
     assert trace[1].endswith("in as_told")
     assert len(trace) == 2
@@ -123,8 +126,8 @@ async def test_an_endless_loop_costs_one_event(shape_of: Make) -> None:
 @pytest.mark.parametrize(
     ("function", "limit", "why"),
     [
-        ("stubborn", 0.1, "the transform did not end within 0.1 s of processor time\nStack"),
-        ("asleep", 0.02, "the transform did not end within 0.2 s\nStack"),
+        ("stubborn", 0.1, OUT_OF_TIME.format(processor="0.1", clock="1") + "\nStack"),
+        ("asleep", 0.1, OUT_OF_TIME.format(processor="0.1", clock="1") + "\nStack"),
         ("deaf", 0.05, "the transform did not end within 0.6 s and was killed"),
         ("leave", 5.0, "the transform ended its own process with status 7"),
         ("crash", 5.0, "the transform ended its own process by SIGSEGV"),
@@ -138,7 +141,7 @@ async def test_no_way_to_misbehave_stops_the_delivery(
     if function == "deaf":  # the only one that has to be killed, after a wait
         monkeypatch.setattr(transformer_module, "_SLACK", 0.1)
     shape = shape_of(function, limit)
-    assert (await text_of(shape, plain_track())).startswith(why)
+    assert re.match(why, await text_of(shape, plain_track()))
 
 
 async def test_a_process_that_was_killed_by_chance_blames_nobody(shape_of: Make, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """All workers of one region: started, watched, poked and stopped together."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -23,6 +23,10 @@ from postroad.ledger.base import Account, Ledger
 from postroad.log.base import LogReader
 
 _AGAIN_AFTER = 1.0
+
+
+async def _nothing_announced(_destination: str) -> None:
+    """Withdraw nothing: where no destination is announced."""
 
 
 class Service(NamedTuple):
@@ -48,7 +52,7 @@ class Engine:
         clock: Clock,
         announced: Callable[[], Mapping[str, int]] = dict,
         *,
-        withdraw: Callable[[str], None] = lambda _: None,
+        withdraw: Callable[[str], Awaitable[None]] = _nothing_announced,
         retention: float | None = None,
     ) -> None:
         """`announced` tells from which offset on a destination without an account is owed events, `withdraw` takes
@@ -135,7 +139,7 @@ class Engine:
         if not await owing(destination, self._ledger):
             raise UsageError(f"there is no destination {destination!r} that is owed anything")
         try:
-            await asyncio.to_thread(self._withdraw, destination)  # first: else the next start would open an account
+            await self._withdraw(destination)  # first: else the next start would open an account
         except OSError as error:
             raise StoreUnavailable(f"{error.filename}: {error.strerror}") from error
         await end_accounts(destination, self._log, self._ledger, self._clock)
@@ -160,7 +164,7 @@ class Engine:
                 break
         for former in [one.was for one in wanted if one.was is not None]:
             try:
-                await asyncio.to_thread(self._withdraw, former)
+                await self._withdraw(former)
             except OSError as error:
                 self._logger.warning(
                     "a former id can't be forgotten: leave `was` in the file until a start without this line",

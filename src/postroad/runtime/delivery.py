@@ -119,7 +119,7 @@ async def _open_region(
             ledger,
             clock,
             partial(read_announced, files.announced),
-            withdraw=partial(withdraw, files.announced),
+            withdraw=lambda gone: asyncio.to_thread(withdraw, files.announced, gone),
             retention=config.regions[name].retention,
         )
         yield engine, ledger, log
