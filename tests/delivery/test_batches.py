@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from postroad.clock import MICROSECONDS
 from postroad.contract.stored import unpack
-from postroad.delivery.batch import Batch
 from postroad.delivery.breaker import FAILURES
-from postroad.delivery.items import Item
+from postroad.delivery.items import Batch, Item
 from postroad.delivery.rate import Rate
 from postroad.destinations.base import BatchLimits, Delivered, Event, Pause, Refused, Retry, Split
 from postroad.errors import StoreUnavailable

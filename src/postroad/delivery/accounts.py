@@ -1,15 +1,21 @@
 """Bringing the ledger's accounts in line with the configured destinations."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+import structlog
 
 from postroad.clock import Clock
+from postroad.errors import StoreError
 from postroad.ledger.base import ABANDONED, TAKEN_OVER, Account, Ledger, LedgerReader, Outcome
 from postroad.ledger.needs import needs, without_account
 from postroad.log.base import LogReader, offset_of
 from postroad.storage.announced import take_over
 
 _PAGE = 1000
+
+LOOK_EVERY: Final = 10.0
+"""Seconds. A new log gets its identity with its first segment, another epoch whenever it was found to lack its end."""
 
 
 class Wanted(NamedTuple):
@@ -111,3 +117,23 @@ async def _take_over(old: str, new: str, announced: Mapping[str, int], ledger: L
         end = max(mine.start, await settled_to(other, ledger))
         await ledger.end_account(other.number, end, at=clock.now(), by=TAKEN_OVER)
     await ledger.rename(old, new)
+
+
+async def belong(log: LogReader, ledger: Ledger) -> None:
+    """Bind the ledger to the log, once that says who it is. Raises `StoreError`, with the remedy, when it belongs to
+    another.
+    """
+    found = await log.identity()
+    if found is not None and found != await ledger.identity():
+        await ledger.adopt(*found)
+
+
+async def keep_belonging(log: LogReader, ledger: Ledger, clock: Clock) -> None:
+    """Do so again, for ever, as the log's identity or epoch becomes known."""
+    logger = structlog.get_logger("postroad.delivery")
+    while True:
+        await clock.sleep(LOOK_EVERY)
+        try:
+            await belong(log, ledger)
+        except StoreError as error:
+            logger.warning("the ledger can't note which log it belongs to", reason=str(error))

@@ -16,21 +16,21 @@ READ_BYTES: Final = 256 * 1024
 
 
 class Backlog:
-    """Reads on when it has nothing left; settles what is filtered without handing it out.
+    """Reads on when no item is left, and settles filtered records without handing them out.
 
-    `holds` tells of a record whether it is not to be handed out: a frozen batch has it, or it was sent ahead of its
-    turn. However many records wait for another try, reading goes on: each costs a row in the ledger.
+    `holds` tells of an offset whether its record is to be left out: a frozen batch has it, or it was sent as a probe
+    ahead of its turn. Reading goes on however many retries wait: each of them costs a row in the ledger.
     """
 
     def __init__(self, parts: Parts, holds: Callable[[int], bool]) -> None:
         self._account = parts.account
         self._holds = holds
-        self._intake = parts.intake
+        self._router = parts.router
         self._losses = parts.losses
         self._log = parts.log
         self._ledger = parts.ledger
         self._settler = parts.settler
-        self._window = parts.window
+        self._progress = parts.progress
         self._alarm = parts.alarm
         self._head = parts.account.cursor
         self._new_ground = False
@@ -54,7 +54,7 @@ class Backlog:
                 self._growth = asyncio.create_task(self._log.wait(self._head))
                 self._growth.add_done_callback(lambda _: self._alarm.ring())
             elif not self.items:
-                self._alarm.ring()  # all of it was settled: read on, nobody else may have a reason to ring
+                self._alarm.ring()  # every record was settled unsent: read on, since no send will end and ring
 
     async def expire(self, before: int) -> None:
         """Let everything below an offset expire that was not handed out yet."""
@@ -84,7 +84,7 @@ class Backlog:
         if not blocks:
             self.ended = end is not None and (bool(found) or self._head >= end or await self._log.end() >= end)
             if self.ended and end is not None:
-                self._window.pass_to(end)
+                self._progress.pass_to(end)
             return self.ended
         settled = await self._settled(blocks)
         for block in blocks:
@@ -93,7 +93,7 @@ class Backlog:
         return True
 
     async def _settled(self, blocks: Sequence[Block]) -> Mapping[int, bytes]:
-        """Return what an earlier run settled of these blocks."""
+        """Return the outcomes that an earlier run settled in these blocks, by block number."""
         if self._new_ground:
             return {}
         found: dict[int, bytes] = {}
@@ -102,7 +102,7 @@ class Backlog:
             found.update(page)
             after = page[-1][0]
             if after >= last or len(page) < len(blocks):
-                break  # only what is inside of a lost stretch takes more than one page
+                break  # outcomes inside of a lost stretch are the only ones that take more than one page
         self._new_ground = not found
         return found
 
@@ -111,13 +111,13 @@ class Backlog:
         if block.lost:
             await self._losses.meet(block)
             end = self._account.end
-            self._window.pass_to(block.end if end is None else min(block.end, end))
+            self._progress.pass_to(block.end if end is None else min(block.end, end))
         self._head = block.end
         if block.records:
-            self._window.add(block.number, len(block.records))
+            self._progress.add(block.number, len(block.records))
         for position, record in enumerate(block.records):
             if position < len(settled) and settled[position] != Outcome.PENDING:
-                self._window.settle(offset_of(block.number, position))
+                self._progress.settle(offset_of(block.number, position))
             elif not self._holds(record.offset):
                 item = await self._take(record, expired_below)
                 if isinstance(item, Item):
@@ -129,4 +129,4 @@ class Backlog:
         account = self._account
         if record.offset < account.start or (account.end is not None and record.offset >= account.end):
             return Verdict(Outcome.OUT_OF_ACCOUNT)
-        return Verdict(Outcome.EXPIRED) if record.offset < expired_below else await self._intake.new(record)
+        return Verdict(Outcome.EXPIRED) if record.offset < expired_below else await self._router.new(record)

@@ -8,14 +8,13 @@ from typing import NamedTuple
 import structlog
 
 from postroad.clock import Clock
-from postroad.delivery.accounts import Wanted, end_accounts, open_accounts, owing
-from postroad.delivery.belonging import belong, keep_belonging
+from postroad.delivery.accounts import Wanted, belong, end_accounts, keep_belonging, open_accounts, owing
+from postroad.delivery.bounded import BoundedAccounts
 from postroad.delivery.giving_up import EXPIRE_EVERY, GivingUp
 from postroad.delivery.plan import Plan
-from postroad.delivery.replay import Replay
 from postroad.delivery.replays import Replays
+from postroad.delivery.routing import Replay
 from postroad.delivery.serving import Serving, Shared
-from postroad.delivery.stretches import Stretches
 from postroad.delivery.worker import Worker
 from postroad.destinations.base import Destination
 from postroad.errors import StoreError, StoreUnavailable, UsageError
@@ -67,8 +66,8 @@ class Engine:
         self._shared = {name: Shared(service.make) for name, service in self._services.items()}
         self._servings = {name: Serving(name, partial(self._make, name), clock) for name in self._services}
         self._withdraw = withdraw
-        self._stretches = Stretches(plans, self._shared, log, ledger, clock)
-        self._replays = Replays(plans, self._stretches, log, ledger, clock)
+        self._bounded = BoundedAccounts(plans, self._shared, log, ledger, clock)
+        self._replays = Replays(plans, self._bounded, log, ledger, clock)
         self._giving_up = GivingUp(plans, log, ledger, clock, retention)
         self._logger = structlog.get_logger("postroad.delivery")
 
@@ -76,7 +75,7 @@ class Engine:
         """Deliver until cancelled, then end in order."""
         await self._open_accounts()
         belonging = keep_belonging(self._log, self._ledger, self._clock)
-        looking_after = [self._stretches.run(), self._giving_up.run(), self._expire(), belonging]
+        looking_after = [self._bounded.run(), self._giving_up.run(), self._expire(), belonging]
         loops = [*looking_after, *(serving.run() for serving in self._servings.values())]
         tasks = [asyncio.create_task(loop) for loop in loops]
         try:
@@ -93,7 +92,7 @@ class Engine:
         """Tell a destination's workers that the ledger changed behind their backs."""
         if destination in self._servings:
             self._servings[destination].poke()
-            self._stretches.poke()
+            self._bounded.poke()
 
     def states(self) -> Mapping[str, str]:
         """Return, for people, what each destination's worker is doing."""
@@ -101,7 +100,7 @@ class Engine:
 
     def replay_states(self) -> Mapping[int, str]:
         """Return what each replay that still owes something is doing, by its account's number."""
-        return self._stretches.states()
+        return self._bounded.states()
 
     async def open_replay(
         self,
@@ -190,6 +189,6 @@ class Engine:
                 try:
                     before = await self._log.offset_of_age(age)
                     await self._servings[name].expire(before)
-                    await self._stretches.expire(name, before)
+                    await self._bounded.expire(name, before)
                 except StoreError as error:
                     self._logger.warning("what is too old can't expire now", destination=name, reason=str(error))

@@ -5,8 +5,7 @@ from typing import Final
 
 import structlog
 
-from postroad.delivery.batch import Batch
-from postroad.delivery.items import Item
+from postroad.delivery.items import Batch, Item
 from postroad.delivery.parts import Parts
 from postroad.delivery.schedule import is_due
 from postroad.delivery.verdict import Verdict
@@ -23,19 +22,19 @@ _AGAIN_AFTER: Final = 1.0
 class FrozenBatches:
     """Keeps which batches wait and until when; their events are read from the log each time they are due.
 
-    However many wait, new ones are made: what keeps failing must not hold up what does not. While a destination takes
-    nothing at all the breaker sees to it that there are few.
+    New batches are frozen however many of them wait: a batch that keeps failing must not hold up the others. While a
+    destination takes nothing at all, the breaker sees to it that few are made.
     """
 
     def __init__(self, parts: Parts, limits: BatchLimits) -> None:
         self._account = parts.account.number
         self._limits = limits
-        self._intake = parts.intake
+        self._router = parts.router
         self._losses = parts.losses
         self._log = parts.log
         self._ledger = parts.ledger
         self._settler = parts.settler
-        self._window = parts.window
+        self._progress = parts.progress
         self._alarm = parts.alarm
         self._clock = parts.clock
         self._longest = parts.longest
@@ -77,7 +76,7 @@ class FrozenBatches:
                 self._settler.expect(offset)
 
     async def _rows_of(self, offsets: frozenset[int]) -> Sequence[int]:
-        """Return which of these have a row in retry: resent dead letters, which are a batch's now."""
+        """Return which of these offsets have a row in retry: dead letters that were resent and then frozen."""
         found: list[int] = []
         after = min(offsets, default=0) - 1
         while offsets and (page := await self._ledger.rows(self._account, Outcome.RETRY, after=after, limit=_PAGE)):
@@ -122,7 +121,7 @@ class FrozenBatches:
             self._waiting.append(frozen)
 
     async def expire(self, before: int) -> None:
-        """Let the batches expire that wait and are wholly below an offset."""
+        """Let the waiting batches expire whose events are all below an offset."""
         for frozen in [one for one in self._waiting or () if max(one.offsets) < before]:
             await self._records(frozen.offsets)  # for the sizes of their blocks
             if self._waiting is not None and frozen in self._waiting:
@@ -146,7 +145,7 @@ class FrozenBatches:
                 return
 
     async def _take(self, frozen: FrozenBatch) -> Batch | None:
-        """Take a batch out of those that wait; None when nothing of it is to be sent any more."""
+        """Take a batch out of the waiting ones; None when none of its events is to be sent any more."""
         loaded = await self._items(frozen)
         if self._waiting is None or frozen not in self._waiting:
             return None  # it expired while it was read
@@ -160,7 +159,7 @@ class FrozenBatches:
         if not items:
             return None
         if len(items) < len(frozen.offsets):
-            # What is left is another batch, and kept as such at once: loose records would be nobody's.
+            # The rest is another batch, written down as such before it is sent: else its events would be in none.
             frozen = frozen._replace(offsets=[item.record.offset for item in items])
             await self._keep([frozen])
         return Batch(self._limits, items, frozen)
@@ -169,7 +168,7 @@ class FrozenBatches:
         """Return its events as items, and the verdict on those that are not to be sent any more."""
         records = await self._records(frozen.offsets)
         return [
-            await self._intake.again(records[offset], frozen.tries, frozen.first_at, frozen.due_at)
+            await self._router.again(records[offset], frozen.tries, frozen.first_at, frozen.due_at)
             if offset in records
             else await self._losses.verdict(offset)
             for offset in frozen.offsets
@@ -183,7 +182,7 @@ class FrozenBatches:
                 if block.lost:
                     await self._losses.meet(block)
                 elif block.number == number:
-                    self._window.foresee(number, len(block.records))
+                    self._progress.foresee(number, len(block.records))
                     found.update({record.offset: record for record in block.records if record.offset in wanted})
         for offset in wanted - found.keys():
             for row in await self._ledger.retries(self._account, due_at=None, offset=offset, limit=1):

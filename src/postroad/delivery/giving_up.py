@@ -9,7 +9,7 @@ from postroad.clock import MICROSECONDS, Clock
 from postroad.contract.stored import unpack
 from postroad.delivery.alarm import Alarm
 from postroad.delivery.losses import Losses
-from postroad.delivery.replay import Replay
+from postroad.delivery.routing import Replay
 from postroad.errors import StoreError
 from postroad.ledger.base import ABANDONED, Account, FrozenBatch, Ledger, Outcome, Settlement
 from postroad.ledger.needs import needs
@@ -53,7 +53,7 @@ class GivingUp:
             except StoreError as error:
                 self._logger.warning("what is given up can't be written down now", reason=str(error))
                 await self._clock.sleep(_AGAIN_AFTER)
-            except Exception:  # it delivers nothing: no bug in it may stop who does
+            except Exception:  # a bug in here must not stop the workers, which deliver
                 self._logger.exception("what is given up could not be written down; it is tried again")
                 await self._clock.sleep(EXPIRE_EVERY)
             else:
@@ -98,7 +98,7 @@ async def abandon(account: Account, log: LogReader, ledger: Ledger) -> None:
 
 
 async def expire(account: Account, before: int, log: LogReader, ledger: Ledger) -> None:
-    """Let what is below an offset expire for an account that nobody serves. What is frozen with something above waits.
+    """Let what is below an offset expire for an account that nobody serves. A frozen batch that reaches above it waits.
 
     Raises `StoreError`.
     """

@@ -1,18 +1,21 @@
 """What moves through a delivery loop, and how a stored record becomes what a destination is handed."""
 
-from collections import deque
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from postroad.contract.stored import StoredEvent, read_key
 from postroad.delivery.flow import Flow
-from postroad.destinations.base import Event
+from postroad.destinations.base import BatchLimits, Event
+from postroad.ledger.base import FrozenBatch
 from postroad.log.base import Record
+
+_ISOLATE = 8
 
 
 class Item(NamedTuple):
     """One event on its way to one destination. `tries` were made before, the first at `first_at` (0: none).
-    `since` is when it was due, 0 when it was just read off the log: it is fresh then. What of its waiting from then
-    on is its age, `Flow` says.
+    `since` is when it was due, 0 when it was just read off the log: it is fresh then. How much of its waiting
+    from then on counts as its age, `Flow` says.
     """
 
     event: Event
@@ -26,9 +29,6 @@ class Item(NamedTuple):
         if not self.first_at:
             return self
         return self._replace(first_at=flow.standing(self.first_at, self.since, now), since=now)
-
-
-Queue = deque[Item]
 
 
 def make_event(record: Record, stored: StoredEvent, region: str) -> Event:
@@ -46,3 +46,42 @@ def make_event(record: Record, stored: StoredEvent, region: str) -> Event:
         tuple(problem.sentence for problem in stored.violations) if stored.problems else (),
         stored.body,
     )
+
+
+class Batch:
+    """Items in order, as many as the limits let in; `frozen` is the ledger's row when they have to stay together.
+
+    A batch that keeps failing while others succeed may have one bad event in it. So from an event's second try on the
+    batches it goes out in are eight times smaller with every try, until it is alone.
+    """
+
+    __slots__ = ("_bytes", "_limits", "_room", "frozen", "full", "items")
+
+    def __init__(self, limits: BatchLimits, items: Sequence[Item] = (), frozen: FrozenBatch | None = None) -> None:
+        self._limits = limits
+        self._room = limits.max_events
+        self._bytes = limits.max_bytes
+        self.items = list(items)
+        self.frozen = frozen
+        self.full = frozen is not None
+
+    @property
+    def fresh(self) -> bool:
+        """Whether none of its events was ever sent."""
+        return self.frozen is None and not any(item.since for item in self.items)
+
+    def offer(self, item: Item) -> bool:
+        """Take an item in, or tell that there is no room for it: the batch is full then."""
+        room = self._room if item.tries <= 1 else min(self._room, self._company(item.tries))
+        self._bytes -= len(item.event.body)
+        if self.items and (self._bytes < 0 or len(self.items) >= room):
+            self.full = True
+            return False
+        self._room = room
+        self.items.append(item)
+        self.full = len(self.items) >= room or self._bytes <= 0
+        return True
+
+    def _company(self, tries: int) -> int:
+        smaller: int = self._limits.max_events // _ISOLATE ** min(tries - 1, 32)
+        return max(1, smaller)

@@ -1,4 +1,4 @@
-"""What the log can't give any more: written off as lost, and named."""
+"""Events whose bytes the log can't give any more: written off as lost, and named in the server's log."""
 
 from typing import Final
 

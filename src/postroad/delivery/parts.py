@@ -5,12 +5,12 @@ from typing import NamedTuple
 from postroad.clock import Clock
 from postroad.delivery.alarm import Alarm
 from postroad.delivery.flow import Flow
-from postroad.delivery.intake import Intake
 from postroad.delivery.losses import Losses
 from postroad.delivery.plan import Plan
+from postroad.delivery.progress import Progress
+from postroad.delivery.router import Router
 from postroad.delivery.schedule import longest_wait
 from postroad.delivery.settler import Settler
-from postroad.delivery.window import Window
 from postroad.destinations.base import Destination
 from postroad.ledger.base import Account, Ledger
 from postroad.log.base import LogReader
@@ -24,9 +24,9 @@ class Parts(NamedTuple):
     ledger: Ledger
     clock: Clock
     alarm: Alarm
-    window: Window
+    progress: Progress
     settler: Settler
-    intake: Intake
+    router: Router
     losses: Losses
     flow: Flow
     longest: int
@@ -38,7 +38,7 @@ def make_parts(
 ) -> Parts:
     """Return the parts of a worker that is about to start."""
     longest = longest_wait(plan.retry)
-    alarm, window, flow = Alarm(clock, longest), Window(account.cursor), Flow(clock.now(), clock.monotonic())
-    settler = Settler(account.number, window=window, ledger=ledger, alarm=alarm, clock=clock)
-    intake, losses = Intake(plan, destination, clock), Losses(account, log, ledger)
-    return Parts(account, log, ledger, clock, alarm, window, settler, intake, losses, flow, longest)
+    alarm, progress, flow = Alarm(clock, longest), Progress(account.cursor), Flow(clock.now(), clock.monotonic())
+    settler = Settler(account.number, progress=progress, ledger=ledger, alarm=alarm, clock=clock)
+    router, losses = Router(plan, destination, clock), Losses(account, log, ledger)
+    return Parts(account, log, ledger, clock, alarm, progress, settler, router, losses, flow, longest)

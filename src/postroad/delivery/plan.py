@@ -5,8 +5,7 @@ from typing import NamedTuple, Protocol
 
 from postroad.contract.email import Kind
 from postroad.delivery.rate import Rate
-from postroad.delivery.replay import Replay
-from postroad.delivery.routing import Route
+from postroad.delivery.routing import Replay, Route
 from postroad.delivery.schedule import RetryPolicy
 from postroad.destinations.base import BatchLimits, Event
 

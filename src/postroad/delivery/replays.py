@@ -4,9 +4,9 @@ from collections.abc import Collection
 
 from postroad.clock import Clock
 from postroad.delivery.accounts import live_accounts, settled_to
+from postroad.delivery.bounded import BoundedAccounts
 from postroad.delivery.giving_up import abandon
-from postroad.delivery.replay import Replay
-from postroad.delivery.stretches import Stretches
+from postroad.delivery.routing import Replay
 from postroad.errors import UsageError
 from postroad.ledger.base import STOPPED, Account, Ledger
 from postroad.ledger.needs import needs
@@ -14,13 +14,13 @@ from postroad.log.base import LogReader
 
 
 class Replays:
-    """Opens and stops them; `Stretches` serves them."""
+    """Opens and stops them; `BoundedAccounts` serves them."""
 
     def __init__(
-        self, configured: Collection[str], stretches: Stretches, log: LogReader, ledger: Ledger, clock: Clock
+        self, configured: Collection[str], stretches: BoundedAccounts, log: LogReader, ledger: Ledger, clock: Clock
     ) -> None:
         self._configured = configured
-        self._stretches = stretches
+        self._bounded = stretches
         self._log = log
         self._ledger = ledger
         self._clock = clock
@@ -39,7 +39,7 @@ class Replays:
         account = await self._ledger.open_account(
             destination, start=start, end=max(start, end), at=self._clock.now(), replay=str(replay)
         )
-        self._stretches.look_again()
+        self._bounded.look_again()
         return account
 
     async def stop(self, number: int) -> None:
@@ -51,7 +51,7 @@ class Replays:
         account = await self._ledger.account(number)
         if account is None or account.replay is None:
             raise UsageError(f"account {number} is not a replay")
-        async with self._stretches.halted(number):
+        async with self._bounded.halted(number):
             account = await self._ledger.account(number)
             if account is None or account.end is None or not await needs(account, self._ledger):
                 return

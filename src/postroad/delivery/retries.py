@@ -20,7 +20,7 @@ class Retries:
 
     def __init__(self, parts: Parts) -> None:
         self._account = parts.account.number
-        self._intake = parts.intake
+        self._router = parts.router
         self._losses = parts.losses
         self._log = parts.log
         self._ledger = parts.ledger
@@ -28,7 +28,7 @@ class Retries:
         self._alarm = parts.alarm
         self._clock = parts.clock
         self._longest = parts.longest
-        self._reading = asyncio.Lock()  # whoever reads rows decides on them before anybody else does
+        self._reading = asyncio.Lock()  # `read` and `expire` must not both decide on the same rows
         self.items: deque[Item] = deque()
         """Due, and not handed out yet."""
 
@@ -43,7 +43,7 @@ class Retries:
             await self._read_on()
 
     def let_go(self, items: MutableSequence[Item], before: int) -> None:
-        """Take out the items below an offset that wait to be sent: new ones expire, retries are the ledger's again."""
+        """Take the items below an offset out of `items`: fresh ones expire, retries stay rows of the ledger."""
         old = [item for item in items if item.record.offset < before]
         kept = [item for item in items if item.record.offset >= before]
         items.clear()
@@ -70,11 +70,11 @@ class Retries:
     async def _read_on(self) -> None:
         now = self._clock.now()
         self._alarm.switch_off()
-        stale = self._settler.stale()  # of the moment before: what the ledger shows is not newer than this
+        stale = self._settler.stale()  # taken before the rows are read, so that no row is newer than this
         limit = _AT_A_TIME + len(stale)
         found = await self._ledger.retries(self._account, due_at=None, limit=limit)
         far: Sequence[Retry] = []
-        if len(found) == limit:  # else those that lie further ahead than they can are among them
+        if len(found) == limit:  # else `found` has also the rows that a clock which was set put too far ahead
             far = await self._ledger.retries(self._account, due_at=None, due_after=now + self._longest, limit=limit)
         waiting = False
         for retry in (*found, *far):
@@ -104,7 +104,7 @@ class Retries:
             self._settler.put(retry.offset, gone)
             return
         self._settler.expect(retry.offset)
-        item = await self._intake.again(record, retry.tries, retry.first_at, retry.due_at)
+        item = await self._router.again(record, retry.tries, retry.first_at, retry.due_at)
         if isinstance(item, Item):
             self.items.append(item)
         else:

@@ -7,15 +7,14 @@ from typing import Final
 
 import structlog
 
-from postroad.delivery.batch import Batch
 from postroad.delivery.breaker import Breaker
 from postroad.delivery.frozen import FrozenBatches
-from postroad.delivery.items import Item
+from postroad.delivery.items import Batch, Item
 from postroad.delivery.parts import Parts
 from postroad.delivery.plan import Plan
+from postroad.delivery.probes import Suspects, label_of
 from postroad.delivery.rate import RateLimit
 from postroad.delivery.schedule import in_words
-from postroad.delivery.scout import Suspects, label_of
 from postroad.delivery.verdict import judge, put_back
 from postroad.destinations.base import Delivered, Destination, Event, Outcome, Pause, Refused, Retry, Split
 
@@ -53,7 +52,7 @@ class Sender:
         )
 
     async def deliver(self, batch: Batch, era: int) -> None:
-        """Send a batch and settle its events; `era` is what the breaker said at the start."""
+        """Send a batch and settle its events; `era` is what `Breaker.start` returned for this send."""
         batch = await self._frozen.freeze(batch)
         if batch.frozen is not None:
             await self._deliver_frozen(batch, era)
@@ -132,7 +131,7 @@ class Sender:
         return now
 
     def _tell(self, answer: Sequence[Outcome] | Retry, era: int, items: Sequence[Item], *, fresh: bool) -> None:
-        """Tell the breaker, and who depends on it, what a whole send came to."""
+        """Tell breaker and suspects whether a send failed as a whole, was paused, or reached the destination."""
         now, word = self._clock.monotonic(), self._breaker.word
         outcomes = [answer] if isinstance(answer, Retry) else answer
         kinds = set(map(type, outcomes))
@@ -143,7 +142,7 @@ class Sender:
             asked = [one.after for one in outcomes if isinstance(one, Retry) and one.after is not None]
             first = outcomes[0]
             why = first.why if isinstance(first, Retry) else ""
-            if len(items) == 1:  # of several nobody knows which it was
+            if len(items) == 1:  # in a larger batch nobody knows which event made it fail
                 self._suspects.add(label_of(items[0].record))
             self._breaker.failed(era, now, why, max(asked, default=None), fresh=fresh)
         else:

@@ -1,4 +1,4 @@
-"""Writing outcomes into the ledger: what ends while one transaction is written shares the next."""
+"""Writing outcomes into the ledger: all outcomes that come while one transaction is written share the next."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ import structlog
 
 from postroad.clock import Clock
 from postroad.delivery.alarm import Alarm
+from postroad.delivery.progress import Progress
 from postroad.delivery.verdict import Verdict
-from postroad.delivery.window import Window
 from postroad.errors import StoreError
 from postroad.ledger.base import Attempt, DeadLetter, Ledger, Outcome, Retry, Settlement
 from postroad.log.base import BLOCK_SPAN
@@ -36,9 +36,9 @@ class _Draft:
 class Settler:
     """Collects the outcomes of one account and settles them; nothing is forgotten while the ledger can't write."""
 
-    def __init__(self, account: int, *, window: Window, ledger: Ledger, alarm: Alarm, clock: Clock) -> None:
+    def __init__(self, account: int, *, progress: Progress, ledger: Ledger, alarm: Alarm, clock: Clock) -> None:
         self._account = account
-        self._window = window
+        self._progress = progress
         self._ledger = ledger
         self._alarm = alarm
         self._clock = clock
@@ -52,7 +52,7 @@ class Settler:
         self._clean = asyncio.Event()
         self._clean.set()
         self._ended = False
-        self._written_to = window.cursor
+        self._written_to = progress.cursor
         self._room = asyncio.Event()
         self._room.set()
         self.settlements = 0
@@ -85,13 +85,13 @@ class Settler:
             self._put(offsets, Outcome.DELIVERED)
 
     def _put(self, offsets: Sequence[int], outcome: Outcome) -> None:
-        draft, settle = self._draft, self._window.settle
+        draft, settle = self._draft, self._progress.settle
         draft.weight += _OUTCOME_BYTES * len(offsets)
         for offset in offsets:
             draft.outcomes[offset] = outcome
             settle(offset)
         for number in {offset // BLOCK_SPAN for offset in offsets} - draft.sizes.keys():
-            size = self._window.size_of(number)
+            size = self._progress.size_of(number)
             if size is not None:
                 draft.sizes[number] = size
         self._work.set()
@@ -101,15 +101,15 @@ class Settler:
                 self._room.clear()
 
     def note_progress(self) -> None:
-        """Note that blocks were taken up whose records had their outcomes before: the cursor moves without one."""
-        if self._window.cursor > self._written_to and self.idle:
+        """Note that blocks were read whose records all had outcomes: the cursor moves without a new outcome."""
+        if self._progress.cursor > self._written_to and self.idle:
             self._work.set()
             if not self._ended:
                 self._clean.clear()
 
     @property
     def idle(self) -> bool:
-        """Whether all that was put is durable."""
+        """Whether every outcome that was put is durable."""
         return not self._draft.outcomes and not self._writing.outcomes
 
     def stale(self) -> AbstractSet[int]:
@@ -126,7 +126,7 @@ class Settler:
         await self._room.wait()
 
     async def drained(self) -> None:
-        """Return once all that was put is durable, or `run` has ended."""
+        """Return once every outcome that was put is durable, or `run` has ended."""
         await self._clean.wait()
 
     async def run(self) -> None:
@@ -158,7 +158,7 @@ class Settler:
             self._clean.set()
 
     async def _write(self, draft: _Draft) -> None:
-        cursor = self._window.cursor
+        cursor = self._progress.cursor
         settlement = Settlement(
             outcomes=draft.outcomes,
             sizes=draft.sizes,

@@ -12,14 +12,14 @@ from typing import TypeVar
 import structlog
 
 from postroad.clock import Clock
-from postroad.delivery.batch import Batch
 from postroad.delivery.breaker import Breaker
-from postroad.delivery.feed import Feed
 from postroad.delivery.frozen import FrozenBatches
+from postroad.delivery.items import Batch
 from postroad.delivery.parts import make_parts
 from postroad.delivery.plan import Plan
+from postroad.delivery.probes import Suspects
+from postroad.delivery.queue import Queue
 from postroad.delivery.rate import RateLimit
-from postroad.delivery.scout import Suspects
 from postroad.delivery.sender import Sender
 from postroad.destinations.base import Destination
 from postroad.errors import StoreError
@@ -54,10 +54,10 @@ class Worker:
         self._breaker = Breaker(plan.retry)
         self._rate = RateLimit(plan.rate, clock)
         parts = make_parts(plan, account, destination, log=log, ledger=ledger, clock=clock)
-        self._window, self._settler = parts.window, parts.settler
+        self._progress, self._settler = parts.progress, parts.settler
         self._frozen = frozen = FrozenBatches(parts, plan.limits)
         suspects = Suspects()
-        self._feed = Feed(
+        self._queue = Queue(
             parts,
             plan.limits,
             frozen=frozen,
@@ -71,10 +71,10 @@ class Worker:
         self._slots = asyncio.Semaphore(plan.concurrency)
         self._sends: set[asyncio.Task[None]] = set()
         self._retrying = 0
-        """Sends under way of what was tried before: half of all at most, for each may hang until its time is up."""
+        """Sends of retries that are under way: half of all sends at most, since each may hang until its timeout."""
         self._alarm = parts.alarm
         self._held: Batch | None = None
-        """What waits for the rate limit."""
+        """The batch that waits for the rate limit."""
         self._bug: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._trouble = ""
         self._logger = structlog.get_logger("postroad.delivery").bind(destination=plan.destination, region=plan.region)
@@ -86,21 +86,23 @@ class Worker:
 
     def poke(self) -> None:
         """Look for due retries now: a dead letter was resent."""
-        self._feed.look_again()
+        self._queue.look_again()
 
     async def expire(self, before: int) -> None:
         """Let what is below an offset expire, unless it is being sent. Raises `StoreError`."""
-        await self._frozen.load()  # first: their records are no loose ones
+        await self._frozen.load()  # before the queue, which must not let events of frozen batches expire one by one
         held = self._held
-        if held is not None and held.items and held.frozen is not None:  # without items, an earlier call took them
+        if (
+            held is not None and held.items and held.frozen is not None
+        ):  # its items are gone when an earlier call took them back
             self._frozen.take_back(held.frozen)
             held.items.clear()
-        await self._feed.expire(before, [] if held is None else held.items)
+        await self._queue.expire(before, [] if held is None else held.items)
         await self._frozen.expire(before)
 
     async def run(self) -> None:
         """Deliver until cancelled; then let what is under way end (within the send's timeout) and settle it.
-        Cancelled once more, it cuts that off: what it was is sent again by the next run.
+        Cancelled once more, it cuts the sends off: the next run sends their events again.
 
         Returns when the account has come to its end. Ends in the same order, and raises, for a bug.
         """
@@ -109,7 +111,7 @@ class Worker:
             await asyncio.wait([settling, looping, self._bug], return_when=asyncio.FIRST_COMPLETED)
         finally:
             looping.cancel()
-            self._feed.close()
+            self._queue.close()
             try:
                 if self._sends:
                     await asyncio.wait(self._sends)
@@ -118,7 +120,7 @@ class Worker:
                 await self._end([settling, looping, *self._sends])
         for part in (settling, looping, self._bug):
             if part.done() and not part.cancelled():
-                part.result()  # but for an account's end none ends but by a bug, which whoever runs us must see
+                part.result()  # unless the account has ended, a part ends only by a bug: whoever runs us must see it
 
     async def _end(self, tasks: Sequence[asyncio.Task[None]]) -> None:
         for task in tasks:
@@ -142,24 +144,24 @@ class Worker:
             await self._rate.turn(len(batch.items))
             self._held = None
             if batch.items and not self._breaker.closed:  # not asked sooner: it may open while there is no batch
-                self._feed.put_back(batch)
+                self._queue.put_back(batch)
                 batch = await self._probe()
             if batch is not None and batch.items:
                 self._start(batch)
             else:
-                self._slots.release()  # all of it expired while it was held, or the breaker has closed
+                self._slots.release()  # the whole batch expired while it was held, or the breaker has closed
 
     async def _probe(self) -> Batch | None:
         """Return what may be sent next while the breaker is open; None once it is closed, or there is nothing to send.
 
         Fresh events don't wait for the time of the next probe while only what failed before has failed.
         """
-        self._feed.unload()
+        self._queue.unload()
         while not self._breaker.closed:
             self._alarm.listen()
             wait, doubtful = self._breaker.wait(self._clock.monotonic()), self._breaker.doubtful
             if wait == 0 or doubtful:
-                batch = await self._asked(partial(self._feed.probe, fresh=wait > 0))
+                batch = await self._asked(partial(self._queue.probe, fresh=wait > 0))
                 if batch is not None or wait == 0:
                     return batch
             await self._alarm.news(wait)
@@ -168,15 +170,15 @@ class Worker:
     async def _next(self) -> Batch | None:
         """Return the next batch; None when the account has come to its end."""
         while True:
-            batch = await self._asked(self._feed.next)
+            batch = await self._asked(self._queue.next)
             if batch is not None:
                 return batch
             if await self._asked(self._has_ended):
                 return None
-            await self._feed.rest()
+            await self._queue.rest()
 
     async def _asked(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
-        """Return what the stores say, however often they have to be asked."""
+        """Return what `ask` returns, calling it again each second while a store can't be read."""
         while True:
             try:
                 answer = await ask()
@@ -187,11 +189,11 @@ class Worker:
                     self._logger.warning("the log or the ledger can't be read; deliveries wait", reason=str(error))
                 self._trouble = str(error)
                 await self._clock.sleep(_AGAIN_AFTER)
-                self._feed.look_again()
+                self._queue.look_again()
 
     async def _has_ended(self) -> bool:
         """Tell whether an account with an end owes nothing any more; write that down in its cursor."""
-        end, cursor = self._account.end, self._window.cursor
+        end, cursor = self._account.end, self._progress.cursor
         if end is None or cursor < end or not self._settler.idle:
             return False
         if await self._ledger.next_due(self._account.number) is not None:
@@ -212,4 +214,4 @@ class Worker:
         self._slots.release()
         self._alarm.ring()
         if not task.cancelled() and (bug := task.exception()) and not self._bug.done():
-            self._bug.set_exception(bug)  # its events have no outcome and would be owed for ever
+            self._bug.set_exception(bug)  # the batch has no outcome, and would be owed for ever

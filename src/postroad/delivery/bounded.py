@@ -14,7 +14,7 @@ import structlog
 from postroad.clock import Clock
 from postroad.delivery.plan import Plan
 from postroad.delivery.rate import Rate
-from postroad.delivery.replay import Replay
+from postroad.delivery.routing import Replay
 from postroad.delivery.serving import Serving, Shared
 from postroad.delivery.worker import Worker
 from postroad.errors import StoreError
@@ -32,7 +32,7 @@ class _Running(NamedTuple):
     task: asyncio.Task[None]
 
 
-class Stretches:
+class BoundedAccounts:
     """Serves every account with an end that still owes something and whose destination is configured, also those that
     an earlier run left behind. The others stay as they are.
     """
@@ -106,7 +106,7 @@ class Stretches:
         return {number: running.serving.state for number, running in self._running.items()}
 
     async def _look(self) -> None:
-        """Start what owes something and is not served."""
+        """Start a worker for each account that owes something and has none."""
         for account in await self._ledger.accounts():
             free = account.number not in self._running and account.number not in self._halted
             if (

@@ -17,7 +17,7 @@ class _Open:
         self.low = 0  # nothing below is open: where the next search begins
 
 
-class Window:
+class Progress:
     """The blocks being worked on, oldest first, and the lowest offset that still needs an outcome."""
 
     def __init__(self, cursor: int) -> None:
@@ -39,12 +39,12 @@ class Window:
         self._sizes.pop(number, None)
 
     def foresee(self, number: int, size: int) -> None:
-        """Note the size of a block whose turn may not have come yet: some of its records are sent already."""
+        """Note the size of a block that may not be read in turn yet: probes or frozen batches took records of it."""
         if number not in self._by_number and number * BLOCK_SPAN >= self._passed:
             self._sizes[number] = size
 
     def pass_to(self, offset: int) -> None:
-        """There is nothing to settle below `offset` but what is in the blocks taken up."""
+        """Note that below `offset` only the blocks that were added have records to settle."""
         self._passed = max(self._passed, offset)
 
     def settle(self, offset: int) -> None:

@@ -1,27 +1,74 @@
 """What an account has to do next: frozen batches and retries that are due, and the records after its cursor."""
 
+from collections import deque
 from collections.abc import Callable, MutableSequence
 from typing import Final
 
+from postroad.clock import Clock
 from postroad.delivery.backlog import Backlog
-from postroad.delivery.batch import Batch
 from postroad.delivery.frozen import FrozenBatches
-from postroad.delivery.items import Item
-from postroad.delivery.lane import Lane
+from postroad.delivery.items import Batch, Item
 from postroad.delivery.parts import Parts
+from postroad.delivery.probes import ProbeFinder, Suspects
 from postroad.delivery.retries import Retries
-from postroad.delivery.scout import Scout, Suspects
 from postroad.destinations.base import BatchLimits
 from postroad.errors import StoreError
 
 _NOW: Final = 0
 
 
-class Feed:
-    """Hands out batches: of fresh events, or of what was tried before. Where there are both they take turns, so that
-    neither waits for the other, however much there is of it.
+class Lane:
+    """A batch that is being gathered, and until when it may linger. Fresh events and retries have a lane each: an event
+    that failed before must not spoil the send of events that never did.
+    """
 
-    `may_retry` tells whether another batch of what was tried before may be sent just now.
+    def __init__(self, limits: BatchLimits, clock: Clock) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._batch = Batch(limits)
+        self._until = 0.0
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is anything in it."""
+        return bool(self._batch.items)
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing more goes in."""
+        return self._batch.full
+
+    @property
+    def left(self) -> float:
+        """How many seconds what was begun may still wait for more; zero or less when it is to go out."""
+        return 0.0 if self._batch.full else self._until - self._clock.monotonic()
+
+    def fill(self, items: deque[Item]) -> bool:
+        """Move in what there is room for; tell whether that was anything."""
+        before = len(self._batch.items)
+        while items and not self._batch.full and self._batch.offer(items[0]):
+            items.popleft()
+        if not before and self._batch.items:
+            self._until = self._clock.monotonic() + self._limits.linger
+        return len(self._batch.items) > before
+
+    def take(self) -> Batch:
+        """Return what was gathered, and begin anew."""
+        batch, self._batch = self._batch, Batch(self._limits)
+        return batch
+
+    def let_go(self, retries: Retries, before: int) -> None:
+        """Let what is below an offset expire: see `Retries.let_go`."""
+        retries.let_go(self._batch.items, before)
+        if not self._batch.items:
+            self.take()
+
+
+class Queue:
+    """Hands out batches, of fresh events or of retries. Where there are both they take turns, so that neither kind
+    waits for the other, however many there are of it.
+
+    `may_retry` tells whether another batch of retries may be sent just now.
     """
 
     def __init__(
@@ -35,9 +82,9 @@ class Feed:
     ) -> None:
         self._limits = limits
         self._frozen = frozen
-        self._scout = scout = Scout(parts, suspects, frozen.holds)
+        self._finder = finder = ProbeFinder(parts, suspects, frozen.holds)
         self._retries = Retries(parts)
-        self._backlog = Backlog(parts, scout.holds)
+        self._backlog = Backlog(parts, finder.holds)
         self._may_retry = may_retry
         self._alarm = parts.alarm
         self._fresh, self._again = Lane(limits, parts.clock), Lane(limits, parts.clock)
@@ -68,15 +115,16 @@ class Feed:
                 await self._alarm.news(within)
 
     async def probe(self, *, fresh: bool) -> Batch | None:
-        """Return one event to find out with whether the destination works, None when there is none: a fresh one, and
-        the likeliest to be taken, or unless `fresh` is asked for what was tried before. It doesn't wait.
+        """Return a batch of one event, to find out whether the destination works: the fresh event that is likeliest to
+        be taken or, where there is none and `fresh` is not insisted on, a frozen batch or a retry that is due. None
+        when there is nothing; it doesn't wait.
 
         Raises `StoreError`.
         """
         self.unload()
         await self._frozen.load()
         await self._backlog.read()
-        item = await self._scout.find(self._backlog)
+        item = await self._finder.find(self._backlog)
         if item is None and self._backlog.items:
             item = self._backlog.items.popleft()
         if item is None and not fresh:
@@ -88,7 +136,7 @@ class Feed:
         return None if item is None else Batch(self._limits, [item])
 
     def put_back(self, batch: Batch) -> None:
-        """Take back what was handed out and not sent: it comes first of its kind next time."""
+        """Take back a batch that was handed out and not sent: its events come first of their kind next time."""
         if batch.frozen is not None:
             self._frozen.take_back(batch.frozen)
             return
@@ -97,13 +145,13 @@ class Feed:
             queue.appendleft(item)
 
     def unload(self) -> None:
-        """Put back what was gathered."""
+        """Put the events of both lanes back to where they came from."""
         self.put_back(self._fresh.take())
         self.put_back(self._again.take())
 
     async def expire(self, before: int, held: MutableSequence[Item]) -> None:
-        """Let everything below an offset expire that was not handed out, and what of that is still held. Raises
-        `StoreError`.
+        """Let every event below an offset expire that was not handed out, and those of `held`, the batch that waits for
+        the rate limit. Raises `StoreError`.
         """
         self._retries.let_go(held, before)
         self._fresh.let_go(self._retries, before)
@@ -116,7 +164,7 @@ class Feed:
         self._alarm.set(_NOW)
 
     async def rest(self) -> None:
-        """Return when something has happened that may change the answer of `next`."""
+        """Return when another call of `next` may find a batch: the log grew, a retry fell due, a send ended."""
         if self._may_retry():
             await self._alarm.wait()
         else:
@@ -130,7 +178,7 @@ class Feed:
         """Put into the lanes what there is."""
         self._hurry = False
         try:
-            await self._frozen.load()  # first: their records are no loose ones
+            await self._frozen.load()  # before the backlog, which must leave out the events of frozen batches
             moved = True
             while moved and not self._fresh.full:
                 await self._backlog.read()
@@ -143,9 +191,9 @@ class Feed:
             self.look_again()  # the next call meets the error again
             if not (self._fresh.begun or self._again.begun):
                 raise
-            self._hurry = True  # what was gathered goes out, or lingering would ask a failing store without a pause
+            self._hurry = True  # the lanes go out as they are: lingering would ask a failing store without a pause
         if may_retry:
-            self._frozen.remind()  # only now: reading the retries sets the alarm anew
+            self._frozen.remind()  # after the retries, whose reading sets the alarm anew
 
     async def _ready(self, *, may_retry: bool) -> Batch | None:
         """Return the batch whose turn it is, of those that need not wait for more."""

@@ -1,4 +1,4 @@
-"""From a stored record to an item that is ready to be sent: routed, shaped, and known to be takeable."""
+"""From a stored record to an item that is ready to be sent, or the verdict that it is not to be."""
 
 from typing import Final
 
@@ -17,8 +17,8 @@ from postroad.log.base import Record
 _ERASED: Final = Verdict(Outcome.ERASED)
 
 
-class Intake:
-    """Makes items of records; a record that is not to be sent gets its verdict instead."""
+class Router:
+    """Filters, shapes, asks the destination: makes items of records, or verdicts on those that are not to be sent."""
 
     def __init__(self, plan: Plan, destination: Destination, clock: Clock) -> None:
         self._plan = plan
@@ -43,7 +43,7 @@ class Intake:
         return await self._shaped(item, plan.shape)
 
     async def again(self, record: Record, tries: int, first_at: int, due_at: int) -> Item | Verdict:
-        """Take in a record that is due again: it was routed."""
+        """Take in a record whose retry is due: its route was decided before, its shape is made anew."""
         if record.is_erased:
             return _ERASED
         event = make_event(record, unpack(record.value), self._plan.region)

@@ -33,10 +33,10 @@ class Suspects:
         self._labels: set[str] = set()
         self._far = False
         self.mistakes = 0
-        """How often an event succeeded whose like had failed: what was passed over for its label may be good."""
+        """How often an event succeeded whose like had failed: those that were passed over for it may be good."""
 
     def add(self, label: str) -> None:
-        """Note a failure; beyond some hundred labels it is no matter of labels, and nothing more is noted."""
+        """Note a failure. With 256 labels it is no matter of labels any more, and further ones are not noted."""
         if len(self._labels) < _MOST_SUSPECTS:
             self._labels.add(label)
 
@@ -57,15 +57,15 @@ class Suspects:
         return self._far
 
 
-class Scout:
+class ProbeFinder:
     """Looks ahead of one account's backlog. `holds` tells of a record whether a frozen batch has it."""
 
     def __init__(self, parts: Parts, suspects: Suspects, holds: Callable[[int], bool]) -> None:
         self._account = parts.account
         self._log = parts.log
         self._ledger = parts.ledger
-        self._intake = parts.intake
-        self._window = parts.window
+        self._router = parts.router
+        self._progress = parts.progress
         self._suspects = suspects
         self._holds = holds
         self._ahead: set[int] = set()
@@ -73,7 +73,7 @@ class Scout:
         self._mistakes = 0
 
     def holds(self, offset: int) -> bool:
-        """Tell whether a record is not to be handed out in its turn: it was sent before, or a frozen batch has it."""
+        """Tell whether a record is to be left out of the backlog: it was sent as a probe, or a frozen batch has it."""
         return offset in self._ahead or self._holds(offset)
 
     async def find(self, backlog: Backlog) -> Item | None:
@@ -81,7 +81,7 @@ class Scout:
         when a bounded look finds none. Where all are alike, every second time one from far ahead will do: it may be
         no matter of labels. Raises `StoreError` when the log or the ledger can't be read.
 
-        A replay looks only at what is read: it ends where it has come to when it is stopped.
+        A replay looks no further than its backlog: when it is stopped, it ends at its cursor.
         """
         for index, item in enumerate(backlog.items):
             if not self._suspects.has(item.record):
@@ -115,9 +115,9 @@ class Scout:
             position = position_of(offset)
             if position < len(settled) and settled[position] != Outcome.PENDING:
                 continue
-            item = await self._intake.new(record)
+            item = await self._router.new(record)
             if isinstance(item, Item) and offset >= backlog.head:  # else it was read, or expired, meanwhile
-                self._window.foresee(block.number, len(block.records))
+                self._progress.foresee(block.number, len(block.records))
                 self._ahead.add(offset)
                 return item
         return None
