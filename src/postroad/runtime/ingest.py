@@ -18,7 +18,7 @@ from postroad.config.model import Config
 from postroad.ingest.app import IngestApp, Operators, Page
 from postroad.ingest.browser import BrowserSettings
 from postroad.ingest.ingest import Ingest
-from postroad.ingest.keeping import Keeper, RegionStores
+from postroad.ingest.keeping import Keeper
 from postroad.ingest.keyring import ApiSource, KeyRing
 from postroad.ingest.retry import Retry, RetryRegion
 from postroad.ingest.senders import Senders
@@ -46,11 +46,10 @@ async def run_ingest(config: Config, clock: Clock, stop: asyncio.Event) -> None:
     tally = IngestTally()
     async with contextlib.AsyncExitStack() as stack:
         regions = await stack.enter_async_context(open_regions(config, config.regions, clock))
-        written = {
+        stores = {
             one.name: await stack.enter_async_context(open_for_ingest(one, config.former_ids_in(one.name), clock))
             for one in regions
         }
-        stores = {name: RegionStores(log, rejections) for name, (log, rejections) in written.items()}
         keys, trusted = key_ring(config), [ip_network(network) for network in config.server.trusted_proxies]
         senders = Senders(keys, {name: region.hosts for name, region in config.regions.items()}, trusted)
         always_strict = config.server.strict == "always"
@@ -68,8 +67,8 @@ async def run_ingest(config: Config, clock: Clock, stop: asyncio.Event) -> None:
             ingest, BrowserSettings(senders, trusted), pages, tally, clock, reference=reference, operators=operators
         )
         loops = [
-            beat(ingest_pulse(config.server.data_dir), clock, lambda: _pulse(written, tally, clock)),
-            *chain.from_iterable(_loops_of(region, written[region.name], clock) for region in regions),
+            beat(ingest_pulse(config.server.data_dir), clock, lambda: _pulse(stores, tally, clock)),
+            *chain.from_iterable(_loops_of(region, stores[region.name], clock) for region in regions),
         ]
         async with running(loops, stop, config.server.shutdown_grace):
             await serve(app, _listener(config), stop)
@@ -89,7 +88,7 @@ def _sources(config: Config) -> dict[str, ApiSource]:
 
 
 def _retry(
-    config: Config, regions: Sequence[Region], stores: Mapping[str, RegionStores], keeper: Keeper, clock: Clock
+    config: Config, regions: Sequence[Region], stores: Mapping[str, IngestStores], keeper: Keeper, clock: Clock
 ) -> Retry:
     return Retry(
         {region.name: RetryRegion(stores[region.name].rejections, region.rejections) for region in regions},
@@ -125,12 +124,11 @@ def _loops_of(region: Region, stores: IngestStores, clock: Clock) -> Sequence[Co
     )
 
 
-def _pulse(written: Mapping[str, IngestStores], tally: IngestTally, clock: Clock) -> Pulse:
+def _pulse(stores: Mapping[str, IngestStores], tally: IngestTally, clock: Clock) -> Pulse:
     figures = {
-        name: RegionPulse(stores.log.healthy, stores.log.queued, WindowPulse(*stores.log.window))
-        for name, stores in written.items()
+        name: RegionPulse(log.healthy, log.queued, WindowPulse(*log.window)) for name, (log, _) in stores.items()
     }
-    troubles = {name: stores.trouble for name, stores in written.items()}
+    troubles = {name: one.trouble for name, one in stores.items()}
     return Pulse(clock.now(), os.getpid(), _counters(tally), figures, troubles=troubles)
 
 
