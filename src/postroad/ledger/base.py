@@ -309,7 +309,9 @@ class Ledger(LedgerReader, Protocol):
         ...
 
     async def check(self) -> bool:
-        """Find out whether the ledger can be used now, opening it again if need be."""
+        """Find out whether the ledger can be used now, opening it again if need be. Lets one heal that nobody writes
+        to.
+        """
         ...
 
     async def open_account(
