@@ -2,18 +2,17 @@
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from urllib.parse import urlencode
 
 import pytest
 
 from postroad.admin import (
     DeadApi,
-    DeadRegion,
+    DeliveredRegion,
     DestinationsApi,
-    DestinationsRegion,
     Pages,
     RejectionsApi,
-    ReplayRegion,
     ReplaysApi,
     admin_app,
 )
@@ -24,7 +23,9 @@ from postroad.contract.stored import make_key, pack
 from postroad.errors import UsageError
 from postroad.ledger.base import Attempt, DeadLetter, Outcome, Settlement
 from postroad.log.base import Entry
-from postroad.rejections import Rejection, Rejections, RejectionsReader
+from postroad.regions import open_region
+from postroad.rejections import Rejection, Rejections
+from postroad.storage.layout import RegionFiles
 from postroad.testing.memory_ledger import MemoryLedger
 from postroad.testing.memory_log import MemoryLog
 from postroad.web.answers import Answer
@@ -70,15 +71,17 @@ class World:
         self.rejections = Rejections.open(folder / "rejections.db")
         self.engine = Engine(self.ledger)
         self.configured = {"crm"}
-        self.announced = {}
         self.asked = []
         self.failure = None
-        dead = DeadApi({"us": DeadRegion(self.ledger, self.engine.poke, self.configured)}, self.clock)
-        rejections = RejectionsApi({"us": RejectionsReader(folder / "rejections.db")}, self._retry)
-        replays = ReplaysApi({"us": ReplayRegion(self.log, self.ledger, self.engine, self.configured)})
-        places = DestinationsApi(
-            {"us": DestinationsRegion(self.configured, self.log, self.ledger, lambda: self.announced, self.engine)}
+        self.region = replace(
+            open_region("us", RegionFiles(folder), self.clock),
+            configured=self.configured,
+            log=self.log,
+            ledger=self.ledger,
         )
+        delivered = {"us": DeliveredRegion(self.region, self.ledger, self.engine)}
+        dead, replays, places = DeadApi(delivered, self.clock), ReplaysApi(delivered), DestinationsApi(delivered)
+        rejections = RejectionsApi({"us": self.region.rejections}, self._retry)
         pages, token = Pages(self._look, list), AdminToken(lambda: TOKEN)
         self.app = admin_app(pages, dead, rejections, replays, places, reference={}, token=token)
 

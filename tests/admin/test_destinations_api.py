@@ -2,6 +2,7 @@
 
 from postroad.ledger.base import Outcome, Retry, Settlement
 from postroad.log.base import BLOCK_SPAN
+from postroad.storage.announced import announce
 
 PATH = "/api/destinations/us"
 
@@ -21,7 +22,8 @@ async def test_destinations(world):
     assert told["destinations"] == [crm | {"replays": 0, "log_bytes": 0, "on_backlog_full": "refuse"}]
     await hold(world)
     await world.engine.open_replay("crm", start=0, end=BLOCK_SPAN)
-    world.announced = {"crm": 0, "early": world.offsets[3]}
+    announce(world.region.files.announced, ["crm"], 0)
+    announce(world.region.files.announced, ["early"], world.offsets[3])
     _, told = await world.ask("GET", "/api/destinations")
     held = [(one["id"], one["state"], one["waiting"], one["retrying"], one["replays"]) for one in told["destinations"]]
     assert held == [

@@ -3,22 +3,19 @@
 import json
 import sqlite3
 from contextlib import closing
-from functools import partial
 from typing import NamedTuple
 
-from postroad.cli.stores import frozen_ledger
 from postroad.clock import ManualClock
 from postroad.ledger.base import DeadLetter, Outcome, Retry, Settlement
 from postroad.ledger.sqlite.writer import SqliteLedger
 from postroad.log.base import Entry, number_of
-from postroad.log.embedded.hashes import wrong_hashes
 from postroad.log.embedded.log import SqliteLog
 from postroad.log.embedded.options import LogOptions
 from postroad.log.embedded.reader import SqliteLogReader
 from postroad.operations.audit import audit
-from postroad.operations.evidence import Expected
-from postroad.rejections import Rejection, Rejections, RejectionsReader
-from postroad.storage.announced import announce, read_announced
+from postroad.regions import open_region
+from postroad.rejections import Rejection, Rejections
+from postroad.storage.announced import announce
 from postroad.storage.layout import RegionFiles
 
 SIZE = 3
@@ -100,19 +97,11 @@ async def seed(folder):
 async def look(folder, *destinations):
     """Audit a stopped region, with what is configured."""
     files = RegionFiles(folder)
-    reader = SqliteLogReader(files.log, ManualClock())
-    expected = Expected(destinations or DESTINATIONS, read_announced(files.announced))
+    region = open_region("us", files, ManualClock(), configured=destinations or DESTINATIONS)
     try:
-        return await audit(
-            "us",
-            reader,
-            partial(frozen_ledger, files),
-            RejectionsReader(files.rejections),
-            expected=expected,
-            wrong_hashes=partial(wrong_hashes, files.log),
-        )
+        return await audit(region)
     finally:
-        await reader.close()
+        await region.close()
 
 
 def told(books):

@@ -1,6 +1,7 @@
 """Audit balances what is right, and finds every planted fault."""
 
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -8,8 +9,8 @@ from postroad.clock import SystemClock
 from postroad.ledger.base import DeadLetter, Outcome, Retry, Settlement
 from postroad.log.base import Entry, number_of, position_of
 from postroad.operations.audit import audit
-from postroad.operations.evidence import Expected
-from postroad.rejections import RejectionsReader
+from postroad.regions import open_region
+from postroad.storage.layout import RegionFiles
 from postroad.testing.memory_ledger import MemoryLedger
 from postroad.testing.memory_log import MemoryLog
 
@@ -23,7 +24,7 @@ class Books:
     def __init__(self, folder):
         self.log = MemoryLog(SystemClock())
         self.ledger = MemoryLedger()
-        self.rejections = RejectionsReader(folder / "rejections.db")
+        self.region = open_region("us", RegionFiles(folder), SystemClock())
         self.offsets = []
 
     async def fill(self):
@@ -56,7 +57,9 @@ class Books:
         async def snapshot():
             yield self.ledger
 
-        return await audit("us", self.log, snapshot, self.rejections, expected=Expected(destinations, {"hook": 0}))
+        self.region.files.announced.write_text('{"hook": 0}')
+        stores = {"log": self.log, "ledger": self.ledger, "snapshot": snapshot}
+        return await audit(replace(self.region, configured=destinations, **stores))
 
     async def look(self):
         """Audit, and return the region's books and the only account's."""

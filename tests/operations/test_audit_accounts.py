@@ -1,10 +1,9 @@
 """Audit over the life of accounts: destinations that come, go and come back, replays, and retention in between."""
 
-from functools import partial
+from dataclasses import replace
 
 import pytest
 
-from postroad.cli.stores import frozen_ledger
 from postroad.clock import ManualClock
 from postroad.delivery.accounts import Wanted, end_accounts, open_accounts
 from postroad.delivery.giving_up import abandon
@@ -16,7 +15,7 @@ from postroad.log.embedded.log import SqliteLog
 from postroad.log.embedded.options import LogOptions
 from postroad.log.embedded.reader import SqliteLogReader
 from postroad.operations.audit import audit
-from postroad.rejections import RejectionsReader
+from postroad.regions import open_region
 from postroad.storage.layout import RegionFiles
 
 BEYOND = 10**15
@@ -74,8 +73,7 @@ class Region:
 
     async def look(self):
         """Return the books."""
-        snapshot = partial(frozen_ledger, self.files)
-        return await audit("us", self.reader, snapshot, RejectionsReader(self.files.rejections))
+        return await audit(replace(open_region("us", self.files, self.clock), log=self.reader))
 
     async def check(self):
         """Audit: everything balances. Returns the accounts' books by number."""

@@ -3,11 +3,10 @@
 import asyncio
 import sqlite3
 from contextlib import asynccontextmanager, closing
-from functools import partial
+from dataclasses import replace
 
 import pytest
 
-from postroad.cli.stores import frozen_ledger
 from postroad.clock import ManualClock
 from postroad.errors import StoreUnavailable
 from postroad.ledger.base import DeadLetter, Outcome, Retry, Settlement
@@ -15,9 +14,9 @@ from postroad.ledger.sqlite.writer import SqliteLedger
 from postroad.log.base import Entry, number_of
 from postroad.log.embedded.log import SqliteLog
 from postroad.log.embedded.options import LogOptions
-from postroad.log.embedded.reader import SqliteLogReader
 from postroad.operations.audit import audit
-from postroad.rejections import Rejection, Rejections, RejectionsReader
+from postroad.regions import open_region
+from postroad.rejections import Rejection, Rejections
 from postroad.storage.layout import RegionFiles
 
 BEYOND = 10**15
@@ -32,7 +31,8 @@ class Region:
         self.log = SqliteLog.open(self.files.log, self.clock, LogOptions(disk_floor=0, segment_bytes=2000))
         self.ledger = SqliteLedger.open(self.files.ledger)
         self.rejections = Rejections.open(self.files.rejections)
-        self.reader = SqliteLogReader(self.files.log, self.clock)
+        self.region = open_region("us", self.files, self.clock)
+        self.reader = self.region.log
         self.count = 0
 
     async def accept(self, count=3):
@@ -54,8 +54,7 @@ class Region:
 
     async def look(self, snapshot=None):
         """Return the books."""
-        wanted = snapshot or partial(frozen_ledger, self.files)
-        return await audit("us", self.reader, wanted, RejectionsReader(self.files.rejections))
+        return await audit(replace(self.region, snapshot=snapshot or self.region.snapshot))
 
     def tamper(self, path, *statements):
         """Change a file behind its writer's back."""
@@ -65,7 +64,7 @@ class Region:
 
     async def close(self):
         """Let everything go."""
-        for store in (self.log, self.ledger, self.rejections, self.reader):
+        for store in (self.log, self.ledger, self.rejections, self.region):
             await store.close()
 
 
@@ -111,7 +110,7 @@ async def test_retention_between_two_readings(region):
     async def snapshot():
         nonlocal looks
         looks += 1
-        async with frozen_ledger(region.files) as ledger:
+        async with region.region.snapshot() as ledger:
             if looks == 1:  # what comes now is not in this snapshot any more
                 for block in offsets:
                     await region.settle(1, block)
@@ -138,7 +137,7 @@ async def test_retention_that_never_rests(region):
     @asynccontextmanager
     async def snapshot():
         assert await region.log.retire(next(bounds), 10)
-        async with frozen_ledger(region.files) as ledger:
+        async with region.region.snapshot() as ledger:
             yield ledger
 
     with pytest.raises(StoreUnavailable, match="retention"):
@@ -257,7 +256,7 @@ async def test_accounts_that_came_and_went(region):
 async def test_a_snapshot_stays_as_it_is(region):
     """What is settled after a ledger was frozen is not seen in it."""
     offsets = await region.accept()
-    async with frozen_ledger(region.files) as frozen:
+    async with region.region.snapshot() as frozen:
         await region.settle(1, offsets)
         assert await frozen.outcomes(1, 0) == b""
         assert await frozen.totals(1) == {}

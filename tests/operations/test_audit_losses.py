@@ -1,6 +1,7 @@
 """Audit over what the log can't read: owed it is a fault, written off it is a column, and it is always named."""
 
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -8,7 +9,8 @@ from postroad.clock import ManualClock
 from postroad.ledger.base import DeadLetter, Outcome, Retry, Settlement
 from postroad.log.base import Entry, offset_of
 from postroad.operations.audit import LostStretch, audit
-from postroad.rejections import RejectionsReader
+from postroad.regions import open_region
+from postroad.storage.layout import RegionFiles
 from postroad.testing.memory_ledger import MemoryLedger
 from postroad.testing.memory_log import MemoryLog
 
@@ -22,7 +24,7 @@ class Region:
         self.clock = ManualClock()
         self.log = MemoryLog(self.clock)
         self.ledger = MemoryLedger()
-        self.rejections = RejectionsReader(folder / "rejections.db")
+        self.region = open_region("us", RegionFiles(folder), self.clock)
 
     async def fill(self, blocks=6):
         """Append blocks."""
@@ -48,7 +50,7 @@ class Region:
         async def snapshot():
             yield self.ledger
 
-        return await audit("us", self.log, snapshot, self.rejections)
+        return await audit(replace(self.region, log=self.log, ledger=self.ledger, snapshot=snapshot))
 
 
 @pytest.fixture

@@ -5,11 +5,9 @@ import os
 import sqlite3
 import stat
 from contextlib import closing
-from functools import partial
 
 import pytest
 
-from postroad.cli.stores import frozen_ledger
 from postroad.clock import ManualClock
 from postroad.errors import StoreError, StoreUnavailable, UsageError
 from postroad.ledger.base import Outcome, Retry, Settlement
@@ -17,11 +15,11 @@ from postroad.ledger.sqlite.writer import SqliteLedger
 from postroad.log.base import Entry, number_of
 from postroad.log.embedded.log import SqliteLog
 from postroad.log.embedded.options import LogOptions
-from postroad.log.embedded.reader import SqliteLogReader
-from postroad.operations import copying
 from postroad.operations.audit import audit
 from postroad.operations.backup import backup
-from postroad.rejections import Rejection, Rejections, RejectionsReader
+from postroad.regions import open_region
+from postroad.rejections import Rejection, Rejections
+from postroad.storage import copying
 from postroad.storage.files import prepare_folder
 from postroad.storage.layout import region_files
 
@@ -86,11 +84,11 @@ async def audited(folder):
     copy = Server(folder)
     receipt = await copy.log.append([Entry(b"app\0after", b"v")])
     assert receipt.offsets[0] > await copy.ledger.floor(1) - (1 << 16)
-    reader = SqliteLogReader(copy.files.log, copy.clock)
+    region = open_region("us", copy.files, copy.clock)
     try:
-        return await audit("us", reader, partial(frozen_ledger, copy.files), RejectionsReader(copy.files.rejections))
+        return await audit(region)
     finally:
-        await reader.close()
+        await region.close()
         await copy.close()
 
 
@@ -180,10 +178,9 @@ async def test_retention_removes_what_the_copied_ledger_needs(server, tmp_path, 
     copy = SqliteLedger.open(tmp_path / "copy" / "us" / "ledger.db")
     assert (await copy.account(late.number)).cursor > 0
     await copy.close()
-    reader = SqliteLogReader(tmp_path / "copy" / "us" / "log", server.clock)
-    snapshot = partial(frozen_ledger, region_files(tmp_path / "copy", "us"))
-    books = await audit("us", reader, snapshot, RejectionsReader(tmp_path / "copy" / "us" / "rejections.db"))
-    await reader.close()
+    region = open_region("us", region_files(tmp_path / "copy", "us"), server.clock)
+    books = await audit(region)
+    await region.close()
     assert books.balanced, books
 
 

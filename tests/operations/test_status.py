@@ -1,6 +1,8 @@
 """The state of a region can be told whatever state its files are in."""
 
 import json
+from dataclasses import replace
+from functools import partial
 
 import msgspec
 import pytest
@@ -12,9 +14,10 @@ from postroad.ledger.sqlite.reader import SqliteLedgerReader
 from postroad.log.base import Entry, offset_of
 from postroad.log.embedded.reader import SqliteLogReader
 from postroad.operations import figures as figures_module
-from postroad.operations.status import RegionView
+from postroad.operations.status import status_of
+from postroad.regions import open_region
 from postroad.storage.files import Lock
-from postroad.storage.layout import delivery_pulse
+from postroad.storage.layout import delivery_pulse, region_files
 from postroad.storage.pulse import Pulse, write_pulse
 from postroad.testing.memory_ledger import MemoryLedger
 from postroad.testing.memory_log import MemoryLog
@@ -24,15 +27,19 @@ from postroad.web.metrics import metrics
 DELIVERED = Outcome.DELIVERED
 
 
+def region(data_dir, configured, log, ledger):
+    """Return a region with these stores."""
+    opened = open_region("us", region_files(data_dir, "us"), ManualClock(), configured=configured)
+    return replace(opened, log=log, ledger=ledger)
+
+
 async def test_a_ledger_that_cant_be_read(tmp_path):
     """The region's figures are told without the destinations', and with what keeps the ledger from being read."""
     (tmp_path / "us").mkdir()
     (tmp_path / "us" / "ledger.db").write_bytes(b"garbage" * 1000)
     clock = ManualClock()
     ledger = SqliteLedgerReader(tmp_path / "us" / "ledger.db")
-    status = await RegionView(
-        "us", tmp_path, 0, configured=["crm"], log=MemoryLog(clock), ledger=ledger, clock=clock
-    ).status()
+    status = await status_of(region(tmp_path, ["crm"], MemoryLog(clock), ledger), clock)
     assert (status.region, status.delivering, list(status.destinations)) == ("us", False, [])
     assert "ledger.db" in status.trouble
     answer = await readyz(lambda: _looked([status]))
@@ -48,7 +55,7 @@ async def test_a_log_of_one_region_that_cant_be_read(tmp_path):
     clock = ManualClock()
     log = SqliteLogReader(tmp_path / "us" / "log", clock)
     ledger = MemoryLedger()
-    status = await RegionView("us", tmp_path, 0, configured=["crm"], log=log, ledger=ledger, clock=clock).status()
+    status = await status_of(region(tmp_path, ["crm"], log, ledger), clock)
     assert (status.accepting, status.appended, status.log_size) == (False, None, None)
     assert str(tmp_path / "us" / "log") in status.trouble
     assert "postroad_log_appended{" not in metrics([status], []).body.decode()
@@ -73,7 +80,7 @@ async def test_whether_a_region_delivers(tmp_path, states, trouble, delivering):
     lock = Lock(tmp_path / "us" / "ledger.lock")
     write_pulse(delivery_pulse(tmp_path), Pulse(clock.now(), 1, "", states={"us": states}, troubles={"us": trouble}))
     log = MemoryLog(clock)
-    status = await RegionView("us", tmp_path, 0, configured=["crm"], log=log, ledger=ledger, clock=clock).status()
+    status = await status_of(region(tmp_path, ["crm"], log, ledger), clock)
     assert (status.delivering, status.trouble) == (delivering, trouble)
     lock.release()
 
@@ -95,7 +102,7 @@ async def view(tmp_path):
     clock = ManualClock()
     log, ledger = MemoryLog(clock), MemoryLedger()
     await ledger.open_account("crm", start=0, at=1)
-    return RegionView("us", tmp_path, 0, configured=["crm"], log=log, ledger=ledger, clock=clock), log, ledger
+    return partial(status_of, region(tmp_path, ["crm"], log, ledger), clock), log, ledger
 
 
 async def test_what_waits(view):
@@ -107,7 +114,7 @@ async def test_what_waits(view):
     begun = {offset_of(1, 0): DELIVERED, offset_of(1, 2): Outcome.RETRY, offset_of(2, 3): DELIVERED}
     retry = Retry(offset_of(1, 2), 9000, 1, 1000, "busy")
     await ledger.settle(1, Settlement(begun, {1: 4, 2: 4}, None, [retry]))
-    (place,) = (await look.status()).destinations
+    (place,) = (await look()).destinations
     assert (place.waiting, place.retrying, place.outcomes["delivered"]) == (5, 1, 6)
     assert place.waiting + sum(place.outcomes.values()) == 12
 
@@ -129,7 +136,7 @@ async def test_looking_at_what_waits_is_bounded(view, monkeypatch):
         return await blocks(account, **limits)
 
     monkeypatch.setattr(ledger, "blocks", counted)
-    (place,) = (await look.status()).destinations
+    (place,) = (await look()).destinations
     assert asked == [{"after": -1, "limit": 2}, {"after": 1, "limit": 2}]
     assert place.waiting == 18 - 4
 
@@ -145,8 +152,8 @@ async def test_what_is_held(view, tmp_path):
     await ledger.settle(1, Settlement({0: DELIVERED}, {0: 4}, 1))
     (tmp_path / "us").mkdir()
     (tmp_path / "us" / "destinations.json").write_text(f'{{"crm": 0, "late": {offset_of(2, 0)}, "new": 0}}')
-    look = RegionView("us", tmp_path, 0, configured=["hubspot", "new"], log=log, ledger=ledger, clock=ManualClock())
-    places = {place.id: place for place in (await look.status()).destinations}
+    look = partial(status_of, region(tmp_path, ["hubspot", "new"], log, ledger), ManualClock())
+    places = {place.id: place for place in (await look()).destinations}
     assert {name: (place.state, place.waiting) for name, place in places.items()} == {
         "crm": ("held: not in the configuration", 15),
         "hubspot": ("not running", 4),
@@ -158,10 +165,10 @@ async def test_what_is_held(view, tmp_path):
     await ledger.end_account(1, offset_of(3, 0), at=1, by="taken over")
     await ledger.rename("crm", "hubspot")
     (tmp_path / "us" / "destinations.json").unlink()
-    (place,) = (await look.status()).destinations
+    (place,) = (await look()).destinations
     assert (place.id, place.waiting, place.outcomes, place.log_bytes) == ("hubspot", 15, {"delivered": 1}, size)
     await ledger.settle(1, Settlement({}, {}, offset_of(3, 0)))
-    (place,) = (await look.status()).destinations
+    (place,) = (await look()).destinations
     assert (place.waiting, place.log_bytes) == (4, size // 4)
 
 
@@ -179,7 +186,7 @@ async def test_what_is_held(view, tmp_path):
 async def test_whether_a_destination_is_running(view, state, running):
     """The metric is 1 while events are sent to a destination, also when the last try failed, and else 0."""
     look, _, _ = view
-    status = await look.status()
+    status = await look()
     places = [msgspec.structs.replace(place, state=state) for place in status.destinations]
     page = metrics([msgspec.structs.replace(status, destinations=places)], []).body.decode()
     assert f'postroad_delivery_running{{destination="crm",region="us"}} {running}.0\n' in page

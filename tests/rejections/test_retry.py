@@ -6,11 +6,12 @@ import pytest
 from postroad.clock import ManualClock
 from postroad.contract.stored import make_key, read_key, unpack
 from postroad.errors import StoreUnavailable
-from postroad.ingest.keeping import Keeper, RegionStores
+from postroad.ingest.keeping import Keeper
 from postroad.ingest.keyring import ApiSource
 from postroad.ingest.request import Oversized
 from postroad.ingest.retry import Retry, RetryRegion
 from postroad.ingest.tally import IngestTally
+from postroad.regions import IngestStores
 from postroad.rejections import Rejection, Rejections, RejectionsReader
 from postroad.testing.memory_log import MemoryLog
 
@@ -30,7 +31,7 @@ class World:
         self.retry = Retry(
             {"us": RetryRegion(self.rejections, self.reader)},
             sources,
-            Keeper({"us": RegionStores(self.log, self.rejections)}, self.tally),
+            Keeper({"us": IngestStores(self.log, self.rejections)}, self.tally),
             clock=self.clock,
         )
 

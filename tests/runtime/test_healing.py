@@ -11,8 +11,8 @@ from postroad.errors import StoreError, StoreLocked, StoreUnavailable, StoreVers
 from postroad.log.base import Entry
 from postroad.log.embedded.log import SqliteLog
 from postroad.log.embedded.options import LogOptions
-from postroad.runtime.healing import heal
-from postroad.runtime.late_log import LateLog
+from postroad.log.late import LateLog
+from postroad.runtime.loops import heal
 
 
 class Store:

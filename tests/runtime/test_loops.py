@@ -1,14 +1,14 @@
 """What a process does beside answering: loops that go on, and what happens when one does not."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from postroad.clock import ManualClock
-from postroad.config import Region
 from postroad.errors import StoreUnavailable
-from postroad.runtime.loops import running
-from postroad.runtime.regions import OpenRegion, retire
+from postroad.regions import open_region
+from postroad.runtime.loops import retire, running
 from postroad.storage.layout import RegionFiles
 from postroad.testing.memory_ledger import MemoryLedger
 
@@ -73,10 +73,8 @@ async def test_retention_outlives_a_store_that_fails(tmp_path):
     """When a store can't be used retention waits for its next turn, and goes on then."""
     clock, log, ledger = ManualClock(), Log(), Ledger()
     await ledger.open_account("hook", start=5, at=1)
-    region = OpenRegion(
-        RegionFiles(tmp_path), Region(), has_destinations=True, log=log, rejections=None, rejected=None, ledger=ledger
-    )
-    async with running([retire(region, clock)], asyncio.Event(), 5):
+    region = replace(open_region("us", RegionFiles(tmp_path), clock), configured=["hook"], ledger=ledger)
+    async with running([retire(region, log, clock)], asyncio.Event(), 5):
         async with asyncio.timeout(5):
             while not log.asked:
                 clock.advance(60)
@@ -87,13 +85,11 @@ async def test_retention_outlives_a_store_that_fails(tmp_path):
 
 async def test_nothing_is_retired_before_the_first_account(tmp_path):
     """While a configured destination has no account yet, its events are not removed; without any, age alone decides."""
-    for has_destinations in (True, False):
+    for configured in (["hook"], []):
         clock, log, ledger = ManualClock(), Log(), MemoryLedger()
-        region = OpenRegion(
-            RegionFiles(tmp_path), Region(), has_destinations, log=log, rejections=None, rejected=None, ledger=ledger
-        )
-        async with running([retire(region, clock)], asyncio.Event(), 5):
+        region = replace(open_region("us", RegionFiles(tmp_path), clock), configured=configured, ledger=ledger)
+        async with running([retire(region, log, clock)], asyncio.Event(), 5):
             for _ in range(20):
                 clock.advance(60)
                 await asyncio.sleep(0)
-        assert bool(log.asked) is not has_destinations
+        assert bool(log.asked) is not bool(configured)

@@ -3,7 +3,7 @@
 import pytest
 
 from postroad.config.loading import load_document
-from postroad.runtime.referring import servers_of
+from postroad.web.reference import servers_of
 
 BIND = {"bind": "0.0.0.0:8080"}
 TLS = {"tls": {"cert": "c", "key": "k"}}

@@ -15,10 +15,10 @@ from postroad.clock import ManualClock
 from postroad.ingest.app import IngestApp
 from postroad.ingest.browser import BrowserSettings
 from postroad.ingest.ingest import Ingest
-from postroad.ingest.keeping import RegionStores
 from postroad.ingest.keyring import ApiSource, KeyRing
 from postroad.ingest.senders import Senders
 from postroad.ingest.tally import IngestTally
+from postroad.regions import IngestStores
 from postroad.rejections import Rejections, RejectionsReader
 from postroad.runtime.serving import Listener, serve
 from postroad.web.answers import OK
@@ -53,7 +53,7 @@ async def server(tmp_path: Path, request_timeout: float) -> AsyncIterator[Runnin
     }
     keys = KeyRing({sha256(key.encode()).hexdigest(): source for key, source in sources.items()})
     count = itertools.count(1)
-    stores = {"us": RegionStores(log, rejections)}
+    stores = {"us": IngestStores(log, rejections)}
     senders = Senders(keys)
     ingest = Ingest(senders, stores, clock, tally, lambda: f"id-{next(count)}")
     app = IngestApp(ingest, BrowserSettings(senders), {"/livez": livez}, tally, clock)

@@ -11,13 +11,13 @@ from postroad.contract.stored import make_key, unpack
 from postroad.ingest.app import IngestApp
 from postroad.ingest.browser import BrowserSettings
 from postroad.ingest.ingest import Ingest
-from postroad.ingest.keeping import RegionStores
 from postroad.ingest.keyring import ApiSource, KeyRing
 from postroad.ingest.senders import Senders
 from postroad.ingest.tally import IngestTally
 from postroad.log.embedded.log import SqliteLog
 from postroad.log.embedded.options import LogOptions
 from postroad.log.embedded.reader import SqliteLogReader
+from postroad.regions import IngestStores
 from postroad.testing.memory_log import MemoryLog
 
 KEY = "test-write-key"
@@ -42,7 +42,7 @@ class Edge:
         self.tally, self.rejections = IngestTally(), Unrecorded()
         clock = ManualClock()
         keys = KeyRing({sha256(KEY.encode()).hexdigest(): ApiSource("app", "us", always_strict=False)})
-        regions = {"us": RegionStores(log, self.rejections)}
+        regions = {"us": IngestStores(log, self.rejections)}
         senders = Senders(keys)
         ingest = Ingest(senders, regions, clock, self.tally, new_message_id, **options)
         self._app = IngestApp(ingest, BrowserSettings(senders), {}, self.tally, clock)

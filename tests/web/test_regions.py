@@ -11,10 +11,10 @@ from postroad.contract.stored import read_key
 from postroad.ingest.app import IngestApp
 from postroad.ingest.browser import BrowserSettings
 from postroad.ingest.ingest import Ingest
-from postroad.ingest.keeping import RegionStores
 from postroad.ingest.keyring import ApiSource, KeyRing
 from postroad.ingest.senders import Senders
 from postroad.ingest.tally import IngestTally
+from postroad.regions import IngestStores
 from postroad.rejections import Rejections, RejectionsReader
 from postroad.testing.memory_log import MemoryLog
 
@@ -32,7 +32,7 @@ class Regions:
         self.rejections = {region: Rejections.open(folder / f"{region}.db") for region in HOSTS}
         sources = {f"key-{region}": ApiSource(f"app-{region}", region, always_strict=False) for region in HOSTS}
         keys = KeyRing({sha256(key.encode()).hexdigest(): source for key, source in sources.items()})
-        stores = {region: RegionStores(self.logs[region], self.rejections[region]) for region in HOSTS}
+        stores = {region: IngestStores(self.logs[region], self.rejections[region]) for region in HOSTS}
         senders = Senders(keys, HOSTS)
         ingest = Ingest(senders, stores, clock, tally, lambda: "id")
         self._settings = BrowserSettings(senders)

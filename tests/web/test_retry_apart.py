@@ -6,10 +6,11 @@ import pytest_asyncio
 
 from postroad.clock import ManualClock
 from postroad.contract.stored import read_key
-from postroad.ingest.keeping import Keeper, RegionStores
+from postroad.ingest.keeping import Keeper
 from postroad.ingest.keyring import ApiSource
 from postroad.ingest.retry import Retry, RetryRegion
 from postroad.ingest.tally import IngestTally
+from postroad.regions import IngestStores
 from postroad.rejections import Rejection, Rejections, RejectionsReader
 from postroad.testing.memory_log import MemoryLog
 
@@ -24,7 +25,7 @@ class Store:
         self.clock = ManualClock()
         self.log, self.rejections = MemoryLog(self.clock), Rejections.open(folder / "rejections.db")
         self.reader = RejectionsReader(folder / "rejections.db")
-        regions = {"us": RegionStores(self.log, self.rejections)}
+        regions = {"us": IngestStores(self.log, self.rejections)}
         self.retry = Retry(
             {"us": RetryRegion(self.rejections, self.reader)},
             {"app": ApiSource("app", "us", always_strict=False)},

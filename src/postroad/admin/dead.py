@@ -1,7 +1,7 @@
 """`/api/dead`: dead letters, listed, shown, resent and dropped."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import Annotated, NamedTuple
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -9,20 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from postroad.admin.asking import MOST, read_body, read_query, read_time, tell
+from postroad.admin.regions import DeliveredRegion, region_named
 from postroad.clock import Clock
-from postroad.ledger.base import Account, Ledger
+from postroad.ledger.base import Account
 from postroad.operations.dead import Found, Narrowed, Place, dead_letters, dead_story, entry_of, served_accounts
-
-Poke = Callable[[str], None]
-"""Tells whoever serves a destination that the ledger changed behind their back."""
-
-
-class DeadRegion(NamedTuple):
-    """Where one region's dead letters are. `configured` are the ids of its destinations."""
-
-    ledger: Ledger
-    poke: Poke
-    configured: Collection[str]
 
 
 class DeadQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,15 +40,15 @@ class Letters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class DeadApi:
     """The endpoints."""
 
-    def __init__(self, regions: Mapping[str, DeadRegion], clock: Clock) -> None:
+    def __init__(self, regions: Mapping[str, DeliveredRegion], clock: Clock) -> None:
         self._regions = regions
-        self._configured = {name: region.configured for name, region in regions.items()}
+        self._configured = {name: delivered.region.configured for name, delivered in regions.items()}
         self._clock = clock
 
     async def list(self, request: Request) -> Response:
         """Tell the dead letters of a region, or of all; `next` is where the list goes on."""
         asked = read_query(request, DeadQuery)
-        wanted = self._regions if asked.region is None else {asked.region: self._region(asked.region)}
+        wanted = self._regions if asked.region is None else {asked.region: region_named(self._regions, asked.region)}
         narrowed = Narrowed(
             destination=asked.destination,
             event=asked.event,
@@ -80,7 +70,7 @@ class DeadApi:
     async def show(self, request: Request) -> Response:
         """Tell one dead letter with its event and every try that failed."""
         name, number, offset = (request.path_params[part] for part in ("region", "account", "offset"))
-        ledger = self._region(name).ledger
+        ledger = region_named(self._regions, name).ledger
         before = Place(name, number, offset - 1)
         async for found in dead_letters({name: ledger}, Narrowed(offsets=[offset]), self._configured, before):
             if found.account.number == number:
@@ -96,35 +86,29 @@ class DeadApi:
         return await self._change(request, "dropped", self._drop)
 
     async def _change(
-        self, request: Request, done: str, change: Callable[[DeadRegion, Account, Letters], Awaitable[int]]
+        self, request: Request, done: str, change: Callable[[DeliveredRegion, Account, Letters], Awaitable[int]]
     ) -> Response:
         letters = await read_body(request, Letters)
-        region = self._region(letters.region)
-        account = await region.ledger.account(letters.account)
+        delivered = region_named(self._regions, letters.region)
+        account = await delivered.ledger.account(letters.account)
         if account is None:
             raise HTTPException(400, f"there is no account {letters.account} in region {letters.region!r}")
-        return tell({done: await change(region, account, letters)})
+        return tell({done: await change(delivered, account, letters)})
 
-    async def _resend(self, region: DeadRegion, account: Account, letters: Letters) -> int:
-        accounts = await region.ledger.accounts()
-        if account.number not in served_accounts(accounts, region.configured):
+    async def _resend(self, delivered: DeliveredRegion, account: Account, letters: Letters) -> int:
+        accounts = await delivered.ledger.accounts()
+        if account.number not in served_accounts(accounts, delivered.region.configured):
             if account.number in served_accounts(accounts, [account.destination]):
                 why = f"{account.destination!r} is held: it is not in the configuration"
                 raise HTTPException(400, f"{why}; nobody would send its dead letters before its table is back")
             gone = f"the account {account.number} of {account.destination!r} has ended"
             raise HTTPException(400, f"{gone}: nobody would send its dead letters; they can only be dropped")
-        count = await region.ledger.resend(account.number, letters.offsets, self._clock.now())
-        region.poke(account.destination)
+        count = await delivered.ledger.resend(account.number, letters.offsets, self._clock.now())
+        delivered.engine.poke(account.destination)
         return count
 
-    async def _drop(self, region: DeadRegion, account: Account, letters: Letters) -> int:
-        return await region.ledger.drop(account.number, letters.offsets)
-
-    def _region(self, name: str) -> DeadRegion:
-        region = self._regions.get(name)
-        if region is None:
-            raise HTTPException(400, f"there is no region {name!r}")
-        return region
+    async def _drop(self, delivered: DeliveredRegion, account: Account, letters: Letters) -> int:
+        return await delivered.ledger.drop(account.number, letters.offsets)
 
 
 def _place(text: str | None) -> Place | None:

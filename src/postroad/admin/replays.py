@@ -1,7 +1,6 @@
 """`/api/replays`: stretches of the log delivered once more."""
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -9,47 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from postroad.admin.asking import read_body, read_time, tell
-from postroad.ledger.base import Account, LedgerReader
-from postroad.log.base import LogReader
+from postroad.admin.regions import DeliveredRegion, region_named
 from postroad.log.received import stretch_of
 from postroad.operations.replays import replays
-
-
-class ReplayEngine(Protocol):
-    """Who runs the replays of a region."""
-
-    async def open_replay(
-        self,
-        destination: str,
-        *,
-        start: int,
-        end: int,
-        events: Sequence[str] | None = None,
-        rate: float | None = None,
-        since: int | None = None,
-        until: int | None = None,
-    ) -> Account:
-        """Begin a replay of what was received from `since` to before `until` and is at the offsets from `start` to
-        before `end`. Raises `UsageError` and `StoreError`.
-        """
-        ...
-
-    async def stop_replay(self, account: int) -> None:
-        """End a replay where it has come to. Raises `UsageError` and `StoreError`."""
-        ...
-
-    def replay_states(self) -> Mapping[int, str]:
-        """Return what each running replay is doing, by its account's number."""
-        ...
-
-
-class ReplayRegion(NamedTuple):
-    """Where one region's replays are. `configured` are the ids of its destinations."""
-
-    log: LogReader
-    ledger: LedgerReader
-    engine: ReplayEngine
-    configured: Collection[str]
 
 
 class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"since": "from", "until": "to"}):
@@ -68,30 +29,28 @@ class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"s
 class ReplaysApi:
     """The endpoints."""
 
-    def __init__(self, regions: Mapping[str, ReplayRegion]) -> None:
+    def __init__(self, regions: Mapping[str, DeliveredRegion]) -> None:
         self._regions = regions
 
     async def list(self, _request: Request) -> Response:
         """Tell every replay and how far it has come."""
         found = [
             status
-            for name, region in self._regions.items()
-            for status in await replays(
-                name, region.log, region.ledger, region.configured, region.engine.replay_states()
-            )
+            for name, (region, ledger, engine) in self._regions.items()
+            for status in await replays(name, region.log, ledger, region.configured, engine.replay_states())
         ]
         return tell({"replays": found})
 
     async def open(self, request: Request) -> Response:
         """Begin a replay and tell its number."""
         wanted = await read_body(request, Wanted)
-        region = self._region(wanted.region)
+        region, _, engine = region_named(self._regions, wanted.region)
         since, until = (_moment(*given) for given in (("from", wanted.since), ("to", wanted.until)))
         start, end = await stretch_of(region.log, since, until)
         total = await region.log.count_from(start) - await region.log.count_from(end)
         if end <= start or total == 0:
             raise HTTPException(400, "no event that is kept came in that time; there is nothing to replay")
-        account = await region.engine.open_replay(
+        account = await engine.open_replay(
             wanted.destination,
             start=start,
             end=end,
@@ -104,15 +63,9 @@ class ReplaysApi:
 
     async def stop(self, request: Request) -> Response:
         """End a replay where it has come to."""
-        region = self._region(request.path_params["region"])
+        region = region_named(self._regions, request.path_params["region"])
         await region.engine.stop_replay(request.path_params["number"])
         return tell({})
-
-    def _region(self, name: str) -> ReplayRegion:
-        region = self._regions.get(name)
-        if region is None:
-            raise HTTPException(400, f"there is no region {name!r}")
-        return region
 
 
 def _moment(name: str, given: int | str | None) -> int | None:

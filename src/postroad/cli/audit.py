@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Collection, Sequence
-from functools import partial
 from typing import Annotated
 
 import typer
@@ -10,16 +9,14 @@ import typer
 from postroad.cli.options import AsJson, ConfigFile, read_config, verb
 from postroad.cli.output import progress, say, say_json, table
 from postroad.cli.statuses import NOT_SO
-from postroad.cli.stores import Stores, frozen_ledger, open_stores
+from postroad.cli.stores import open_stores
 from postroad.clock import SystemClock
 from postroad.config import Config
 from postroad.errors import StoreError, StoreVersion
-from postroad.log.embedded.hashes import wrong_hashes
 from postroad.operations.audit import RegionBooks, unread
 from postroad.operations.audit import audit as audit_region
 from postroad.operations.books import AccountBooks
-from postroad.operations.evidence import Expected
-from postroad.storage.announced import read_announced
+from postroad.regions import Region
 
 _Region = Annotated[str | None, typer.Option(metavar="NAME", help="Only this region.")]
 
@@ -49,26 +46,18 @@ def audit(*, region: _Region = None, config: ConfigFile = None, as_json: AsJson 
 
 async def _audit(config: Config, wanted: str | None) -> Sequence[RegionBooks]:
     """Audit the regions one by one: a file of one that can't be read is a problem of that one."""
-    async with open_stores(config, wanted, SystemClock()) as opened:
-        return [await _audit_one(config, stores) for stores in opened]
+    async with open_stores(config, wanted, SystemClock()) as regions:
+        return [await _audit_one(region) for region in regions]
 
 
-async def _audit_one(config: Config, stores: Stores) -> RegionBooks:
-    with progress(f"auditing {stores.region}") as tell:
+async def _audit_one(region: Region) -> RegionBooks:
+    with progress(f"auditing {region.name}") as tell:
         try:
-            return await audit_region(
-                stores.region,
-                stores.log,
-                partial(frozen_ledger, stores.files),
-                stores.rejections,
-                tell,
-                expected=Expected(config.destinations_in(stores.region).keys(), read_announced(stores.files.announced)),
-                wrong_hashes=partial(wrong_hashes, stores.files.log),
-            )
+            return await audit_region(region, tell)
         except StoreVersion:
             raise
         except StoreError as error:
-            return unread(stores.region, f"can't be audited: {error}")
+            return unread(region.name, f"can't be audited: {error}")
 
 
 def _tell(books: RegionBooks, configured: Collection[str]) -> None:

@@ -180,7 +180,7 @@ async def _show(config: Config, words: Sequence[str]) -> Sequence[DeadStory]:
     region, narrowed = _named(words)
     configured = {name: config.destinations_in(name) for name in config.regions}
     async with open_stores(config, region, SystemClock()) as opened:
-        ledgers = {stores.region: stores.ledger for stores in opened}
+        ledgers = {stores.name: stores.ledger for stores in opened}
         return [
             await dead_story(found, ledgers[found.region])
             async for found in dead_letters(ledgers, narrowed, configured)

@@ -11,7 +11,7 @@ import typer
 from postroad.cli.options import ConfigFile, read_config, read_time_or_none, verb
 from postroad.cli.output import progress
 from postroad.cli.statuses import INTERRUPTED
-from postroad.cli.stores import Stores, open_stores
+from postroad.cli.stores import open_stores
 from postroad.clock import SystemClock
 from postroad.config import Config
 from postroad.contract.stored import unpack
@@ -20,6 +20,7 @@ from postroad.destinations.file import line
 from postroad.errors import StoreUnavailable, UsageError
 from postroad.log.base import Block
 from postroad.log.received import is_in, stretch_of
+from postroad.regions import Region
 
 _READ_BYTES = 1 << 20
 _Region = Annotated[str | None, typer.Option(metavar="NAME", help="The region; else the first one.")]
@@ -119,7 +120,7 @@ async def _export(
             tell(min(seen, total), total)
 
 
-async def _blocks(stores: Stores, start: int, end: int) -> AsyncIterator[Block]:
+async def _blocks(stores: Region, start: int, end: int) -> AsyncIterator[Block]:
     while start < end and (blocks := await stores.log.read(start, _READ_BYTES)):
         for block in blocks:
             if block.start >= end:

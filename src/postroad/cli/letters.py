@@ -5,12 +5,13 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from postroad.cli.client import ask_admin
-from postroad.cli.stores import Stores, open_stores
+from postroad.cli.stores import open_stores
 from postroad.clock import Clock
 from postroad.config import Config, Server
 from postroad.config.problems import did_you_mean
 from postroad.errors import UsageError
 from postroad.operations.dead import Found, Narrowed, Place, dead_letters
+from postroad.regions import Region
 
 CHUNK: Final = 1000
 """Dead letters that one request asks for."""
@@ -35,7 +36,7 @@ async def meant(config: Config, region: str | None, narrowed: Narrowed, clock: C
     configured = {name: config.destinations_in(name) for name in config.regions}
     async with open_stores(config, region, clock) as opened:
         await _check_known(opened, narrowed.destination)
-        async for found in dead_letters({stores.region: stores.ledger for stores in opened}, narrowed, configured):
+        async for found in dead_letters({stores.name: stores.ledger for stores in opened}, narrowed, configured):
             (served if found.served else ended).append(found.place)
             named.discard(found.message_id if narrowed.offsets is None else found.letter.offset)
     return Meant(served, ended, len(named))
@@ -47,7 +48,7 @@ async def first(config: Config, region: str | None, narrowed: Narrowed, limit: i
     configured = {name: config.destinations_in(name) for name in config.regions}
     async with open_stores(config, region, clock) as opened:
         await _check_known(opened, narrowed.destination)
-        async for letter in dead_letters({stores.region: stores.ledger for stores in opened}, narrowed, configured):
+        async for letter in dead_letters({stores.name: stores.ledger for stores in opened}, narrowed, configured):
             found.append(letter)
             if len(found) == limit:
                 break
@@ -72,7 +73,7 @@ def settle(server: Server, verb: str, places: Sequence[Place], tell: Callable[[i
     return settled
 
 
-async def _check_known(opened: Sequence[Stores], destination: str | None) -> None:
+async def _check_known(opened: Sequence[Region], destination: str | None) -> None:
     names = {account.destination for stores in opened for account in await stores.ledger.accounts()}
     if destination is not None and destination not in names:
         raise UsageError(f"there is no destination {destination!r} in the books{did_you_mean(destination, names)}")

@@ -121,7 +121,7 @@ async def _kept(
 ) -> Sequence[tuple[str, Sequence[int]]]:
     """Return by region the ids that are meant: `ids` as they are, else the narrowed ones, the oldest first."""
     async with open_stores(config, region, SystemClock()) as opened:
-        return [(stores.region, ids or await _with_bodies(stores.rejections, narrowed)) for stores in opened]
+        return [(stores.name, ids or await _with_bodies(stores.rejections, narrowed)) for stores in opened]
 
 
 async def _with_bodies(rejections: RejectionsReader, narrowed: dict[str, Any]) -> Sequence[int]:
@@ -152,12 +152,12 @@ def _retry(
 
 async def _newest(config: Config, region: str | None, narrowed: dict[str, Any]) -> Sequence[tuple[str, Rejection]]:
     async with open_stores(config, region, SystemClock()) as opened:
-        return [(stores.region, entry) for stores in opened for entry in await stores.rejections.newest(**narrowed)]
+        return [(stores.name, entry) for stores in opened for entry in await stores.rejections.newest(**narrowed)]
 
 
 async def _get(config: Config, region: str | None, number: int) -> Sequence[tuple[str, Rejection]]:
     async with open_stores(config, region, SystemClock()) as opened:
-        found = [(stores.region, await stores.rejections.get(number)) for stores in opened]
+        found = [(stores.name, await stores.rejections.get(number)) for stores in opened]
     return [(name, rejection) for name, rejection in found if rejection is not None]
 
 

@@ -160,8 +160,8 @@ async def _list(config: Config) -> Sequence[ReplayStatus]:
         told = await asyncio.to_thread(ask_admin, config.server, "GET", "/api/replays")
     except Unreachable:
         async with open_stores(config, None, SystemClock()) as opened:
-            found = [(s, config.destinations_in(s.region)) for s in opened]
-            return [r for s, configured in found for r in await replays(s.region, s.log, s.ledger, configured)]
+            found = [(s, config.destinations_in(s.name)) for s in opened]
+            return [r for s, configured in found for r in await replays(s.name, s.log, s.ledger, configured)]
     return msgspec.convert(told["replays"], list[ReplayStatus])
 
 

@@ -43,8 +43,8 @@ async def _find(config: Config, message_id: str, more: list[str]) -> list[Story]
     found: list[Story] = []
     async with open_stores(config, None, SystemClock()) as opened:
         for region in opened:
-            sources = list(dict.fromkeys([*config.sources_in(region.region), *more]))
-            found += await stories(region.region, region.log, region.ledger, sources, message_id)
+            sources = list(dict.fromkeys([*config.sources_in(region.name), *more]))
+            found += await stories(region.name, region.log, region.ledger, sources, message_id)
     return found
 
 

@@ -7,13 +7,14 @@ from msgspec.structs import replace
 
 from postroad.cli.options import AsJson, ConfigFile, read_config, verb
 from postroad.cli.output import say, say_json, size, table, when
-from postroad.cli.stores import Stores, open_stores
+from postroad.cli.stores import open_stores
 from postroad.clock import MICROSECONDS, Clock, SystemClock
 from postroad.config import Config
 from postroad.config.units import write_duration
 from postroad.errors import StoreError
 from postroad.operations.destinations import WHY_HELD
-from postroad.operations.status import DestinationStatus, RegionStatus, RegionView
+from postroad.operations.status import DestinationStatus, RegionStatus, status_of
+from postroad.regions import Region
 from postroad.rejections import Count
 
 _Looked = tuple[RegionStatus, Mapping[str, Count]]
@@ -30,27 +31,17 @@ def status(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
 
 
 async def _look(config: Config, clock: Clock) -> Sequence[_Looked]:
-    async with open_stores(config, None, clock) as opened:
-        return [await _look_at(stores, config, clock) for stores in opened]
+    async with open_stores(config, None, clock) as regions:
+        return [await _look_at(region, clock) for region in regions]
 
 
-async def _look_at(stores: Stores, config: Config, clock: Clock) -> _Looked:
-    floor = config.regions[stores.region].disk_floor
-    view = RegionView(
-        stores.region,
-        config.server.data_dir,
-        floor,
-        configured=config.destinations_in(stores.region),
-        log=stores.log,
-        ledger=stores.ledger,
-        clock=clock,
-    )
-    region = await view.status()
+async def _look_at(region: Region, clock: Clock) -> _Looked:
+    looked = await status_of(region, clock)
     try:
-        return region, (await stores.rejections.counts())._asdict()
+        return looked, (await region.rejections.counts())._asdict()
     except StoreError as error:
-        told = [] if str(error) in region.trouble else [str(error)]
-        return replace(region, trouble="; ".join(filter(None, [region.trouble, *told]))), {}
+        told = [] if str(error) in looked.trouble else [str(error)]
+        return replace(looked, trouble="; ".join(filter(None, [looked.trouble, *told]))), {}
 
 
 def _tell(region: RegionStatus, rejections: Mapping[str, Count], clock: Clock) -> None:

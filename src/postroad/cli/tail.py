@@ -10,7 +10,7 @@ import typer
 
 from postroad.cli.options import AsJson, ConfigFile, check_call, read_config, read_time, verb
 from postroad.cli.output import say, say_bytes
-from postroad.cli.stores import Stores, open_stores
+from postroad.cli.stores import open_stores
 from postroad.clock import SystemClock, iso
 from postroad.config import Config
 from postroad.contract.stored import StoredEvent, read_key, unpack
@@ -18,6 +18,7 @@ from postroad.delivery.items import make_event
 from postroad.destinations.file import line
 from postroad.log.base import Record
 from postroad.log.received import is_in, stretch_of
+from postroad.regions import Region
 
 _READ_BYTES = 1 << 20
 
@@ -84,7 +85,7 @@ async def _tail(
             if not is_in(stored.received_at, at, None) or not wanted.has(read_key(record.key)[0], stored):
                 continue
             if as_json:
-                say_bytes(line(make_event(record, stored, stores.region)))
+                say_bytes(line(make_event(record, stored, stores.name)))
             else:
                 say(_line(record, stored))
                 sys.stdout.flush()
@@ -93,7 +94,7 @@ async def _tail(
                 return
 
 
-async def _records(stores: Stores, start: int) -> AsyncIterator[Record]:
+async def _records(stores: Region, start: int) -> AsyncIterator[Record]:
     while True:
         blocks = await stores.log.read(start, _READ_BYTES)
         for block in blocks:

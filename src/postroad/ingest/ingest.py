@@ -18,10 +18,11 @@ from postroad.contract.violations import Code, Problem
 from postroad.errors import StoreUnavailable
 from postroad.ingest.batches import Batches, open_in_slices
 from postroad.ingest.inflate import inflate
-from postroad.ingest.keeping import Keeper, Refusable, RegionStores, Taken, size_of
+from postroad.ingest.keeping import Keeper, Refusable, Taken, size_of
 from postroad.ingest.request import Head, Intake, Oversized, read_body, read_head
 from postroad.ingest.senders import Senders, Stranger
 from postroad.ingest.tally import IngestTally
+from postroad.regions import IngestStores
 from postroad.web.answers import OK, Answer, Receive, Scope, counted, refuse, unavailable
 
 _COMPLAIN_EVERY = 10.0
@@ -53,7 +54,7 @@ class Ingest:
     def __init__(
         self,
         senders: Senders,
-        regions: Mapping[str, RegionStores],
+        regions: Mapping[str, IngestStores],
         clock: Clock,
         tally: IngestTally,
         new_message_id: Callable[[], str],

@@ -12,15 +12,9 @@ from postroad.contract.violations import Problem
 from postroad.ingest.keyring import ApiSource
 from postroad.ingest.request import Oversized
 from postroad.ingest.tally import IngestTally
-from postroad.log.base import Entry, Log, Receipt
-from postroad.rejections import Rejection, Rejections
-
-
-class RegionStores(NamedTuple):
-    """Where the events and the rejections of one region go."""
-
-    log: Log
-    rejections: Rejections
+from postroad.log.base import Entry, Receipt
+from postroad.regions import IngestStores
+from postroad.rejections import Rejection
 
 
 class Taken(NamedTuple):
@@ -45,7 +39,7 @@ class Refusable(NamedTuple):
 class Keeper:
     """Writes, and counts what it wrote."""
 
-    def __init__(self, regions: Mapping[str, RegionStores], tally: IngestTally) -> None:
+    def __init__(self, regions: Mapping[str, IngestStores], tally: IngestTally) -> None:
         self._regions = regions
         self._tally = tally
         self._logger = structlog.get_logger("postroad.ingest")

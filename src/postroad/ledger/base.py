@@ -303,6 +303,17 @@ class Ledger(LedgerReader, Protocol):
     What contradicts itself or the books raises `ValueError`: a bug of the caller, and nothing is changed.
     """
 
+    @property
+    def trouble(self) -> str:
+        """Why the ledger can't be used; empty when it can, as far as is known."""
+        ...
+
+    async def check(self) -> bool:
+        """Find out whether the ledger can be used now, opening it again if need be. Lets one heal that nobody writes
+        to.
+        """
+        ...
+
     async def open_account(
         self, destination: str, *, start: int, at: int, end: int | None = None, replay: str | None = None
     ) -> Account:

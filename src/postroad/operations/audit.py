@@ -5,9 +5,8 @@ counted. Memory stays the same however long the log is.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from typing import Final, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -17,21 +16,12 @@ from postroad.log.base import Block, LogReader, LogState, number_of, offset_of
 from postroad.operations.books import AccountBooks, AccountCheck
 from postroad.operations.evidence import Expected, hash_evidence, ledger_evidence, log_evidence, rejection_evidence
 from postroad.operations.losses import blocks_in_words, share_of
-from postroad.rejections import Count, RejectionsReader
+from postroad.regions import Region
+from postroad.rejections import Count
 
 _READ_BYTES: Final = 4 * 1024 * 1024
 _LOOKS: Final = 3
 _PAGE: Final = 1000
-_NOTHING: Final = Expected()
-
-Snapshot = Callable[[], AbstractAsyncContextManager[LedgerReader]]
-"""Makes a view of the ledger as it is when entered, which does not change until it is left."""
-
-
-class _Stores(NamedTuple):
-    log: LogReader
-    snapshot: Snapshot
-    rejections: RejectionsReader
 
 
 class LostStretch(msgspec.Struct, frozen=True):
@@ -81,38 +71,25 @@ def unread(region: str, why: str) -> RegionBooks:
     )
 
 
-async def audit(
-    region: str,
-    log: LogReader,
-    snapshot: Snapshot,
-    rejections: RejectionsReader,
-    tell: Callable[[int, int], None] = lambda _done, _all: None,
-    *,
-    expected: Expected = _NOTHING,
-    wrong_hashes: Callable[[], Iterable[tuple[int, int]]] = tuple,
-) -> RegionBooks:
+async def audit(region: Region, tell: Callable[[int, int], None] = lambda _done, _all: None) -> RegionBooks:
     """Return the books of one region. `tell` is called with the number of events compared, and of all there are.
-    What is `expected` of destinations has to show in the ledger. `wrong_hashes` yields blocks of the log that have
-    wrong hashes of their keys, and how many; it may block.
 
     Raises `StoreError` when a file can't be read.
     """
     for _ in range(_LOOKS):
-        found = await _look(region, _Stores(log, snapshot, rejections), tell, expected)
+        found = await _look(region, tell)
         if found is not None:
-            problems = await asyncio.to_thread(lambda: hash_evidence(wrong_hashes()))
+            problems = await asyncio.to_thread(lambda: hash_evidence(region.wrong_hashes()))
             balanced = found.balanced and not problems
             return msgspec.structs.replace(found, balanced=balanced, problems=[*found.problems, *problems])
     raise StoreUnavailable("retention kept removing events while they were being counted; ask again")
 
 
-async def _look(
-    region: str, stores: _Stores, tell: Callable[[int, int], None], expected: Expected
-) -> RegionBooks | None:
+async def _look(region: Region, tell: Callable[[int, int], None]) -> RegionBooks | None:
     """Look once; None when retention removed events meanwhile, so that what was read doesn't fit together."""
-    log, snapshot, rejections = stores
+    log, expected = region.log, Expected(region.configured, region.announced())
     first = await log.first()
-    async with snapshot() as ledger:  # before the log's end is asked: nobody can have settled what comes after
+    async with region.snapshot() as ledger:  # before the log's end is asked: nobody can have settled what comes after
         before = await log.state()
         accounts = await ledger.accounts()
         checks = [AccountCheck(one, ledger, first, await ledger.lost(one.number)) for one in accounts]
@@ -125,10 +102,10 @@ async def _look(
         found = [await check.finish(retired) for check in checks]
         problems = await ledger_evidence(log, ledger, expected, after.appended)
     problems = [*await log_evidence(log, after.appended), *walk.compare(before, after), *problems]
-    counts, there = await rejections.counted()
+    counts, there = await region.rejections.counted()
     problems += rejection_evidence(counts, there)
     return RegionBooks(
-        region=region,
+        region=region.name,
         balanced=not problems and all(account.balanced for account in found),
         accepted=retired + walk.counted + sum(one.events for one in walk.lost),
         duplicates=after.duplicates,

@@ -15,13 +15,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from postroad.errors import StoreError, StoreUnavailable, UsageError
-from postroad.ledger.needs import needed_from
-from postroad.ledger.sqlite.reader import SqliteLedgerReader
-from postroad.log.base import number_of
-from postroad.log.embedded.ends import read_ends, write_ends
-from postroad.log.embedded.segments import list_segments
-from postroad.operations.copying import Copying, Tell
+from postroad.regions import copy_stores
 from postroad.storage import files
+from postroad.storage.copying import Copying, Tell
 from postroad.storage.layout import RegionFiles, region_files
 
 MARKER: Final = "FORMAT"
@@ -80,46 +76,11 @@ def _folders(data_dir: Path) -> Sequence[str]:
 async def _copy_region(source: RegionFiles, target: RegionFiles, copy: Copying) -> None:
     target.folder.mkdir(mode=0o700)
     for _ in range(_LOOKS):
-        await asyncio.to_thread(copy.database, source.ledger, target.ledger)
-        first = await asyncio.to_thread(_copy_log, source.log, target.log, copy)
-        if first is None or await _needs_nothing_below(first, target.ledger):
+        if await copy_stores(source, target, copy):
             return
         shutil.rmtree(target.folder)
         target.folder.mkdir(mode=0o700)
     raise StoreError("retention kept removing events while they were being copied; ask again")
-
-
-def _copy_log(source: Path, target: Path, copy: Copying) -> int | None:
-    """Copy the segments, and return the number of the first one when others before it are gone meanwhile."""
-    if not source.is_dir():
-        return None
-    target.mkdir(mode=0o700)
-    before = read_ends(source)
-    listed = list_segments(source)
-    lost: int | None = None
-    copied: list[Path] = []
-    for place, segment in enumerate(listed):
-        if copy.database(segment.path, target / segment.path.name):
-            copied.append(target / segment.path.name)
-            continue
-        for path in copied:  # retention removes from the beginning: these are gone by now
-            path.unlink()
-        copied.clear()
-        lost = listed[place + 1].first if place + 1 < len(listed) else segment.first
-    after = read_ends(source)
-    if before is not None and after is not None:
-        # What is copied ends above where the log ended before, and begins where it begins now.
-        write_ends(target, before._replace(first=after.first, retired=after.retired))
-    return lost
-
-
-async def _needs_nothing_below(block: int, ledger: Path) -> bool:
-    """Tell whether no account of a copied ledger still needs anything of the blocks below this one."""
-    reader = SqliteLedgerReader(ledger)
-    try:
-        return all(number_of(offset) >= block for offset in await needed_from(reader))
-    finally:
-        await reader.close()
 
 
 def _copy_others(data_dir: Path, target: Path, copy: Copying) -> None:

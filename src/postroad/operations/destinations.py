@@ -1,19 +1,16 @@
 """Who is owed events: the destinations that are served, those that are held, and those that are being written off."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
 
-from postroad.clock import Clock
 from postroad.ledger.base import ABANDONED, Account, LedgerReader, Outcome
 from postroad.ledger.needs import needs
-from postroad.ledger.sqlite.reader import SqliteLedgerReader
-from postroad.log.base import LogReader
-from postroad.log.embedded.reader import SqliteLogReader
 from postroad.operations.figures import by_destination, figures, waiting_in
-from postroad.storage.announced import read_announced
+from postroad.regions import Region
 from postroad.storage.layout import region_files
 
 SERVED: Final = "served"
@@ -50,27 +47,22 @@ class DestinationEntry(msgspec.Struct, frozen=True):
 
 
 async def destinations(
-    region: str,
-    configured: Collection[str] | None,
-    log: LogReader,
-    ledger: LedgerReader,
-    *,
-    announced: Mapping[str, int],
-    former_ids: Mapping[str, str],
+    region: Region, *, former_ids: Mapping[str, str] = MappingProxyType({}), unserved: str = WHY_HELD
 ) -> Sequence[DestinationEntry]:
-    """Return the destinations of a region by id, then what is being written off. `configured` is None for a region that
-    is not in the configuration, `former_ids` has what configured ones were called before. Raises `StoreError`.
+    """Return the destinations of a region by id, then what is being written off. `former_ids` has what configured ones
+    were called before, `unserved` is the state of those that are not configured. Raises `StoreError`.
     """
+    log, ledger = region.log, region.ledger
     accounts = await ledger.accounts()
     heirs = {old: new for new, old in former_ids.items()}
     found = []
-    for name, mine in sorted(by_destination(accounts, announced).items()):
+    for name, mine in sorted(by_destination(accounts, region.announced()).items()):
         told = await figures(mine, log, ledger)
         found.append(
             DestinationEntry(
-                region=region,
+                region=region.name,
                 id=name,
-                state=NO_REGION if configured is None else SERVED if name in configured else WHY_HELD,
+                state=SERVED if name in region.configured else unserved,
                 heir=heirs.get(name),
                 waiting=told.waiting,
                 retrying=told.outcomes.get(Outcome.RETRY, 0),
@@ -80,21 +72,7 @@ async def destinations(
                 on_backlog_full=mine[0].policy,
             )
         )
-    return [*found, *[await _written_off(region, one, log, ledger) for one in accounts if await _is_left(one, ledger)]]
-
-
-async def in_region(
-    data_dir: Path, region: str, configured: Collection[str] | None, former_ids: Mapping[str, str], clock: Clock
-) -> Sequence[DestinationEntry]:
-    """Return what `destinations` does, of a region's files in a data folder. Creates nothing. Raises `StoreError`."""
-    files = region_files(data_dir, region)
-    log, ledger = SqliteLogReader(files.log, clock), SqliteLedgerReader(files.ledger)
-    announced = read_announced(files.announced)
-    try:
-        return await destinations(region, configured, log, ledger, announced=announced, former_ids=former_ids)
-    finally:
-        await log.close()
-        await ledger.close()
+    return [*found, *[await _written_off(region, one) for one in accounts if await _is_left(one, ledger)]]
 
 
 def folders(data_dir: Path) -> Sequence[str]:
@@ -113,14 +91,14 @@ async def _is_left(account: Account, ledger: LedgerReader) -> bool:
     return account.ended_by == ABANDONED and await needs(account, ledger)
 
 
-async def _written_off(region: str, account: Account, log: LogReader, ledger: LedgerReader) -> DestinationEntry:
-    totals = await ledger.totals(account.number)
+async def _written_off(region: Region, account: Account) -> DestinationEntry:
+    totals = await region.ledger.totals(account.number)
     return DestinationEntry(
-        region=region,
+        region=region.name,
         id=account.destination,
         state="abandoned: being written off",
         heir=None,
-        waiting=await waiting_in(account, log, ledger),
+        waiting=await waiting_in(account, region.log, region.ledger),
         retrying=totals.get(Outcome.RETRY, 0),
         dead=totals.get(Outcome.DEAD, 0),
         replays=int(account.replay is not None),

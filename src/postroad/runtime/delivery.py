@@ -12,13 +12,11 @@ from starlette.applications import Starlette
 from postroad import registry
 from postroad.admin import (
     DeadApi,
-    DeadRegion,
+    DeliveredRegion,
     DestinationsApi,
-    DestinationsRegion,
     IngestDoor,
     Pages,
     RejectionsApi,
-    ReplayRegion,
     ReplaysApi,
     admin_app,
 )
@@ -33,23 +31,19 @@ from postroad.delivery.schedule import RetryPolicy
 from postroad.destinations.base import BatchLimits, Surroundings
 from postroad.destinations.email_events import without_place
 from postroad.errors import StoreError
-from postroad.ledger.base import Quota
-from postroad.ledger.sqlite.writer import SqliteLedger
-from postroad.log.base import Block, number_of
-from postroad.log.embedded.reader import SqliteLogReader
-from postroad.rejections import RejectionsReader
-from postroad.runtime.healing import heal
+from postroad.ledger.base import Ledger
+from postroad.log.base import Block, LogReader, number_of
+from postroad.operations.status import look
+from postroad.regions import Region, open_for_delivery, open_regions
 from postroad.runtime.holding import warn_of_held
-from postroad.runtime.looking import Views
-from postroad.runtime.loops import running
-from postroad.runtime.referring import servers_of
+from postroad.runtime.loops import heal, running
 from postroad.runtime.serving import Listener, serve
 from postroad.shaping.privacy import Modes
 from postroad.shaping.shape import Shape, make_shape
-from postroad.storage.announced import read_announced, withdraw
+from postroad.storage.announced import withdraw
 from postroad.storage.layout import delivery_pulse, ingest_pulse, region_files
 from postroad.storage.pulse import Pulse, beat, read_pulse
-from postroad.web.reference import reference_pages
+from postroad.web.reference import reference_pages, servers_of
 from postroad.web.token import AdminToken
 
 _FORGET_EVERY = 300.0
@@ -63,82 +57,55 @@ async def run_delivery(config: Config, clock: Clock, stop: asyncio.Event) -> Non
     """
     await warn_of_held(config, clock)
     async with contextlib.AsyncExitStack() as stack:
-        ledgers, engines, dead, replays, places, loops = {}, {}, {}, {}, {}, []
-        for name in config.regions:
-            engine, ledger, log = await stack.enter_async_context(_open_region(config, name, clock))
-            engines[name], ledgers[name] = engine, ledger
-            configured, files = config.destinations_in(name), region_files(config.server.data_dir, name)
-            replays[name] = ReplayRegion(log, ledger, engine, configured)
-            dead[name] = DeadRegion(ledger, engine.poke, configured)
-            announced = partial(read_announced, files.announced)
-            places[name] = DestinationsRegion(configured, log, ledger, announced, engine)
-            loops += [engine.run(), _forget(log, ledger, clock), heal(name, "ledger", ledger, clock)]
-        views = Views(config, clock)
-        stack.push_async_callback(views.close)
-        lists = DeadApi(dead, clock), ReplaysApi(replays), DestinationsApi(places)
-        app = _admin(config, lists, views, clock)
-        loops.append(beat(delivery_pulse(config.server.data_dir), clock, lambda: _pulse(engines, ledgers, clock)))
+        regions = await stack.enter_async_context(open_regions(config, config.regions, clock))
+        delivered, loops = {}, []
+        for region in regions:
+            tell = partial(_tell_what_is_damaged, region.name)
+            log, ledger = await stack.enter_async_context(open_for_delivery(region, tell, clock))
+            engine = await stack.enter_async_context(_engine(config, region, log, ledger, clock))
+            delivered[region.name] = DeliveredRegion(region, ledger, engine)
+            loops += [engine.run(), _forget(log, ledger, clock), heal(region.name, "ledger", ledger, clock)]
+        app = _admin(config, delivered, clock)
+        loops.append(beat(delivery_pulse(config.server.data_dir), clock, lambda: _pulse(delivered, clock)))
         async with running(loops, stop, config.server.shutdown_grace):
             await serve(app, _listener(config), stop)
 
 
-def _admin(config: Config, lists: tuple[DeadApi, ReplaysApi, DestinationsApi], views: Views, clock: Clock) -> Starlette:
-    dead, replays, destinations = lists
-    folder = config.server.data_dir
-    token = AdminToken(partial(read_admin_token, folder))
-    rejections = {name: RejectionsReader(region_files(folder, name).rejections) for name in config.regions}
+def _admin(config: Config, delivered: Mapping[str, DeliveredRegion], clock: Clock) -> Starlette:
+    token = AdminToken(partial(read_admin_token, config.server.data_dir))
+    regions = [one.region for one in delivered.values()]
+    rejections = {region.name: region.rejections for region in regions}
     return admin_app(
-        Pages(views.look, lambda: _pulses(config, clock)),
-        dead,
+        Pages(partial(look, regions, clock), lambda: _pulses(config, clock)),
+        DeadApi(delivered, clock),
         RejectionsApi(rejections, IngestDoor(config.server, token).retry),
-        replays,
-        destinations,
+        ReplaysApi(delivered),
+        DestinationsApi(delivered),
         reference=reference_pages(servers_of(config), takes_calls=False),
         token=token,
     )
 
 
 @contextlib.asynccontextmanager
-async def _open_region(
-    config: Config, name: str, clock: Clock
-) -> AsyncIterator[tuple[Engine, SqliteLedger, SqliteLogReader]]:
-    files = region_files(config.server.data_dir, name)
-    is_new = not (files.ledger.exists() and files.ledger.stat().st_size)
-    quota = config.regions[name].dead_letters
-    ledger = SqliteLedger.open(files.ledger, quota=Quota(quota.rows, quota.bytes))
-    log = SqliteLogReader(files.log, clock, tell=partial(_tell_what_is_damaged, name))
-    if is_new:
-        await _tell_of_loss(name, log)
-    services = [
-        _service(config, destination, place, clock) for destination, place in config.destinations_in(name).items()
-    ]
+async def _engine(
+    config: Config, region: Region, log: LogReader, ledger: Ledger, clock: Clock
+) -> AsyncIterator[Engine]:
+    places = config.destinations_in(region.name)
+    services = [_service(config, destination, place, clock) for destination, place in places.items()]
     try:
-        engine = Engine(
+        yield Engine(
             services,
             log,
             ledger,
             clock,
-            partial(read_announced, files.announced),
-            withdraw=lambda gone: asyncio.to_thread(withdraw, files.announced, gone),
-            retention=config.regions[name].retention,
+            region.announced,
+            withdraw=lambda gone: asyncio.to_thread(withdraw, region.files.announced, gone),
+            retention=region.settings.retention,
         )
-        yield engine, ledger, log
     finally:
         for service in services:
             if isinstance(service.plan.shape, Shape):
                 await service.plan.shape.close()
-        await log.close()
-        await ledger.close()
-
-
-async def _tell_of_loss(region: str, log: SqliteLogReader) -> None:
-    with contextlib.suppress(StoreError):  # a log that can't be read is told elsewhere
-        if (await log.state()).appended:
-            structlog.get_logger("postroad.delivery").warning(
-                "there was no ledger, and the log has events: a new one begins, which knows only of what is owed since"
-                " its destinations were configured; what was delivered of that before is delivered again",
-                region=region,
-            )
 
 
 def _tell_what_is_damaged(region: str, lost: Block, why: str) -> None:
@@ -205,9 +172,9 @@ def _listener(config: Config) -> Listener:
     return Listener(server.admin_bind.host, server.admin_bind.port, server.request_timeout, server.shutdown_grace)
 
 
-def _pulse(engines: Mapping[str, Engine], ledgers: Mapping[str, SqliteLedger], clock: Clock) -> Pulse:
-    states = {name: dict(engine.states()) for name, engine in engines.items()}
-    troubles = {name: ledger.trouble for name, ledger in ledgers.items()}
+def _pulse(delivered: Mapping[str, DeliveredRegion], clock: Clock) -> Pulse:
+    states = {name: dict(one.engine.states()) for name, one in delivered.items()}
+    troubles = {name: one.ledger.trouble for name, one in delivered.items()}
     return Pulse(clock.now(), os.getpid(), "", states=states, troubles=troubles)
 
 
@@ -216,7 +183,7 @@ def _pulses(config: Config, clock: Clock) -> list[str]:
     return [pulse.metrics] if pulse else []
 
 
-async def _forget(log: SqliteLogReader, ledger: SqliteLedger, clock: Clock) -> None:
+async def _forget(log: LogReader, ledger: Ledger, clock: Clock) -> None:
     """Fold, for ever, the outcomes of retired blocks into the totals."""
     while True:
         await clock.sleep(_FORGET_EVERY)

@@ -7,24 +7,25 @@ import structlog
 from postroad.clock import Clock
 from postroad.config.model import Config
 from postroad.errors import StoreError
-from postroad.operations.destinations import NO_REGION, DestinationEntry, folders, in_region
+from postroad.operations.destinations import NO_REGION, WHY_HELD, DestinationEntry, destinations, folders
+from postroad.regions import open_regions
 
 
 async def in_folder(config: Config, clock: Clock) -> AsyncIterator[DestinationEntry | StoreError]:
     """Yield the destinations of every region in the data folder, also of regions that are not configured; where one
     can't be read, why. Creates nothing.
     """
-    data_dir = config.server.data_dir
-    others = [name for name in folders(data_dir) if name not in config.regions]
-    for name in [*config.regions, *others]:
-        configured = config.destinations_in(name) if name in config.regions else None
-        try:
-            found = await in_region(data_dir, name, configured, config.former_ids_in(name), clock)
-        except StoreError as error:
-            yield error
-        else:
-            for entry in found:
-                yield entry
+    others = [name for name in folders(config.server.data_dir) if name not in config.regions]
+    async with open_regions(config, [*config.regions, *others], clock) as regions:
+        for region in regions:
+            unserved = WHY_HELD if region.name in config.regions else NO_REGION
+            try:
+                found = await destinations(region, former_ids=config.former_ids_in(region.name), unserved=unserved)
+            except StoreError as error:
+                yield error
+            else:
+                for entry in found:
+                    yield entry
 
 
 async def held(config: Config, clock: Clock) -> AsyncIterator[str]:

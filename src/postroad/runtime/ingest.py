@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 import os
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from functools import partial
 from ipaddress import ip_network
 from itertools import chain
+from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 
@@ -17,15 +18,14 @@ from postroad.config.model import Config
 from postroad.ingest.app import IngestApp, Operators, Page
 from postroad.ingest.browser import BrowserSettings
 from postroad.ingest.ingest import Ingest
-from postroad.ingest.keeping import Keeper, RegionStores
+from postroad.ingest.keeping import Keeper
 from postroad.ingest.keyring import ApiSource, KeyRing
 from postroad.ingest.retry import Retry, RetryRegion
 from postroad.ingest.senders import Senders
 from postroad.ingest.tally import IngestTally
-from postroad.runtime.looking import Views
-from postroad.runtime.loops import running
-from postroad.runtime.referring import servers_of
-from postroad.runtime.regions import OpenRegion, loops_of, open_regions
+from postroad.operations.status import look
+from postroad.regions import IngestStores, Region, open_for_ingest, open_regions
+from postroad.runtime.loops import heal, record_ends, retire, running
 from postroad.runtime.serving import Listener, serve
 from postroad.storage.layout import ingest_pulse
 from postroad.storage.pulse import Pulse, RegionPulse, WindowPulse, beat
@@ -33,7 +33,7 @@ from postroad.web.answers import Answer
 from postroad.web.health import livez, readyz
 from postroad.web.local import RETRY
 from postroad.web.metrics import metrics
-from postroad.web.reference import reference_pages
+from postroad.web.reference import reference_pages, servers_of
 from postroad.web.token import AdminToken
 
 
@@ -44,18 +44,22 @@ async def run_ingest(config: Config, clock: Clock, stop: asyncio.Event) -> None:
     `StoreLocked` and `StoreVersion`.
     """
     tally = IngestTally()
-    async with open_regions(config, clock) as regions, _views(config, clock) as views:
-        stores = {name: RegionStores(region.log, region.rejections) for name, region in regions.items()}
+    async with contextlib.AsyncExitStack() as stack:
+        regions = await stack.enter_async_context(open_regions(config, config.regions, clock))
+        stores = {
+            one.name: await stack.enter_async_context(open_for_ingest(one, config.former_ids_in(one.name), clock))
+            for one in regions
+        }
         keys, trusted = key_ring(config), [ip_network(network) for network in config.server.trusted_proxies]
         senders = Senders(keys, {name: region.hosts for name, region in config.regions.items()}, trusted)
         always_strict = config.server.strict == "always"
         ingest = Ingest(senders, stores, clock, tally, _new_message_id, always_strict=always_strict)
-        pages: dict[str, Page] = {"/livez": livez, "/readyz": partial(readyz, views.look)}
+        pages: dict[str, Page] = {"/livez": livez, "/readyz": partial(readyz, partial(look, regions, clock))}
         reference = reference_pages(servers_of(config), takes_calls=True)
-        retry = _retry(config, regions, Keeper(stores, tally), clock)
+        retry = _retry(config, regions, stores, Keeper(stores, tally), clock)
 
         async def figures(_body: object) -> Answer:
-            return metrics(await views.look(), [_counters(tally)])
+            return metrics(await look(regions, clock), [_counters(tally)])
 
         token = AdminToken(partial(read_admin_token, config.server.data_dir))
         operators = Operators(token, {("POST", RETRY): retry.answer, ("GET", "/metrics"): figures})
@@ -63,8 +67,8 @@ async def run_ingest(config: Config, clock: Clock, stop: asyncio.Event) -> None:
             ingest, BrowserSettings(senders, trusted), pages, tally, clock, reference=reference, operators=operators
         )
         loops = [
-            beat(ingest_pulse(config.server.data_dir), clock, lambda: _pulse(regions, tally, clock)),
-            *chain.from_iterable(loops_of(name, region, clock) for name, region in regions.items()),
+            beat(ingest_pulse(config.server.data_dir), clock, lambda: _pulse(stores, tally, clock)),
+            *chain.from_iterable(_loops_of(region, stores[region.name], clock) for region in regions),
         ]
         async with running(loops, stop, config.server.shutdown_grace):
             await serve(app, _listener(config), stop)
@@ -83,22 +87,15 @@ def _sources(config: Config) -> dict[str, ApiSource]:
     }
 
 
-def _retry(config: Config, regions: Mapping[str, OpenRegion], keeper: Keeper, clock: Clock) -> Retry:
+def _retry(
+    config: Config, regions: Sequence[Region], stores: Mapping[str, IngestStores], keeper: Keeper, clock: Clock
+) -> Retry:
     return Retry(
-        {name: RetryRegion(region.rejections, region.rejected) for name, region in regions.items()},
+        {region.name: RetryRegion(stores[region.name].rejections, region.rejections) for region in regions},
         _sources(config),
         keeper,
         clock=clock,
     )
-
-
-@contextlib.asynccontextmanager
-async def _views(config: Config, clock: Clock) -> AsyncIterator[Views]:
-    views = Views(config, clock)
-    try:
-        yield views
-    finally:
-        await views.close()
 
 
 def _listener(config: Config) -> Listener:
@@ -117,12 +114,21 @@ def _new_message_id() -> str:
     return f"postroad-{secrets.token_hex(16)}"
 
 
-def _pulse(regions: Mapping[str, OpenRegion], tally: IngestTally, clock: Clock) -> Pulse:
+def _loops_of(region: Region, stores: IngestStores, clock: Clock) -> Sequence[Coroutine[Any, Any, None]]:
+    """Return what has to run beside a region's stores."""
+    return (
+        retire(region, stores.log, clock),
+        record_ends(stores.log, clock),
+        heal(region.name, "log", stores.log, clock),
+        heal(region.name, "rejections", stores.rejections, clock),
+    )
+
+
+def _pulse(stores: Mapping[str, IngestStores], tally: IngestTally, clock: Clock) -> Pulse:
     figures = {
-        name: RegionPulse(region.log.healthy, region.log.queued, WindowPulse(*region.log.window))
-        for name, region in regions.items()
+        name: RegionPulse(log.healthy, log.queued, WindowPulse(*log.window)) for name, (log, _) in stores.items()
     }
-    troubles = {name: region.trouble for name, region in regions.items()}
+    troubles = {name: one.trouble for name, one in stores.items()}
     return Pulse(clock.now(), os.getpid(), _counters(tally), figures, troubles=troubles)
 
 

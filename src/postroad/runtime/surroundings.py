@@ -1,9 +1,12 @@
 """Whether what a configuration points to can be used: certificates and transforms. Asked before anything starts."""
 
-from postroad.config.model import Config
-from postroad.errors import ConfigError
-from postroad.runtime.certificates import tls_problems
-from postroad.runtime.transforms import transform_problems
+import ssl
+from collections.abc import Sequence
+
+from postroad.config.model import Config, Server
+from postroad.config.problems import Problem
+from postroad.errors import ConfigError, UsageError
+from postroad.shaping.transformer import check_transform
 
 
 def check_surroundings(config: Config) -> None:
@@ -11,6 +14,51 @@ def check_surroundings(config: Config) -> None:
 
     Raises `ConfigError` with all that can't be used.
     """
-    problems = [*tls_problems(config.server), *transform_problems(config)]
+    problems = [*_tls_problems(config.server), *_transform_problems(config)]
     if problems:
         raise ConfigError(config.origin.sentences(problems))
+
+
+def _tls_problems(server: Server) -> Sequence[Problem]:
+    """Load the certificate and its key as the server will, and return what is wrong with them."""
+    tls = server.tls
+    if tls is None:
+        return []
+    problems = []
+    for setting, file in (("cert", tls.cert), ("key", tls.key)):
+        try:
+            file.read_bytes()
+        except OSError as error:
+            problems.append(Problem(("server", "tls", setting), f"{file} can't be read: {error.strerror}"))
+    if not problems:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(tls.cert, tls.key, password=_no_password)
+        except (ssl.SSLError, ValueError) as error:
+            problems.append(Problem(("server", "tls"), f"{tls.cert} and {tls.key} can't be used: {_reason(error)}"))
+    return problems
+
+
+def _transform_problems(config: Config) -> Sequence[Problem]:
+    """Import every transform, each in a process of its own, and return what is wrong with those that can't be used."""
+    problems = []
+    for name, place in config.destinations.items():
+        if not place.transform:
+            continue
+        try:
+            check_transform(place.transform)
+        except UsageError as error:
+            problems.append(Problem(("destinations", name, "transform"), str(error)))
+    return problems
+
+
+def _no_password() -> str:
+    raise ValueError("the key is encrypted; give one that is not, readable by Postroad alone")
+
+
+def _reason(error: Exception) -> str:
+    known = {
+        "NO_CERTIFICATE_OR_CRL_FOUND": "there is no certificate in PEM in the first",
+        "PEM_LIB": "they are not a certificate and its private key in PEM",
+        "KEY_VALUES_MISMATCH": "the key is not that of the certificate",
+    }
+    return known.get(getattr(error, "reason", None) or "", str(error))

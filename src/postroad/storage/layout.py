@@ -10,6 +10,11 @@ class RegionFiles(NamedTuple):
     folder: Path
 
     @property
+    def data_dir(self) -> Path:
+        """The data folder that it is in."""
+        return self.folder.parent
+
+    @property
     def log(self) -> Path:
         """The folder of the embedded log's segments."""
         return self.folder / "log"

@@ -6,10 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from postroad.config.model import Config
 from postroad.reference.openapi import openapi_json
 from postroad.reference.page import OPENAPI_HEADERS, docs_headers, docs_page
 from postroad.reference.servers import Server
 from postroad.web.answers import Answer, Header
+from postroad.web.local import ingest_url
 
 _NO_WEIGHT: Final = re.compile(rb"\s*q\s*=\s*0(\.0*)?\s*")
 
@@ -45,6 +47,21 @@ def reference_pages(servers: Sequence[Server], *, takes_calls: bool) -> Mapping[
     return {"/openapi.json": Document(openapi_json(servers), OPENAPI_HEADERS), "/docs": Document(page, headers)}
 
 
+def servers_of(config: Config) -> list[Server]:
+    """Return the addresses of each region: those of its hosts, or this machine's own where it lists none.
+
+    Behind a trusted proxy, or with TLS of our own, hosts are reached by https at the usual port.
+    """
+    own = ingest_url(config.server)
+    scheme = "https" if config.server.tls or config.server.trusted_proxies else "http"
+    port = f":{config.server.bind.port}" if not config.server.trusted_proxies else ""
+    return [
+        Server(name, url)
+        for name, region in config.regions.items()
+        for url in [f"{scheme}://{_in_url(host)}{port}" for host in region.hosts] or [own]
+    ]
+
+
 def _takes_gzip(accepted: bytes) -> bool:
     """Tell whether an Accept-Encoding header allows gzip, by name or by `*`, with a weight that is not 0."""
     codings = [part.partition(b";") for part in accepted.lower().split(b",")]
@@ -56,3 +73,7 @@ def _takes_gzip(accepted: bytes) -> bool:
 def _has(known: bytes, name: bytes) -> bool:
     """Tell whether an If-None-Match header names this version; a weak name will do."""
     return known.strip() == b"*" or name in {each.strip().removeprefix(b"W/") for each in known.split(b",")}
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -63,3 +63,9 @@ class LedgerConformance(
         await ledger.close()
         await ledger.close()
         assert await everything(await self.harness.open(), crm) == before
+
+    async def test_says_that_it_can_be_used(self) -> None:
+        """While nothing is wrong there is no trouble, and a look finds none."""
+        ledger = await self.harness.open()
+        assert await ledger.check()
+        assert not ledger.trouble

@@ -3,10 +3,9 @@
 from collections.abc import Awaitable, Callable, Sequence
 
 from postroad.errors import StoreError, StoreLocked, StoreUnavailable, StoreVersion
-from postroad.log.base import Entry, Receipt, Window
-from postroad.log.embedded.log import SqliteLog
+from postroad.log.base import Entry, Log, Receipt, Window
 
-Opening = Callable[[], Awaitable[SqliteLog]]
+Opening = Callable[[], Awaitable[Log]]
 
 
 class LateLog:
@@ -22,7 +21,7 @@ class LateLog:
         """
         self._make = make
         self._announce = announce
-        self._log: SqliteLog | None = None
+        self._log: Log | None = None
         self._ready = False
         self._trouble = "the log has not been opened yet"
 
