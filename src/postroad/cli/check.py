@@ -7,7 +7,6 @@ from typing import Any
 
 import typer
 
-from postroad import registry
 from postroad.cli.options import AsJson, ConfigFile, read_config, verb
 from postroad.cli.output import say, say_json, table
 from postroad.cli.statuses import WRONG
@@ -33,7 +32,7 @@ def check(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
             raise
         say_json({"ok": False, "problems": error.problems})
         raise typer.Exit(WRONG) from error
-    shown = masked(found, {place.type: registry.load(place.type).Settings for place in found.destinations.values()})
+    shown = masked(found)
     kept = asyncio.run(_held(found))
     if as_json:
         say_json({"ok": True, "config": shown, "held": kept})

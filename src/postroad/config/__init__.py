@@ -10,7 +10,7 @@ from postroad.config.defaults import (
     read_admin_token,
 )
 from postroad.config.keys import fingerprint, key_hash, new_key
-from postroad.config.loading import Check, config_file, load_file
+from postroad.config.loading import Types, config_file, load_file
 from postroad.config.masking import masked
 from postroad.config.model import Config, Destination, Pii, Region, Rejections, Retry, Server, Source, Tls
 from postroad.config.problems import Origin
@@ -18,7 +18,6 @@ from postroad.config.sorts import Address, Duration, FilePath, HostName, Size
 
 __all__ = [
     "Address",
-    "Check",
     "Config",
     "Destination",
     "Duration",
@@ -35,6 +34,7 @@ __all__ = [
     "Size",
     "Source",
     "Tls",
+    "Types",
     "config_file",
     "ensure_admin_token",
     "ensure_defaults",

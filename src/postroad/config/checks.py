@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from postroad.config.model import Config
-from postroad.config.problems import KeyPath, Problem, did_you_mean, dotted
+from postroad.config.problems import Problem, did_you_mean, dotted
 
 RESERVED_REGIONS: Final = frozenset({"admin-token", "pii-key", "run", "write-key"})
 RESERVED_NAMES: Final = frozenset({"All", "all"})
@@ -72,13 +72,10 @@ def _homes(section: str, tables: Mapping[str, Any], config: Config) -> Iterator[
 def _keys(config: Config) -> Iterator[Problem]:
     owners: dict[str, str] = {}
     for name, source in config.sources.items():
-        path: KeyPath = ("sources", name)
-        if source.type == "api" and not source.key_hashes:
-            yield Problem((*path, "write_key"), "is required (or `write_key_sha256`)")
-        for setting, hashes in (("write_key", source.write_key), ("write_key_sha256", source.write_key_sha256)):
+        for setting, hashes in source.keys.items():
             others = {owners[digest] for digest in hashes if owners.get(digest, name) != name}
             if others:
-                yield Problem((*path, setting), f"is also a key of {dotted(('sources', min(others)))}")
+                yield Problem(("sources", name, setting), f"is also a key of {dotted(('sources', min(others)))}")
             owners.update(dict.fromkeys(hashes - owners.keys(), name))
 
 

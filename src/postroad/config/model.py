@@ -1,7 +1,8 @@
 """Every setting, declared once: key, type, default and one sentence.
 
-A field without a description is not a setting: it is filled in while loading. Durations are float seconds,
-sizes are bytes. Values are immutable; a change takes effect at the next start.
+Durations are float seconds, sizes are bytes. The settings
+of a type of source or destination are declared by the type: `options` has them as they are written, `settings` as the
+type's own struct (None where nobody knows the types). Values are immutable; a change takes effect at the next start.
 """
 
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
-from postroad.config.declared import Options
+from postroad.config.declared import Filled, Options, is_write_key, settings_of
 from postroad.config.problems import Origin
 from postroad.config.sorts import (
     Address,
@@ -19,8 +20,6 @@ from postroad.config.sorts import (
     HostName,
     Network,
     Size,
-    WriteKeyHashes,
-    WriteKeys,
 )
 
 KIB: Final = 1 << 10
@@ -150,34 +149,39 @@ class Region(Struct, frozen=True, kw_only=True):
 
 
 class Source(Struct, frozen=True, kw_only=True):
-    """Who may send events."""
+    """Who may send events. Each type has settings of its own beside these."""
 
-    type: Annotated[Literal["api"], Meta(description="The kind of source; `api` is an app with a write key.")] = "api"
+    type: Annotated[str, Meta(min_length=1, description="The kind of source; `api` is an app with a write key.")] = (
+        "api"
+    )
     region: Annotated[
         str,
         Meta(
             description="The region its events are stored in.", examples=["us"], extra={"default": "the first region"}
         ),
     ] = ""
-    write_key: Annotated[
-        WriteKeys, Meta(description="The key it sends, or a list of keys during rotation.", examples=["${APP_KEY}"])
-    ] = frozenset()
-    write_key_sha256: Annotated[
-        WriteKeyHashes,
-        Meta(
-            description="SHA-256 of a write key in hexadecimal, or a list, to keep the key itself out of the file.",
-            examples=["${APP_KEY_SHA256}"],
-        ),
-    ] = frozenset()
     strict: Annotated[
         Strict | None,
         Meta(description="Overrides `server.strict`.", examples=["always"], extra={"default": "as the server"}),
     ] = None
+    options: Annotated[Options, Filled] = Options()
+    settings: Annotated[Struct | None, Filled] = None
+
+    @property
+    def keys(self) -> dict[str, frozenset[str]]:
+        """SHA-256 in hexadecimal of the keys that it may send with, by the setting of its type that has them."""
+        if self.settings is None:
+            return {}
+        declared = settings_of(type(self.settings))
+        found = {
+            setting.key: getattr(self.settings, setting.name) for setting in declared if is_write_key(setting.kind)
+        }
+        return {key: hashes for key, hashes in found.items() if hashes}
 
     @property
     def key_hashes(self) -> frozenset[str]:
         """SHA-256 of every key of this source, in hexadecimal."""
-        return self.write_key | self.write_key_sha256
+        return frozenset().union(*self.keys.values())
 
 
 class Retry(Struct, frozen=True, kw_only=True):
@@ -313,7 +317,8 @@ class Destination(Struct, frozen=True, kw_only=True, rename={"start_from": "from
             "ask it: their address is the operator's own."
         ),
     ] = False
-    options: Options = Options()
+    options: Annotated[Options, Filled] = Options()
+    settings: Annotated[Struct | None, Filled] = None
 
 
 class Config(Struct, frozen=True, kw_only=True):
@@ -323,7 +328,7 @@ class Config(Struct, frozen=True, kw_only=True):
     regions: Annotated[dict[str, Region], Meta(description="One table a region; without any there is one, `us`.")] = {}
     sources: Annotated[dict[str, Source], Meta(description="One table a source.")] = {}
     destinations: Annotated[dict[str, Destination], Meta(description="One table a destination.")] = {}
-    origin: Origin = Origin()
+    origin: Annotated[Origin, Filled] = Origin()
 
     def sources_in(self, region: str) -> dict[str, Source]:
         """Return the sources of one region by id."""

@@ -154,7 +154,6 @@ def _tell_what_is_damaged(region: str, lost: Block, why: str) -> None:
 
 def _service(config: Config, name: str, place: Destination, clock: Clock) -> Service:
     kind = registry.load(place.type)
-    settings = registry.settings_of(place.type, place.options, f"destinations.{name}")
     surroundings = Surroundings(
         id=name,
         region=place.region,
@@ -177,7 +176,7 @@ def _service(config: Config, name: str, place: Destination, clock: Clock) -> Ser
         shape=make_shape(place.transform, _modes(place), config.server.data_dir, clock),
         unsupported=without_place(kind.email_events),
     )
-    make, from_beginning = partial(kind, settings, surroundings), place.start_from == "beginning"
+    make, from_beginning = partial(kind, place.settings, surroundings), place.start_from == "beginning"
     return Service(plan, make, from_beginning, place.was or None, place.on_backlog_full)
 
 
