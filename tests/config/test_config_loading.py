@@ -168,7 +168,8 @@ def test_references(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"), [(b"x" * 70000, "which is larger than 64 KiB"), (b"caf\xe9", "which is not UTF-8")]
+    ("content", "told"),
+    [(b"x" * 70000, "which is larger than 64 KiB"), (b"caf\xe9", "which is not UTF-8"), (b"\n", "which is empty")],
 )
 def test_files_that_are_no_secret(tmp_path, content, told):
     """A file that can't hold a text is told, without its content."""

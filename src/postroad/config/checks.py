@@ -1,9 +1,11 @@
 """What settings must be to each other: names that exist, are unique, and can be file names."""
 
+import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from postroad.config.keys import is_trivial
 from postroad.config.model import Config
 from postroad.config.problems import Problem, did_you_mean, dotted
 
@@ -77,6 +79,17 @@ def _keys(config: Config) -> Iterator[Problem]:
             if others:
                 yield Problem(("sources", name, setting), f"is also a key of {dotted(('sources', min(others)))}")
             owners.update(dict.fromkeys(hashes - owners.keys(), name))
+        for setting, keys in source.written_keys.items():
+            if any(map(is_trivial, keys)) and not _is_loopback(config.server.bind.host):
+                message = "is a key that anybody would try, and `server.bind` is open to others"
+                yield Problem(("sources", name, setting), f"{message}; `postroad keys new` makes one")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def _names(config: Config) -> Iterator[Problem]:

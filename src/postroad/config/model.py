@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Struct
 
 from postroad.config.declared import Filled, Options, is_write_key, settings_of
+from postroad.config.leaves import from_text
 from postroad.config.problems import Origin
 from postroad.config.sorts import (
     Address,
@@ -177,6 +178,15 @@ class Source(Struct, frozen=True, kw_only=True):
             setting.key: getattr(self.settings, setting.name) for setting in declared if is_write_key(setting.kind)
         }
         return {key: hashes for key, hashes in found.items() if hashes}
+
+    @property
+    def written_keys(self) -> dict[str, list[str]]:
+        """The write keys themselves that the configuration has, by setting. Never show one."""
+        written = {key: self.options[key] for key in self.keys if key in self.options}
+        lists = {key: from_text(value) if str(value).startswith("[") else value for key, value in written.items()}
+        return {
+            key: [str(one) for one in (value if isinstance(value, list) else [value])] for key, value in lists.items()
+        }
 
     @property
     def key_hashes(self) -> frozenset[str]:
