@@ -12,7 +12,7 @@ from postroad.config.defaults import (
 from postroad.config.keys import fingerprint, key_hash, new_key
 from postroad.config.loading import Types, config_file, load_file
 from postroad.config.masking import masked
-from postroad.config.model import Config, Destination, Pii, Region, Rejections, Retry, Server, Source, Tls
+from postroad.config.model import Config, Destination, Pii, Region, Rejections, RetryPolicy, Server, Source, Tls
 from postroad.config.problems import Origin
 from postroad.config.sorts import Address, Duration, FilePath, HostName, Size
 
@@ -29,7 +29,7 @@ __all__ = [
     "Pii",
     "Region",
     "Rejections",
-    "Retry",
+    "RetryPolicy",
     "Server",
     "Size",
     "Source",

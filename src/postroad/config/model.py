@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
+from msgspec.structs import astuple
 
 from postroad.config.declared import Filled, Options, is_write_key, settings_of
 from postroad.config.leaves import from_text
@@ -194,7 +195,7 @@ class Source(Struct, frozen=True, kw_only=True):
         return frozenset().union(*self.keys.values())
 
 
-class Retry(Struct, frozen=True, kw_only=True):
+class RetryPolicy(Struct, frozen=True):
     """When a failed delivery is tried again: after `first`, then `factor` times as long each time."""
 
     first: Annotated[Duration, Meta(gt=0, description="Wait before the second try.")] = 5.0
@@ -210,7 +211,7 @@ class Retry(Struct, frozen=True, kw_only=True):
     ] = DAY
 
 
-class Pii(Struct, frozen=True, kw_only=True):
+class Pii(Struct, frozen=True):
     """What a destination learns of people: each as it came, as a keyed hash, or not at all. Done after `transform`."""
 
     email: Annotated[PiiMode, Meta(description="Addresses, also where a person's id is one; hashed in lower case.")] = (
@@ -219,6 +220,16 @@ class Pii(Struct, frozen=True, kw_only=True):
     ip: Annotated[PiiMode, Meta(description="IP addresses.")] = "pass"
     user_agent: Annotated[PiiMode, Meta(description="User agents.")] = "pass"
     link_url: Annotated[PiiMode, Meta(description="The addresses of clicked links.")] = "pass"
+
+    @property
+    def all_pass(self) -> bool:
+        """Whether nothing is hidden."""
+        return self == Pii()
+
+    @property
+    def need_key(self) -> bool:
+        """Whether anything is hashed."""
+        return "hash" in astuple(self)
 
 
 class Batch(Struct, frozen=True, kw_only=True):
@@ -247,7 +258,7 @@ class Batch(Struct, frozen=True, kw_only=True):
     ] = None
 
 
-class Rate(Struct, frozen=True, kw_only=True):
+class Rate(Struct, frozen=True):
     """How much is sent a second at most."""
 
     events: Annotated[
@@ -312,7 +323,7 @@ class Destination(Struct, frozen=True, kw_only=True, rename={"start_from": "from
     concurrency: Annotated[int, Meta(ge=1, le=1000, description="How many sends may be under way at once.")] = 8
     batch: Annotated[Batch, Meta(description="How many events share one send.")] = Batch()
     rate: Annotated[Rate, Meta(description="How much is sent a second at most.")] = Rate()
-    retry: Annotated[Retry, Meta(description="When a failed delivery is tried again.")] = Retry()
+    retry: Annotated[RetryPolicy, Meta(description="When a failed delivery is tried again.")] = RetryPolicy()
     on_backlog_full: Annotated[
         Literal["refuse", "expire"],
         Meta(

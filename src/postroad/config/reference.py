@@ -46,11 +46,11 @@ _SECTIONS: Final[tuple[tuple[str, type[msgspec.Struct], KeyPath, KeyPath], ...]]
 )
 
 
-Types = Mapping[str, Mapping[str, type[msgspec.Struct]]]
+Catalogue = Mapping[str, Mapping[str, type[msgspec.Struct]]]
 """The settings of each type by its name, of `sources` and of `destinations`."""
 
 
-def reference(types: Types) -> str:
+def reference(types: Catalogue) -> str:
     """Return `docs/reference/configuration.md`, with a section for each of these types."""
     parts = [_INTRODUCTION]
     for title, struct, path, _ in _SECTIONS:
@@ -61,7 +61,7 @@ def reference(types: Types) -> str:
     return "".join(parts)
 
 
-def default_file(types: Types) -> str:
+def default_file(types: Catalogue) -> str:
     """Return a TOML file with every setting, commented out, at its default or with an example.
 
     Of the types it has the one that is the default.
