@@ -156,3 +156,14 @@ def test_a_plugin_is_spoken_of_as_ours() -> None:
         "t.siz: is not a setting of this table; did you mean `size`?",
     }
     assert told(Plugin, {"sign_in": {"by": "plain", "user": "u"}, "level": 2}) == ["t.keys: are required at level 2"]
+
+
+def test_a_rule_is_asked_beside_other_faults() -> None:
+    """A rule about several settings is told together with what is wrong elsewhere in the table."""
+    table = {"sign_in": {"by": "plain", "user": "u"}, "level": 2, "siz": 5}
+    problems = [Problem(("t", "timeout"), "is wrong")]
+    assert read_settings(Plugin, table, ("t",), problems) is None
+    assert [problem.message for problem in problems[1:]] == [
+        "are required at level 2",
+        "is not a setting of this table; did you mean `size`?",
+    ]

@@ -42,7 +42,7 @@ def read_settings(
     """Return the struct, with the default for every value that can't be used, after appending to `problems`.
 
     None when a required setting is missing or unusable, or a rule of the struct about several settings is broken;
-    such a rule is asked only when `problems` has nothing of the table yet. An open struct keeps its undeclared keys
+    such a rule is asked only when `problems` has nothing of its settings. An open struct keeps its undeclared keys
     in `options`. `owner` says whose settings these are, `beside` which other keys the table may have.
     """
     values: dict[str, Any] = {}
@@ -67,7 +67,8 @@ def read_settings(
 
 
 def _made(struct: type[Settings], values: Mapping[str, Any], path: KeyPath, problems: list[Problem]) -> Settings | None:
-    wrong = any(problem.path[: len(path)] == path for problem in problems)
+    mine = {(*path, setting.key) for setting in settings_of(struct)}
+    wrong = any(problem.path[: len(path) + 1] in mine for problem in problems)
     try:
         return struct(**values)
     except (TypeError, ValueError) as error:
