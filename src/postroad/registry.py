@@ -1,20 +1,22 @@
-"""The types of destinations by name: ours in a table, those of other packages by entry point.
+"""The types of sources and destinations by name: ours in a table, those of other packages by entry point.
 
-Another package adds a type with an entry point in the group `postroad.destinations`:
+Another package adds a type with an entry point in the group `postroad.destinations` (or `postroad.sources`):
 `pager = "my_package.pager:Pager"`. A name of ours can't be taken over.
 """
 
 import importlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import Any, Final, cast
 
 import msgspec
 
-from postroad.config.problems import did_you_mean
+from postroad.config.declared import settings_of as declared_settings
+from postroad.config.model import Destination
+from postroad.config.problems import Origin, Problem, did_you_mean
+from postroad.config.reading import read_settings
 from postroad.destinations.base import DestinationType
 from postroad.errors import ConfigError, UsageError
-from postroad.secret import dec_hook
 
 DESTINATIONS: Final[Mapping[str, str]] = {
     "console": "postroad.destinations.console:Console",
@@ -27,68 +29,68 @@ DESTINATIONS: Final[Mapping[str, str]] = {
     "webhook": "postroad.destinations.webhook:Webhook",
     "webhook_batch": "postroad.destinations.webhook_batch:WebhookBatch",
 }
+SOURCES: Final[Mapping[str, str]] = {"api": "postroad.sources.api:Api"}
 ENTRY_POINTS: Final = "postroad.destinations"
+
+_OURS: Final[Mapping[str, Mapping[str, str]]] = {"sources": SOURCES, "destinations": DESTINATIONS}
 
 
 def destination_types() -> Sequence[str]:
-    """Return the names of all types that can be configured, ours first."""
-    return [*DESTINATIONS, *sorted(_others().keys() - DESTINATIONS.keys())]
+    """Return the names of all types of destinations that can be configured, ours first."""
+    return list(_types("destinations"))
 
 
 def load(type_name: str) -> DestinationType:
-    """Return the class of a type; only now is its module imported.
+    """Return the class of a type of destination; only now is its module imported.
 
     Raises `UsageError` when there is no such type (naming the nearest) or it can't be imported.
     """
-    place = DESTINATIONS.get(type_name) or _others().get(type_name)
-    if place is None:
-        raise UsageError(f"{type_name!r} is not a type of destination{did_you_mean(type_name, destination_types())}")
-    module, _, name = place.partition(":")
     try:
-        return cast("DestinationType", getattr(importlib.import_module(module), name))
-    except (ImportError, AttributeError) as error:
-        raise UsageError(f"the type {type_name!r} can't be loaded from {place}: {error}") from error
+        return cast("DestinationType", _load("destinations", type_name))
+    except UsageError as error:
+        raise UsageError(f"{type_name!r} {error}") from error
 
 
-def settings_of(type_name: str, raw: Mapping[str, object], path: str, *, shared: Iterable[str] = ()) -> msgspec.Struct:
-    """Check what the configuration says of one destination and return it as the type's own `Settings`.
+def settings_type(section: str, type_name: str) -> type[msgspec.Struct]:
+    """Return the `Settings` of a type; `section` is `sources` or `destinations`.
 
-    `raw` holds only the settings of the type, `shared` names those that every destination has (they are
-    suggested for a misspelled one). Raises `ConfigError` with all problems, each starting with its place:
-    `destinations.crm.url: is required`.
+    Raises `UsageError` with a sentence without its subject, as `postroad.config.Types` has it.
     """
+    settings: type[msgspec.Struct] = _load(section, type_name).Settings
+    return settings
+
+
+def settings_of(type_name: str, raw: Mapping[str, object], path: str) -> msgspec.Struct:
+    """Read the settings of a type of destination apart from any configuration.
+
+    Raises `ConfigError` with all problems, each starting with its place: `destinations.crm.url: is required`.
+    """
+    place, problems = tuple(path.split(".")), list[Problem]()
     try:
-        wanted = load(type_name).Settings
+        wanted = settings_type("destinations", type_name)
     except UsageError as error:
         raise ConfigError([f"{path}.type: {error}"]) from error
-    fields = {field.encode_name: field for field in msgspec.structs.fields(wanted)}
-    problems = [
-        f"{path}.{key}: is not a setting of type {type_name!r}{did_you_mean(key, [*fields, *shared])}"
-        for key in raw
-        if key not in fields
-    ]
-    for key, field in fields.items():
-        if key in raw:
-            problems += _problem(raw[key], field.type, f"{path}.{key}")
-        elif field.required:
-            problems.append(f"{path}.{key}: is required")
-    if problems:
-        raise ConfigError(problems)
+    shared = [setting.key for setting in declared_settings(Destination)]
+    settings = read_settings(wanted, raw, place, problems, owner=f"type `{type_name}`", beside=shared)
+    if settings is None or problems:
+        raise ConfigError(Origin().sentences(problems))
+    return settings
+
+
+def _load(section: str, type_name: str) -> Any:
+    known = _types(section)
+    place = known.get(type_name)
+    if place is None:
+        near = did_you_mean(type_name, known) or f"; there is {', '.join(f'`{name}`' for name in known)}"
+        raise UsageError(f"is not a type of {section.removesuffix('s')}{near}")
+    module, _, name = place.partition(":")
     try:
-        return msgspec.convert(raw, wanted, dec_hook=dec_hook)
-    except msgspec.ValidationError as error:
-        # A rule about several fields, asked only when each is right; it names its field (see DestinationType).
-        raise ConfigError([f"{path}.{error}"]) from error
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"can't be loaded from {place}: {error}") from error
 
 
-def _problem(value: object, wanted: Any, path: str) -> Sequence[str]:
-    try:
-        msgspec.convert(value, wanted, dec_hook=dec_hook)
-    except msgspec.ValidationError as error:
-        said, _, inner = str(error).partition(" - at `$")
-        return [f"{path}{inner.removesuffix('`')}: {said[:1].lower()}{said[1:]}"]
-    return []
-
-
-def _others() -> Mapping[str, str]:
-    return {point.name: point.value for point in entry_points(group=ENTRY_POINTS)}
+def _types(section: str) -> Mapping[str, str]:
+    ours = _OURS[section]
+    others = {point.name: point.value for point in entry_points(group=f"postroad.{section}")}
+    return {**ours, **{name: others[name] for name in sorted(others.keys() - ours.keys())}}

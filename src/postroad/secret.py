@@ -26,7 +26,7 @@ class Secret:
         An empty one is wrong too: a blank environment variable must not turn a signature off.
         """
         if not isinstance(value, str):
-            raise ValueError(f"expected `str`, got `{type(value).__name__}`")  # noqa: TRY004 -- msgspec adds the path
+            raise ValueError("must be a text")  # noqa: TRY004 -- a fault of the configuration, not of a caller
         if not value:
             raise ValueError("is empty")
         return cls(value)

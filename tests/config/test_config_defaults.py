@@ -18,6 +18,7 @@ from postroad.config import (
     read_admin_token,
 )
 from postroad.errors import ConfigError, StoreUnavailable
+from postroad.registry import settings_type
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def environ(tmp_path):
 
 def test_the_first_start(environ, tmp_path):
     """One region, one source with a key made now and kept privately, one file destination."""
-    config, key, created = ensure_defaults(environ)
+    config, key, created = ensure_defaults(environ, settings_type)
     assert created
     assert key is not None
     assert key.startswith("sk_us_")
@@ -43,29 +44,29 @@ def test_the_first_start(environ, tmp_path):
 
 def test_the_second_start(environ):
     """The key stays the same, and other commands and processes find it."""
-    first = ensure_defaults(environ)
-    second = ensure_defaults(environ)
+    first = ensure_defaults(environ, settings_type)
+    second = ensure_defaults(environ, settings_type)
     assert (second.key, second.created) == (first.key, False)
-    for config in (second.config, load_default(environ), load(None, environ)):
+    for config in (second.config, load_default(environ, settings_type), load(None, environ, settings_type)):
         assert config.sources["app"].key_hashes == first.config.sources["app"].key_hashes
 
 
 def test_before_the_first_start(environ, tmp_path):
     """Other commands make nothing; they say what is missing."""
     with pytest.raises(ConfigError, match=r"no configuration file was given .* does not exist"):
-        load_default(environ)
+        load_default(environ, settings_type)
     assert not (tmp_path / "data").exists()
 
 
 def test_overrides(environ, tmp_path):
     """The environment changes the defaults too; a key of its own is used and none is made."""
     environ |= {"POSTROAD__SOURCES__APP__WRITE_KEY": "dev-write-key", "POSTROAD__DESTINATIONS__EVENTS__PATH": "/e"}
-    config, key, created = ensure_defaults(environ)
+    config, key, created = ensure_defaults(environ, settings_type)
     assert (key, created) == (None, False)
     assert config.sources["app"].key_hashes == {key_hash("dev-write-key")}
     assert config.destinations["events"].options == {"path": "/e"}
     assert not (tmp_path / "data").exists()
-    assert load_default(environ).sources == config.sources
+    assert load_default(environ, settings_type).sources == config.sources
 
 
 def test_problems(environ):
@@ -76,24 +77,24 @@ def test_problems(environ):
 
 def test_a_damaged_key(environ, tmp_path):
     """An empty or unreadable key file is told, not replaced: clients may still use the key."""
-    ensure_defaults(environ)
+    ensure_defaults(environ, settings_type)
     kept = tmp_path / "data" / "write-key"
     for content in (b"", b"\xff"):
         kept.write_bytes(content)
         with pytest.raises(ConfigError, match="is empty or not a text; remove it"):
-            ensure_defaults(environ)
+            ensure_defaults(environ, settings_type)
         assert kept.read_bytes() == content
     kept.unlink()
     kept.mkdir()
     with pytest.raises(ConfigError, match="cannot be read"):
-        load_default(environ)
+        load_default(environ, settings_type)
 
 
 def test_a_key_with_a_reference_in_it(environ, tmp_path):
     """A kept key is taken as it is."""
-    ensure_defaults(environ)
+    ensure_defaults(environ, settings_type)
     (tmp_path / "data" / "write-key").write_text("a${HOME}b")
-    assert ensure_defaults(environ).config.sources["app"].key_hashes == {key_hash("a${HOME}b")}
+    assert ensure_defaults(environ, settings_type).config.sources["app"].key_hashes == {key_hash("a${HOME}b")}
 
 
 def test_a_folder_that_cannot_be_made(tmp_path):
@@ -138,10 +139,10 @@ def test_the_file_in_this_folder(environ, tmp_path, monkeypatch):
     file = tmp_path / "postroad.toml"
     file.write_text('[sources.here]\nwrite_key = "k"\n')
     assert config_file(None, environ) == Path("postroad.toml")
-    assert list(load(None, environ).sources) == ["here"]
+    assert list(load(None, environ, settings_type).sources) == ["here"]
     assert config_file(None, environ | {"POSTROAD_CONFIG": "other.toml"}) == Path("other.toml")
     assert config_file(Path("given.toml"), environ) == Path("given.toml")
     file.unlink()
     file.symlink_to(tmp_path / "nothing")
     with pytest.raises(ConfigError, match=r"postroad\.toml: cannot be read"):
-        load(None, environ)
+        load(None, environ, settings_type)

@@ -4,6 +4,8 @@ import tomllib
 
 import pytest
 
+from postroad import registry
+from postroad.config import key_hash
 from postroad.config.environment import variable_of
 from postroad.config.loading import load_document
 from postroad.errors import ConfigError
@@ -20,9 +22,9 @@ headers = { X-Token = "a" }
 """
 
 
-def loaded(environ, text=FILE):
+def loaded(environ, text=FILE, types=None):
     """Load a text with an environment."""
-    return load_document(tomllib.loads(text), environ)
+    return load_document(tomllib.loads(text), environ, types)
 
 
 def problems(environ, text=FILE):
@@ -59,33 +61,35 @@ def test_declared_settings():
 
 
 def test_key_rotation():
-    """A list of write keys fits into a variable too."""
-    config = loaded({"POSTROAD__SOURCES__APP__WRITE_KEY": '["new", "old"]'})
-    assert len(config.sources["app"].key_hashes) == 2
-    assert loaded({"POSTROAD__SOURCES__APP__WRITE_KEY": "new"}).sources["app"].key_hashes != (
-        loaded({}).sources["app"].key_hashes
-    )
+    """A list of write keys fits into a variable too, though it is a setting of a source's type."""
+
+    def hashes(environ):
+        text = '[sources.app]\nwrite_key = "dev-write-key"\n'
+        return loaded(environ, text, registry.settings_type).sources["app"].key_hashes
+
+    assert hashes({"POSTROAD__SOURCES__APP__WRITE_KEY": '["new-key", "old-key"]'}) == {
+        key_hash("new-key"),
+        key_hash("old-key"),
+    }
+    assert hashes({"POSTROAD__SOURCES__APP__WRITE_KEY_SHA256": "ab" * 32}) == {key_hash("dev-write-key"), "ab" * 32}
+    with pytest.raises(ConfigError, match=r"^POSTROAD__SOURCES__APP__WRITE_KYE: .*; did you mean `write_key`\?$"):
+        hashes({"POSTROAD__SOURCES__APP__WRITE_KYE": "x"})
 
 
 def test_settings_of_a_type():
-    """A type's own setting keeps the sort it has in the file; one that is new is a number when it looks like one."""
-    config = loaded(
-        {
-            "POSTROAD__DESTINATIONS__MY_CRM__URL": "12",
-            "POSTROAD__DESTINATIONS__MY_CRM__PORT": "81",
-            "POSTROAD__DESTINATIONS__MY_CRM__HEADERS__X_TOKEN": "true",
-            "POSTROAD__DESTINATIONS__MY_CRM__HEADERS__OTHER": "b",
-            "POSTROAD__DESTINATIONS__MY_CRM__ROTATE_BYTES": "5",
-            "POSTROAD__DESTINATIONS__MY_CRM__TOKEN": '"5"',
-        }
-    )
-    assert dict(config.destinations["My CRM"].options) == {
-        "url": "12",
-        "port": 81,
-        "headers": {"X-Token": "true", "other": "b"},
-        "rotate_bytes": 5,
-        "token": "5",
+    """A variable gives a type's own setting a text, which is read as what the type declares, as everywhere."""
+    environ = {
+        "POSTROAD__DESTINATIONS__MY_CRM__URL": "https://h",
+        "POSTROAD__DESTINATIONS__MY_CRM__HEADERS__X_TOKEN": "true",
+        "POSTROAD__DESTINATIONS__MY_CRM__HEADERS__OTHER": "12",
+        "POSTROAD__DESTINATIONS__OUT__ROTATE_BYTES": "5",
+        "POSTROAD__DESTINATIONS__OUT__PATH": "17",
     }
+    text = FILE.replace("port = 80\n", "") + '[destinations.out]\ntype = "file"\nrotate_bytes = 7\n'
+    config = loaded(environ, text, registry.settings_type)
+    crm, out = config.destinations["My CRM"].settings, config.destinations["out"].settings
+    assert {name: value.reveal() for name, value in crm.headers.items()} == {"X-Token": "true", "other": "12"}
+    assert (out.rotate_bytes, out.path) == (5, "17")
 
 
 def test_references_in_variables():

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec import Struct
 
 from postroad import registry
 from postroad.config import Address, key_hash, load, load_file
@@ -44,7 +45,7 @@ def test_a_file(tmp_path):
     """Values arrive in the types the program works with, defaults that depend on others included."""
     path = tmp_path / "postroad.toml"
     path.write_text(FILE)
-    config = load(path, {}, registry.settings_of)
+    config = load(path, {}, registry.settings_type)
     assert config.server.bind == Address("::1", 8080)
     assert str(config.server.bind) == "[::1]:8080"
     assert config.server.data_dir == Path("/var/lib/postroad")
@@ -89,7 +90,7 @@ def test_problems_of_a_type(tmp_path, monkeypatch):
         '[destinations.pager]\ntype = "webhok"\nurl = 5\ntimeout = "soon"\n'
     )
     with pytest.raises(ConfigError) as caught:
-        load(Path("postroad.toml"), {}, registry.settings_of)
+        load(Path("postroad.toml"), {}, registry.settings_type)
     starts = [problem.partition(": ")[0] + ": " + problem.split(": ")[1] for problem in caught.value.problems]
     assert starts == [
         'postroad.toml:1: destinations."My CRM".url',
@@ -102,22 +103,24 @@ def test_problems_of_a_type(tmp_path, monkeypatch):
 
 
 def test_the_line_of_a_setting_of_a_type(tmp_path):
-    """A type's setting is found by its whole name, also when another's name starts the same."""
+    """A rule of a type about several settings is told at the line of the one it names, by its whole name."""
 
-    def check(type_name, raw, path, *, shared):
-        assert (type_name, dict(raw), path) == ("x", {"url": 1, "url-b": {"c": 1}}, "destinations.crm")
-        assert "concurrency" in shared
-        raise ConfigError([f"{path}.url-b.c: is wrong", f"{path}.url: is wrong", f"{path}: is wrong"])
+    class Settings(Struct, frozen=True, kw_only=True):
+        """Settings, one of whose names begins as another does."""
 
-    path = tmp_path / "postroad.toml"
-    path.write_text('[destinations.crm]\ntype = "x"\nurl = 1\nurl-b = { c = 1 }\n')
-    with pytest.raises(ConfigError) as caught:
-        load(path, {}, check)
-    assert caught.value.problems == (
-        f"{path}:1: destinations.crm: is wrong",
-        f"{path}:3: destinations.crm.url: is wrong",
-        f"{path}:4: destinations.crm.url-b.c: is wrong",
-    )
+        url: int = 0
+        url_b: dict[str, int] = {}
+
+        def __post_init__(self):
+            """Break."""
+            raise ValueError(("url_b.c: is wrong", "url: is wrong", "is wrong")[self.url])
+
+    for url, told in enumerate((":4: destinations.crm.url_b.c", ":3: destinations.crm.url", ":1: destinations.crm")):
+        path = tmp_path / "postroad.toml"
+        path.write_text(f'[destinations.crm]\ntype = "x"\nurl = {url}\nurl_b = {{ c = 1 }}\n')
+        with pytest.raises(ConfigError) as caught:
+            load(path, {}, lambda _section, _name: Settings)
+        assert caught.value.problems == (f"{path}{told}: is wrong",)
 
 
 @pytest.mark.parametrize("text", ["localhost:0", "0.0.0.0:65535", "[::1]:80", "Host.example:1"])
@@ -165,7 +168,8 @@ def test_references(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"), [(b"x" * 70000, "which is larger than 64 KiB"), (b"caf\xe9", "which is not UTF-8")]
+    ("content", "told"),
+    [(b"x" * 70000, "which is larger than 64 KiB"), (b"caf\xe9", "which is not UTF-8"), (b"\n", "which is empty")],
 )
 def test_files_that_are_no_secret(tmp_path, content, told):
     """A file that can't hold a text is told, without its content."""
@@ -213,7 +217,7 @@ def test_any_file(tmp_path_factory, content, environ):
     path = tmp_path_factory.getbasetemp() / "any.toml"
     path.write_bytes(content)
     try:
-        assert isinstance(load(path, environ, registry.settings_of), Config)
+        assert isinstance(load(path, environ, registry.settings_type), Config)
     except ConfigError as error:
         told = error.problems
     else:

@@ -15,12 +15,16 @@ from postroad.config.model import Config, Destination, Region, Server, Source
 from postroad.config.reference import default_file, reference
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference"
-TYPES = {name: registry.load(name).Settings for name in registry.DESTINATIONS}
+TYPES = {
+    section: {name: registry.settings_type(section, name) for name in names}
+    for section, names in (("sources", registry.SOURCES), ("destinations", registry.DESTINATIONS))
+}
+STRUCTS = [struct for types in TYPES.values() for struct in types.values()]
 SETTING = re.compile(r"^# (?=\[|[a-z_0-9.]+ = )", re.MULTILINE)
 
 
 @pytest.mark.parametrize(
-    ("name", "text"), [("configuration.md", reference(TYPES)), ("postroad.default.toml", default_file())]
+    ("name", "text"), [("configuration.md", reference(TYPES)), ("postroad.default.toml", default_file(TYPES))]
 )
 def test_the_committed_reference(name, text):
     """The committed files are what the declarations say today."""
@@ -34,11 +38,11 @@ def leaves(struct):
         yield from leaves(inner) if inner else (setting,)
 
 
-@pytest.mark.parametrize("struct", [Server, Region, Source, Destination, *TYPES.values()])
+@pytest.mark.parametrize("struct", [Server, Region, Source, Destination, *STRUCTS])
 def test_every_setting_has_a_sentence(struct):
-    """Every field of a table is a setting with a sentence, but for the one that holds a type's own."""
+    """Every field of a table is a setting with a sentence, but for those that hold a type's own."""
     described = {setting.name for setting in settings_of(struct)}
-    assert set(struct.__struct_fields__) - described <= {"options"}
+    assert set(struct.__struct_fields__) - described <= {"options", "settings"}
     for setting in leaves(struct):
         assert setting.description.endswith(".")
         assert "|" not in setting.description
@@ -48,7 +52,7 @@ def test_every_setting_has_a_sentence(struct):
 def test_the_default_file_changes_nothing(tmp_path):
     """The default file as it is means the defaults."""
     path = tmp_path / "postroad.toml"
-    path.write_text(default_file())
+    path.write_text(default_file(TYPES))
     config = load_file(path, {})
     assert (config.server, config.regions) == (Server(), {"us": Region()})
     assert (config.sources, config.destinations) == ({}, {})
@@ -57,14 +61,14 @@ def test_the_default_file_changes_nothing(tmp_path):
 def test_the_default_file_uncommented(tmp_path):
     """With every line uncommented it is right, and what has a default still has it."""
     path = tmp_path / "postroad.toml"
-    path.write_text(SETTING.sub("", default_file()))
+    path.write_text(SETTING.sub("", default_file(TYPES)))
     digest = "ab" * 32
-    config = load_file(path, {"APP_KEY": "key", "APP_KEY_SHA256": digest})
+    config = load_file(path, {"APP_KEY": "key", "APP_KEY_SHA256": digest}, registry.settings_type)
     examples = {
         "server": {"tls", "trusted_proxies"},
         "regions": {"hosts"},
-        "sources": {"write_key", "write_key_sha256", "strict", "region"},
-        "destinations": {"names", "events", "region", "batch", "rate", "transform", "type", "was"},
+        "sources": {"options", "settings", "strict", "region"},
+        "destinations": {"names", "events", "region", "batch", "rate", "settings", "transform", "type", "was"},
     }
     tables = [("server", config.server, Server())]
     tables += [("regions", config.regions["us"], Region()), ("sources", config.sources["app"], Source())]
@@ -72,6 +76,7 @@ def test_the_default_file_uncommented(tmp_path):
     for section, found, default in tables:
         changed = {name for name in found.__struct_fields__ if getattr(found, name) != getattr(default, name)}
         assert changed - {"type"} == examples[section] - {"type"}
+    assert set(config.sources["app"].keys) == {"write_key", "write_key_sha256"}
 
 
 def test_masking():
@@ -88,10 +93,10 @@ def test_masking():
             },
             "out": {"type": "file", "path": "/var/events", "keep": 5},
             "exp": {"type": "file", "path": "${DIR}", "events": ["${DIR}"]},
-            "odd": {"type": "other", "token": "s3cret"},
         },
     }
-    shown = masked(load_document(document, {"DIR": "/secret-dir"}), TYPES)
+    config = load_document(document, {"DIR": "/secret-dir"}, registry.settings_type)
+    shown = masked(config)
     assert shown["server"]["data_dir"] == "***"
     assert shown["server"]["bind"] == "127.0.0.1:8080"
     assert shown["regions"]["us"]["rejections"]["known_bytes"] == "64MiB"
@@ -102,7 +107,7 @@ def test_masking():
     assert destinations["crm"]["retry"]["max_age"] == "24h"
     assert (destinations["out"]["path"], destinations["out"]["keep"]) == ("/var/events", 5)
     assert (destinations["exp"]["path"], destinations["exp"]["events"]) == ("***", "***")
-    assert destinations["odd"]["token"] == "***"
+    assert masked(load_document(document, {"DIR": "/secret-dir"}))["destinations"]["out"]["path"] == "***"
     for secret in ("dev-write-key", "u:pass", "s3cret", "/secret-dir"):
         assert secret not in repr(shown)
     assert msgspec.json.encode(shown)

@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 
 from postroad.clock import ManualClock
+from postroad.config.model import RetryPolicy
 from postroad.contract.calls import Type
 from postroad.contract.decode import Call
 from postroad.contract.email import Kind
 from postroad.contract.stored import StoredEvent, make_key, pack
 from postroad.delivery.plan import Plan
 from postroad.delivery.routing import Route
-from postroad.delivery.schedule import RetryPolicy
 from postroad.delivery.worker import Worker
 from postroad.destinations.base import Delivered, Event, Outcome
 from postroad.ledger.base import Account, Retry, Settlement

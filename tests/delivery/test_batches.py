@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postroad.clock import MICROSECONDS
+from postroad.config.model import Rate
 from postroad.contract.stored import unpack
 from postroad.delivery.breaker import FAILURES
 from postroad.delivery.items import Batch, Item
-from postroad.delivery.rate import Rate
 from postroad.destinations.base import BatchLimits, Delivered, Event, Pause, Refused, Retry, Split
 from postroad.errors import StoreUnavailable
 from postroad.log.base import Record

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postroad.clock import ManualClock
+from postroad.config.model import Rate
 from postroad.delivery.breaker import FAILURES, LONGEST_WAIT, MOST_PATIENCE, Breaker
-from postroad.delivery.rate import Rate, RateLimit, TokenBucket
+from postroad.delivery.rate import RateLimit, TokenBucket
 from postroad.delivery.schedule import LONGEST_RETRY_AFTER, in_words
 
 

@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postroad.clock import MICROSECONDS
+from postroad.config.model import RetryPolicy
 from postroad.contract.email import Kind
 from postroad.delivery.items import Item
 from postroad.delivery.routing import Route, filter_of
-from postroad.delivery.schedule import LONGEST_RETRY_AFTER, RetryPolicy, due_at, interval
+from postroad.delivery.schedule import LONGEST_RETRY_AFTER, due_at, interval
 from postroad.delivery.verdict import judge
 from postroad.destinations.base import Delivered, Event, Pause, Refused, Retry, Split
 from postroad.ledger.base import Attempt, DeadLetter, Outcome

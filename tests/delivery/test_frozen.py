@@ -6,9 +6,9 @@ import pytest
 from batched import Batched, fine
 from bench import calm, plan
 
+from postroad.config.model import Rate
 from postroad.delivery import backlog as backlog_module
 from postroad.delivery.breaker import FAILURES
-from postroad.delivery.rate import Rate
 from postroad.destinations.base import BatchLimits, Delivered, Pause, Refused, Retry, Split
 from postroad.errors import StoreUnavailable
 from postroad.ledger.base import FrozenBatch

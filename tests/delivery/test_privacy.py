@@ -14,14 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postroad.clock import SystemClock
+from postroad.config.model import Pii, PiiMode
 from postroad.destinations.base import Event
 from postroad.errors import ConfigError, StoreUnavailable
-from postroad.shaping.privacy import Mask, Mode, Modes
+from postroad.shaping.privacy import Mask
 from postroad.shaping.shape import make_shape, pii_key
 from postroad.testing.events import every_email_event, plain_track, unusual_events
 
 KEY = bytes(range(32))
-HIDDEN: list[Mode] = ["hash", "drop"]
+HIDDEN: list[PiiMode] = ["hash", "drop"]
 EXACT = b'{"a":123456789012345678901234567890,"b":1.0e-7,"c":1.00,"d":"tab\\t \\u2028 \\u0000 \\/","e":[null,true]}'
 
 
@@ -30,9 +31,9 @@ def hashed(text: str) -> str:
     return hmac.new(KEY, text.encode(), hashlib.sha256).hexdigest()
 
 
-def masked(body: object, **modes: Mode) -> Any:
+def masked(body: object, **modes: PiiMode) -> Any:
     """Return what is left of a body."""
-    return json.loads(Mask(Modes(**modes), KEY)(json.dumps(body).encode()))
+    return json.loads(Mask(Pii(**modes), KEY)(json.dumps(body).encode()))
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def masked(body: object, **modes: Mode) -> Any:
 )
 def test_each_is_hidden_where_it_lives(field: str, value: str, places: list[str]) -> None:
     """`drop` takes the member away, `hash` puts the keyed hash of its text there, `pass` leaves it."""
-    modes: dict[Mode, object] = {"pass": value, "hash": hashed(value), "drop": None}
+    modes: dict[PiiMode, object] = {"pass": value, "hash": hashed(value), "drop": None}
     for place, (mode, left) in itertools.product(places, modes.items()):
         *path, name = place.split(".")
         inner = {name: left, "kept": 1} if left is not None else {"kept": 1}
@@ -68,7 +69,7 @@ def test_one_address_has_one_hash() -> None:
     left = masked(body, email="hash", user_agent="hash")
     assert left["traits"]["email"] == hashed("ada@example.com")
     assert left["context"]["userAgent"] == hashed("Mozilla/5.0 ")
-    assert Mask(Modes(email="hash"), bytes(32))(json.dumps(body).encode()) != json.dumps(left).encode()
+    assert Mask(Pii(email="hash"), bytes(32))(json.dumps(body).encode()) != json.dumps(left).encode()
 
 
 def test_the_documented_hash() -> None:
@@ -80,7 +81,7 @@ def test_the_documented_hash() -> None:
 
 
 @pytest.mark.parametrize("mode", HIDDEN)
-def test_an_address_is_hidden_where_it_names_somebody(mode: Mode) -> None:
+def test_an_address_is_hidden_where_it_names_somebody(mode: PiiMode) -> None:
     """Ids that are an address, and any other text that is exactly the recipient's, count as an address."""
     body = {
         "userId": "ADA@example.com",
@@ -108,13 +109,13 @@ def test_an_address_is_hidden_where_it_names_somebody(mode: Mode) -> None:
 def test_an_escaped_address_is_found_too() -> None:
     """Neither an escaped at sign nor an escaped member name hides an address."""
     body = rb'{"context":{"traits":{"em\u0061il":"ada\u0040example.com"}},"properties":{"to":"ada\u0040example.com"}}'
-    assert Mask(Modes(email="drop"), KEY)(body) == b'{"context":{"traits":{}},"properties":{}}'
+    assert Mask(Pii(email="drop"), KEY)(body) == b'{"context":{"traits":{}},"properties":{}}'
 
 
 def test_a_member_that_is_there_twice_hides_nothing() -> None:
     """Of repeated members only the last is looked at, so only the last goes out."""
     body = b'{"context":{"ip":"192.0.2.7"},"context":{},"a":{"ip":"192.0.2.7","ip":null}}'
-    assert Mask(Modes(ip="hash"), KEY)(body) == b'{"context":{},"a":{"ip":null}}'
+    assert Mask(Pii(ip="hash"), KEY)(body) == b'{"context":{},"a":{"ip":null}}'
 
 
 @pytest.mark.parametrize("value", [1, 1.5, True, {"address": "ada@example.com"}, {}])
@@ -134,9 +135,9 @@ def test_null_and_lists() -> None:
 
 
 @pytest.mark.parametrize("modes", list(itertools.product(["pass", "hash", "drop"], repeat=4)))
-def test_everything_else_keeps_its_bytes(modes: tuple[Mode, Mode, Mode, Mode]) -> None:
+def test_everything_else_keeps_its_bytes(modes: tuple[PiiMode, PiiMode, PiiMode, PiiMode]) -> None:
     """Numbers and texts that are nobody's data go out byte for byte, under any combination of modes."""
-    mask = Mask(Modes(*modes), KEY)
+    mask = Mask(Pii(*modes), KEY)
     body = b'{"type":"track","properties":' + EXACT + b',"context":{"traits":{"x":' + EXACT + b"}}}"
     assert mask(body) == body
     for event in [plain_track(), *unusual_events()]:
@@ -168,7 +169,7 @@ def test_no_shape_of_event_lets_an_address_through(body: dict[str, Any]) -> None
 
 async def test_email_events_lose_nothing_but_the_recipient(tmp_path: Path) -> None:
     """A semantic event with its address dropped is the same event otherwise."""
-    shape = make_shape("", Modes(email="drop"), tmp_path, SystemClock())
+    shape = make_shape("", Pii(email="drop"), tmp_path, SystemClock())
     assert shape is not None
     for event in every_email_event():
         shaped = await shape(event)
@@ -200,4 +201,4 @@ def test_a_broken_key_is_never_replaced(text: bytes, tmp_path: Path) -> None:
 def test_a_key_that_cannot_be_kept_is_not_used(tmp_path: Path) -> None:
     """Without a place for the key nothing starts."""
     with pytest.raises(StoreUnavailable, match="pii-key: No such file or directory"):
-        make_shape("", Modes(email="hash"), tmp_path / "missing", SystemClock())
+        make_shape("", Pii(email="hash"), tmp_path / "missing", SystemClock())

@@ -14,11 +14,11 @@ import pytest
 
 from postroad.clock import SystemClock
 from postroad.config import load_file
+from postroad.config.model import Pii
 from postroad.contract.email import Kind
 from postroad.destinations.base import Event
 from postroad.errors import UsageError
 from postroad.shaping import transformer as transformer_module
-from postroad.shaping.privacy import Modes
 from postroad.shaping.shape import Shape, make_shape
 from postroad.shaping.transformer import Transformer, check_transform
 from postroad.testing.events import call, email_event, every_email_event, plain_track, unusual_events
@@ -224,7 +224,7 @@ async def test_a_closed_shape_leaves_no_process(shape_of: Make) -> None:
 
 async def test_personal_data_is_hidden_after_the_transform(tmp_path: Path) -> None:
     """What a transform copies elsewhere under a known name is hidden all the same."""
-    shape = make_shape("transforms:same", Modes(email="drop"), tmp_path, SystemClock())
+    shape = make_shape("transforms:same", Pii(email="drop"), tmp_path, SystemClock())
     assert shape is not None
     shaped = await shape(email_event(Kind.OPENED))
     await shape.close()
@@ -234,7 +234,7 @@ async def test_personal_data_is_hidden_after_the_transform(tmp_path: Path) -> No
 
 def test_nothing_to_do_is_no_shape(tmp_path: Path) -> None:
     """A destination without a transform and with every mode `pass` has no shape, and no key is made."""
-    assert make_shape("", Modes(), tmp_path, SystemClock()) is None
+    assert make_shape("", Pii(), tmp_path, SystemClock()) is None
     assert list(tmp_path.iterdir()) == []
 
 

@@ -32,9 +32,7 @@ def test_an_unknown_type_is_refused_with_the_nearest() -> None:
         load("webhok")
     with pytest.raises(ConfigError) as caught:
         settings_of("webhok", {}, "destinations.crm")
-    assert caught.value.problems == (
-        "destinations.crm.type: 'webhok' is not a type of destination; did you mean `webhook`?",
-    )
+    assert caught.value.problems == ("destinations.crm.type: is not a type of destination; did you mean `webhook`?",)
 
 
 @pytest.fixture
@@ -59,7 +57,7 @@ def test_other_packages_add_types() -> None:
 @pytest.mark.usefixtures("plugin")
 def test_a_broken_package_is_a_sentence() -> None:
     """A type that can't be imported is an error that says from where."""
-    with pytest.raises(UsageError, match=r"the type 'broken' can't be loaded from no_such_package:Broken"):
+    with pytest.raises(UsageError, match=r"'broken' can't be loaded from no_such_package:Broken"):
         load("broken")
 
 
@@ -76,33 +74,33 @@ def test_all_problems_are_listed() -> None:
     """Unknown, missing and wrong settings are reported together, each with its place and near miss."""
     raw = {"secret": "whsec_abc", "hedaers": {}, "enabeld": True, "headers": {"a": 1}}
     with pytest.raises(ConfigError) as caught:
-        settings_of("webhook", raw, "destinations.crm", shared=["enabled", "events"])
-    assert caught.value.problems == (
-        "destinations.crm.hedaers: is not a setting of type 'webhook'; did you mean `headers`?",
-        "destinations.crm.enabeld: is not a setting of type 'webhook'; did you mean `enabled`?",
+        settings_of("webhook", raw, "destinations.crm")
+    assert set(caught.value.problems) == {
+        "destinations.crm.hedaers: is not a setting of type `webhook`; did you mean `headers`?",
+        "destinations.crm.enabeld: is not a setting of type `webhook`; did you mean `enabled`?",
         "destinations.crm.url: is required",
         "destinations.crm.secret: must be whsec_ and the base64 of 24 to 64 bytes; `openssl rand -base64 32` makes one",
-        "destinations.crm.headers[...]: expected `str`, got `int`",
-    )
+        "destinations.crm.headers.a: must be a text, not a whole number",
+    }
 
 
 @pytest.mark.parametrize(
     ("type_name", "raw", "problem"),
     [
-        ("file", {"rotate_bytes": 0}, "rotate_bytes: expected `int` >= 1"),
-        ("file", {"keep": "3"}, "keep: expected `int`, got `str`"),
-        ("console", {"prefix": 1}, "prefix: expected `str`, got `int`"),
+        ("file", {"rotate_bytes": 0}, "rotate_bytes: must be a whole number >= 1"),
+        ("file", {"keep": "three"}, "keep: must be a whole number, not a text"),
+        ("console", {"prefix": 1}, "prefix: must be a text, not a whole number"),
         ("webhook", {"url": "crm.example.com"}, "url: must be an address like https://example.com/path"),
         ("webhook", {"url": "ftp://crm.example.com"}, "url: must start with https:// or http://"),
         ("webhook", {"url": "http://2130706433/"}, "url: has no host, or an IP address in an unusual notation"),
         ("webhook", {"url": "http://0x7f.1/"}, "url: has no host, or an IP address in an unusual notation"),
         ("webhook", {"url": "https://h", "secret": "whsk_abc"}, "secret: must be whsec_ and the base64"),
         ("webhook", {"url": "https://h", "secret": f"{SECRET[:-4]}!!!!{SECRET[-4:]}"}, "secret: must be whsec_ and"),
-        ("webhook", {"url": "https://h", "secret": [SECRET, "whsec_c2hvcnQ="]}, "secret: must be whsec_ and"),
+        ("webhook", {"url": "https://h", "secret": [SECRET, "whsec_c2hvcnQ="]}, "secret[1]: must be whsec_ and"),
         ("webhook", {"url": "https://h", "secret": ""}, "secret: is empty"),
         ("webhook", {"url": "https://h", "headers": {"Webhook-Id": "x"}}, "headers.Webhook-Id: is set by Postroad"),
-        ("webhook", {"url": "https://h", "headers": {"a b": "x"}}, "headers.'a b': can't be sent"),
-        ("webhook", {"url": "https://h", "headers": {"X": "a\r\nY: b"}}, "headers.'X': can't be sent"),
+        ("webhook", {"url": "https://h", "headers": {"a b": "x"}}, 'headers."a b": can\'t be sent'),
+        ("webhook", {"url": "https://h", "headers": {"X": "a\r\nY: b"}}, "headers.X: can't be sent"),
     ],
 )
 def test_a_wrong_setting_is_a_sentence(type_name: str, raw: Mapping[str, object], problem: str) -> None:

@@ -54,9 +54,9 @@ def test_secrets_are_one_or_a_list(raw: object, values: list[str]) -> None:
     ("raw", "sentence"),
     [
         ({"token": ""}, "is empty - at `$.token`"),
-        ({"token": 7}, "expected `str`, got `int` - at `$.token`"),
+        ({"token": 7}, "must be a text - at `$.token`"),
         ({"token": "t", "keys": ["a", ""]}, "is empty - at `$.keys`"),
-        ({"token": "t", "headers": {"a": None}}, "expected `str`, got `NoneType` - at `$.headers[...]`"),
+        ({"token": "t", "headers": {"a": None}}, "must be a text - at `$.headers[...]`"),
     ],
 )
 def test_what_is_no_secret_is_refused(raw: object, sentence: str) -> None:

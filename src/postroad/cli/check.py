@@ -7,14 +7,15 @@ from typing import Any
 
 import typer
 
-from postroad import registry
+from postroad.cli.doubts import doubts
 from postroad.cli.options import AsJson, ConfigFile, read_config, verb
 from postroad.cli.output import say, say_json, table
 from postroad.cli.statuses import WRONG
 from postroad.clock import SystemClock
 from postroad.config import Config, config_file, masked
-from postroad.errors import ConfigError
-from postroad.runtime.holding import held
+from postroad.errors import ConfigError, StoreError
+from postroad.operations.destinations import DestinationEntry
+from postroad.runtime.holding import held, in_folder
 from postroad.runtime.surroundings import check_surroundings
 
 
@@ -23,7 +24,7 @@ def check(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
 
     Tells every problem with its line and what would be right; certificates and transforms are looked at once the
     rest is right, and so is the data folder when there is one: what is owed to destinations that the configuration
-    doesn't have is said. Nothing is started or changed.
+    doesn't have is said. What can be used and looks like a mistake is a warning. Nothing is started or changed.
     """
     try:
         found = read_config(config)
@@ -33,20 +34,21 @@ def check(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
             raise
         say_json({"ok": False, "problems": error.problems})
         raise typer.Exit(WRONG) from error
-    shown = masked(found, {place.type: registry.load(place.type).Settings for place in found.destinations.values()})
-    kept = asyncio.run(_held(found))
+    shown = masked(found)
+    entries = asyncio.run(_in_folder(found))
+    warnings, kept = doubts(found, [entry for entry in entries if not isinstance(entry, StoreError)]), held(entries)
     if as_json:
-        say_json({"ok": True, "config": shown, "held": kept})
+        say_json({"ok": True, "config": shown, "held": kept, "warnings": warnings})
         return
-    for sentence in kept:
+    for sentence in (*warnings, *kept):
         typer.echo(f"postroad: {sentence}", err=True)
     file = config_file(config, os.environ)
     say(f"ok: {file or 'no file, the defaults'}")
     _summary(found, shown)
 
 
-async def _held(config: Config) -> Sequence[str]:
-    return [sentence async for sentence in held(config, SystemClock())]
+async def _in_folder(config: Config) -> Sequence[DestinationEntry | StoreError]:
+    return [entry async for entry in in_folder(config, SystemClock())]
 
 
 def _summary(config: Config, shown: Mapping[str, Any]) -> None:

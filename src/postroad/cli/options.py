@@ -52,7 +52,7 @@ def group(summary: str | None = None) -> typer.Typer:
 
 def read_config(file: Path | None) -> Config:
     """Return the configuration that a verb works with. Raises `ConfigError` with all problems."""
-    return load(file, os.environ, registry.settings_of)
+    return load(file, os.environ, registry.settings_type)
 
 
 def write_key(given: str | None, config: Config) -> str:

@@ -65,9 +65,9 @@ def _known(roles: str) -> list[str]:
 def _prepare(file: Path | None) -> FirstStart:
     """Check the configuration, and make what a first start makes."""
     if file is None:
-        start = ensure_defaults(os.environ, registry.settings_of)
+        start = ensure_defaults(os.environ, registry.settings_type)
     else:
-        start = FirstStart(load_file(file, os.environ, registry.settings_of), None, created=False)
+        start = FirstStart(load_file(file, os.environ, registry.settings_type), None, created=False)
     prepare_folder(start.config.server.data_dir)
     with contextlib.suppress(StoreUnavailable):  # a full disk: see `_make_token`
         ensure_admin_token(start.config.server.data_dir)

@@ -10,15 +10,14 @@ from postroad.config.defaults import (
     read_admin_token,
 )
 from postroad.config.keys import fingerprint, key_hash, new_key
-from postroad.config.loading import Check, config_file, load_file
+from postroad.config.loading import Types, config_file, load_file
 from postroad.config.masking import masked
-from postroad.config.model import Config, Destination, Pii, Region, Rejections, Retry, Server, Source, Tls
+from postroad.config.model import Config, Destination, Pii, Region, Rejections, RetryPolicy, Server, Source, Tls
 from postroad.config.problems import Origin
 from postroad.config.sorts import Address, Duration, FilePath, HostName, Size
 
 __all__ = [
     "Address",
-    "Check",
     "Config",
     "Destination",
     "Duration",
@@ -30,11 +29,12 @@ __all__ = [
     "Pii",
     "Region",
     "Rejections",
-    "Retry",
+    "RetryPolicy",
     "Server",
     "Size",
     "Source",
     "Tls",
+    "Types",
     "config_file",
     "ensure_admin_token",
     "ensure_defaults",

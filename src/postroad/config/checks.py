@@ -1,11 +1,13 @@
 """What settings must be to each other: names that exist, are unique, and can be file names."""
 
+import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from postroad.config.keys import is_trivial
 from postroad.config.model import Config
-from postroad.config.problems import KeyPath, Problem, did_you_mean, dotted
+from postroad.config.problems import Problem, did_you_mean, dotted
 
 RESERVED_REGIONS: Final = frozenset({"admin-token", "pii-key", "run", "write-key"})
 RESERVED_NAMES: Final = frozenset({"All", "all"})
@@ -72,14 +74,22 @@ def _homes(section: str, tables: Mapping[str, Any], config: Config) -> Iterator[
 def _keys(config: Config) -> Iterator[Problem]:
     owners: dict[str, str] = {}
     for name, source in config.sources.items():
-        path: KeyPath = ("sources", name)
-        if source.type == "api" and not source.key_hashes:
-            yield Problem((*path, "write_key"), "is required (or `write_key_sha256`)")
-        for setting, hashes in (("write_key", source.write_key), ("write_key_sha256", source.write_key_sha256)):
+        for setting, hashes in source.keys.items():
             others = {owners[digest] for digest in hashes if owners.get(digest, name) != name}
             if others:
-                yield Problem((*path, setting), f"is also a key of {dotted(('sources', min(others)))}")
+                yield Problem(("sources", name, setting), f"is also a key of {dotted(('sources', min(others)))}")
             owners.update(dict.fromkeys(hashes - owners.keys(), name))
+        for setting, keys in source.written_keys.items():
+            if any(map(is_trivial, keys)) and not _is_loopback(config.server.bind.host):
+                message = "is a key that anybody would try, and `server.bind` is open to others"
+                yield Problem(("sources", name, setting), f"{message}; `postroad keys new` makes one")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def _names(config: Config) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from postroad.config.keys import new_key
-from postroad.config.loading import FIRST_REGION, Check, config_file, load_document, load_file
+from postroad.config.loading import FIRST_REGION, Types, config_file, load_document, load_file
 from postroad.config.model import Config
 from postroad.errors import ConfigError, StoreUnavailable
 from postroad.storage import files
@@ -33,17 +33,17 @@ class FirstStart(NamedTuple):
     created: bool
 
 
-def load(path: Path | None, environ: Mapping[str, str], check: Check | None = None) -> Config:
+def load(path: Path | None, environ: Mapping[str, str], types: Types | None = None) -> Config:
     """Return the configuration of `path`, else of `POSTROAD_CONFIG`, else of `./postroad.toml` when it is there, else
     the one of a start without a file.
 
     Creates nothing. Raises `ConfigError` with all problems.
     """
     file = config_file(path, environ)
-    return load_file(file, environ, check) if file else load_default(environ, check)
+    return load_file(file, environ, types) if file else load_default(environ, types)
 
 
-def load_default(environ: Mapping[str, str], check: Check | None = None) -> Config:
+def load_default(environ: Mapping[str, str], types: Types | None = None) -> Config:
     """Return the configuration of a start without a file, after `ensure_defaults` has made its key.
 
     Raises `ConfigError`, also when there is no key yet.
@@ -55,15 +55,15 @@ def load_default(environ: Mapping[str, str], check: Check | None = None) -> Conf
             raise ConfigError([f"{_NO_FILE}, and {folder / KEY_FILE} does not exist"])
         return key, False
 
-    return _default(environ, check, existing).config
+    return _default(environ, types, existing).config
 
 
-def ensure_defaults(environ: Mapping[str, str], check: Check | None = None) -> FirstStart:
+def ensure_defaults(environ: Mapping[str, str], types: Types | None = None) -> FirstStart:
     """Return the configuration of a start without a file; make the data folder and the write key when missing.
 
     Raises `ConfigError`, and `StoreError` when the folder can't be used.
     """
-    return _default(environ, check, lambda folder: _kept(folder, KEY_FILE, new_key(FIRST_REGION)))
+    return _default(environ, types, lambda folder: _kept(folder, KEY_FILE, new_key(FIRST_REGION)))
 
 
 def ensure_admin_token(data_dir: Path) -> tuple[str, bool]:
@@ -81,13 +81,13 @@ def read_admin_token(data_dir: Path) -> str | None:
     return _read_secret(data_dir / TOKEN_FILE)
 
 
-def _default(environ: Mapping[str, str], check: Check | None, key_of: Callable[[Path], tuple[str, bool]]) -> FirstStart:
+def _default(environ: Mapping[str, str], types: Types | None, key_of: Callable[[Path], tuple[str, bool]]) -> FirstStart:
     # First with a key that nobody uses: the environment may say where the data folder is, and which key is used.
-    config = load_document(_document("unused"), environ, check)
+    config = load_document(_document("unused"), environ, types)
     if ("sources", SOURCE, "write_key") in config.origin.overrides:
         return FirstStart(config, None, created=False)
     key, created = key_of(config.server.data_dir)
-    return FirstStart(load_document(_document(key), environ, check), key, created)
+    return FirstStart(load_document(_document(key), environ, types), key, created)
 
 
 def _document(key: str) -> dict[str, Any]:

@@ -7,28 +7,16 @@ a letter or a digit turned into an underscore. So `destinations."My CRM".url` is
 
 import re
 from collections.abc import Iterator, Mapping
-from enum import Enum, auto
 from typing import Any, Final
 
 import msgspec
 
 from postroad.config.declared import is_open, member_of, settings_of, table_of
 from postroad.config.problems import KeyPath, Problem, did_you_mean
-from postroad.config.reading import from_text
 
 PREFIX: Final = "POSTROAD__"
 
 _SIGN: Final = re.compile(r"[^A-Z0-9]")
-
-
-class _Place(Enum):
-    """What stands at a path of a document."""
-
-    DECLARED = auto()
-    FREE = auto()
-    """A setting of a destination's own type."""
-    OPEN = auto()
-    """A table that may hold more free settings than the document has."""
 
 
 def variable_of(path: KeyPath) -> str:
@@ -41,22 +29,21 @@ def overlay(
 ) -> tuple[dict[KeyPath, str], list[Problem]]:
     """Put the values of the environment into the document. Returns the variable of each overridden path.
 
-    A setting of a destination's own type that the file does not have is named by the variable's last
-    parts in small letters.
+    A setting of a type that the file does not have is named by the variable's last parts in small letters.
     """
-    places = dict(_places(struct, document, ()))
+    places = list(_places(struct, document, ()))
     known: dict[str, list[KeyPath]] = {}
-    for path, place in places.items():
-        if place is not _Place.OPEN:
+    for path, is_open_table in places:
+        if not is_open_table:
             known.setdefault(variable_of(path), []).append(path)
-    tables = [path for path, place in places.items() if place is _Place.OPEN]
+    tables = [path for path, is_open_table in places if is_open_table]
     overrides: dict[KeyPath, str] = {}
     problems: list[Problem] = []
     for name in sorted(name for name in environ if name.startswith(PREFIX)):
         paths = known.get(name, [])
         if not paths and not _is_table(name, known):
             paths = _in_open_table(name, tables)
-        fault = _put(document, paths[0], environ[name], places) if len(paths) == 1 else _fault(name, paths, known)
+        fault = _put(document, paths[0], environ[name]) if len(paths) == 1 else _fault(name, paths, known)
         if fault:
             problems.append(Problem((), fault, name))
         else:
@@ -64,8 +51,8 @@ def overlay(
     return overrides, problems
 
 
-def _places(struct: type[msgspec.Struct], table: object, path: KeyPath) -> Iterator[tuple[KeyPath, _Place]]:
-    """Yield every path that a variable may name, and every open table."""
+def _places(struct: type[msgspec.Struct], table: object, path: KeyPath) -> Iterator[tuple[KeyPath, bool]]:
+    """Yield every path that a variable may name, and every table that may hold more than the document has (True)."""
     given = table if isinstance(table, dict) else {}
     declared = settings_of(struct)
     for setting in declared:
@@ -78,15 +65,15 @@ def _places(struct: type[msgspec.Struct], table: object, path: KeyPath) -> Itera
             for key, entry in (value if isinstance(value, dict) else {}).items():
                 yield from _places(inner, entry, (*place, key))
         else:
-            yield place, _Place.DECLARED
+            yield place, False
     if is_open(struct):
-        yield path, _Place.OPEN
+        yield path, True
         for key in given.keys() - {setting.key for setting in declared}:
             yield from _free(given[key], (*path, key))
 
 
-def _free(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, _Place]]:
-    yield path, _Place.OPEN if isinstance(value, dict) else _Place.FREE
+def _free(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, bool]]:
+    yield path, isinstance(value, dict)
     if isinstance(value, dict):
         for key, member in value.items():
             yield from _free(member, (*path, key))
@@ -107,7 +94,7 @@ def _in_open_table(name: str, tables: list[KeyPath]) -> list[KeyPath]:
     ]
 
 
-def _put(document: dict[str, Any], path: KeyPath, text: str, places: Mapping[KeyPath, _Place]) -> str:
+def _put(document: dict[str, Any], path: KeyPath, text: str) -> str:
     """Put a value in its place; returns what is wrong with it, nothing when it is in."""
     if any("\ud800" <= character <= "\udfff" for character in text):
         return "is not UTF-8"
@@ -116,9 +103,7 @@ def _put(document: dict[str, Any], path: KeyPath, text: str, places: Mapping[Key
         table = table.setdefault(part, {}) if isinstance(table, dict) else None
     if not isinstance(table, dict):
         return "names a setting inside something that is not a table"
-    # Only the type itself knows what it wants of its own settings: what the file has tells, or how the value looks.
-    is_text = places.get(path) is _Place.DECLARED or isinstance(table.get(path[-1]), str)
-    table[path[-1]] = text if is_text else from_text(text)
+    table[path[-1]] = text
     return ""
 
 

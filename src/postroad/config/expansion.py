@@ -63,6 +63,8 @@ def _read(path: str) -> str:
     if len(content) > LARGEST_FILE:
         raise ValueError(f"needs the file {path}, which is larger than 64 KiB")
     text = content.decode("utf-8", "surrogateescape").removesuffix("\n").removesuffix("\r")
+    if not text:
+        raise ValueError(f"needs the file {path}, which is empty")
     return _plain(text, f"the file {path}")
 
 

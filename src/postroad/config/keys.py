@@ -2,6 +2,16 @@
 
 import hashlib
 import secrets
+from typing import Final
+
+SHORTEST_KEY: Final = 8
+"""Characters; a shorter key can be guessed."""
+
+_WORDS: Final = frozenset(
+    {"12345678", "123456789", "admin", "api-key", "api_key", "apikey", "changeme", "default", "password", "secret"}
+    | {"test", "testing", "token", "write-key", "write_key", "writekey"}
+)
+_FEWEST: Final = 4
 
 
 def new_key(region: str, *, publishable: bool = False) -> str:
@@ -18,3 +28,8 @@ def key_hash(key: str) -> str:
 def fingerprint(key: str) -> str:
     """Return the first 8 digits of the key's hash: enough for people to tell keys apart."""
     return key_hash(key)[:8]
+
+
+def is_trivial(key: str) -> bool:
+    """Tell whether anybody would try this key: a word, a character or two, or one over and over."""
+    return len(key) < _FEWEST or len(set(key)) < _FEWEST - 1 or key.lower() in _WORDS

@@ -3,7 +3,7 @@
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -14,10 +14,10 @@ from postroad.config.declared import settings_of
 from postroad.config.environment import overlay
 from postroad.config.expansion import Expansion
 from postroad.config.lines import key_lines
-from postroad.config.model import Config, Destination
-from postroad.config.problems import KeyPath, Origin, Problem, dotted
+from postroad.config.model import Config, Destination, Source
+from postroad.config.problems import KeyPath, Origin, Problem
 from postroad.config.reading import read_settings
-from postroad.errors import ConfigError
+from postroad.errors import ConfigError, UsageError
 
 FILE_VARIABLE: Final = "POSTROAD_CONFIG"
 FILE_HERE: Final = Path("postroad.toml")
@@ -26,14 +26,13 @@ FIRST_REGION: Final = "us"
 _SYNTAX: Final = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", re.DOTALL)
 
 
-class Check(Protocol):
-    """Knows the types of destinations: `postroad.registry.settings_of`."""
+class Types(Protocol):
+    """Knows the types of sources and destinations: `postroad.registry.settings_type`."""
 
-    def __call__(self, type_name: str, raw: Mapping[str, object], path: str, *, shared: Iterable[str]) -> object:
-        """Raise `ConfigError` with all that is wrong with the type or its settings `raw`.
+    def __call__(self, section: str, type_name: str) -> type[msgspec.Struct]:
+        """Return the `Settings` of a type; `section` is `sources` or `destinations`.
 
-        Each sentence starts with `path` and the key: `destinations.crm.url: is required`. `shared` are the keys
-        that every destination has.
+        Raises `UsageError` with a sentence without its subject (`is not a type of source; did you mean ...`).
         """
         ...
 
@@ -48,7 +47,7 @@ def config_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
     return FILE_HERE if os.path.lexists(FILE_HERE) else None  # one that can't be read is an error, not another server
 
 
-def load_file(path: Path, environ: Mapping[str, str], check: Check | None = None) -> Config:
+def load_file(path: Path, environ: Mapping[str, str], types: Types | None = None) -> Config:
     """Return the configuration of a file; raises `ConfigError` with all its problems."""
     try:
         text = path.read_bytes().decode()
@@ -61,7 +60,7 @@ def load_file(path: Path, environ: Mapping[str, str], check: Check | None = None
     except (ValueError, RecursionError) as error:
         raise ConfigError([_syntax(path, text, error)]) from None
     try:
-        return load_document(document, environ, check, file=str(path), lines=key_lines(text))
+        return load_document(document, environ, types, file=str(path), lines=key_lines(text))
     except RecursionError:
         raise ConfigError([f"{path}: is nested too deeply"]) from None
 
@@ -69,7 +68,7 @@ def load_file(path: Path, environ: Mapping[str, str], check: Check | None = None
 def load_document(
     document: dict[str, Any],
     environ: Mapping[str, str],
-    check: Check | None = None,
+    types: Types | None = None,
     *,
     file: str = "",
     lines: Mapping[KeyPath, int] | None = None,
@@ -87,7 +86,8 @@ def load_document(
     _add(problems, found)
     if config is not None:
         config = _settled(config, origin)
-        _add(problems, _of_types(config, check) if check else ())
+        if types is not None:
+            config = _with_types(config, types, problems)
         _add(problems, cross_check(config))
     if problems or config is None:
         raise ConfigError(origin.sentences(problems))
@@ -113,24 +113,35 @@ def _settled(config: Config, origin: Origin) -> Config:
     return msgspec.structs.replace(config, sources=sources, destinations=destinations, origin=origin)
 
 
-def _of_types(config: Config, check: Check) -> list[Problem]:
-    shared = [setting.key for setting in settings_of(Destination)]
-    problems = []
-    for name, destination in config.destinations.items():
-        path = ("destinations", name)
-        try:
-            check(destination.type, destination.options, dotted(path), shared=shared)
-        except ConfigError as error:
-            problems += [_placed(sentence, path, [*destination.options, *shared]) for sentence in error.problems]
-    return problems
+def _with_types(config: Config, types: Types, problems: list[Problem]) -> Config:
+    """Read what each source and destination says beside the shared settings as its type's own."""
+    sources = {
+        name: msgspec.structs.replace(entry, settings=_own(("sources", name), entry, types, problems))
+        for name, entry in config.sources.items()
+    }
+    destinations = {
+        name: msgspec.structs.replace(entry, settings=_own(("destinations", name), entry, types, problems))
+        for name, entry in config.destinations.items()
+    }
+    return msgspec.structs.replace(config, sources=sources, destinations=destinations)
 
 
-def _placed(sentence: str, path: KeyPath, keys: Sequence[str]) -> Problem:
-    """Find the key that a sentence about one table speaks of, for its line."""
-    subject, _, message = sentence.partition(": ")
-    named = subject.removeprefix(f"{dotted(path)}.")
-    key = next((key for key in sorted(keys, key=len, reverse=True) if re.match(re.escape(key) + r"\b", named)), None)
-    return Problem(path if key is None else (*path, key), message, subject)
+def _own(
+    path: tuple[str, str], entry: Source | Destination, types: Types, problems: list[Problem]
+) -> msgspec.Struct | None:
+    if any(problem.path == (*path, "type") for problem in problems):
+        return None
+    found = [*problems]
+    try:
+        struct = types(path[0], entry.type)
+    except UsageError as error:
+        _add(problems, [Problem((*path, "type"), str(error))])
+        return None
+    shared = [setting.key for setting in settings_of(type(entry))]
+    owner = f"type `{entry.type}`"
+    settings = read_settings(struct, entry.options, path, found, owner=owner, beside=shared)
+    _add(problems, found[len(problems) :])
+    return settings
 
 
 def _syntax(path: Path, text: str, error: Exception) -> str:

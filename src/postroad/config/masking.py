@@ -1,63 +1,47 @@
 """A configuration as people may see it."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from postroad.config.declared import Options, element_of, is_secret, settings_of, sort_of
-from postroad.config.model import Config, Destination
+from postroad.config.declared import element_of, is_secret, member_of, settings_of, sort_of
+from postroad.config.model import Config, Destination, Source
 from postroad.config.problems import KeyPath
 from postroad.secret import MASK
 
-Types = Mapping[str, type[msgspec.Struct]]
-"""The settings of each type of destination, by the type's name."""
+_Expanded = frozenset[KeyPath]
 
 
-def masked(config: Config, types: Types | None = None) -> dict[str, Any]:
+def masked(config: Config) -> dict[str, Any]:
     """Return the configuration as plain values, keys as in the file, every secret as `***`.
 
-    A value that came from `${…}` is a secret, and so is every setting of a type that `types` doesn't tell about.
+    A value that came from `${…}` is a secret, and so is every setting of a type that nobody knew at loading.
     """
-    return _table(config, (), config.origin.expanded, types or {})
+    return _table(config, (), config.origin.expanded)
 
 
-def _table(struct: msgspec.Struct, path: KeyPath, expanded: frozenset[KeyPath], types: Types) -> dict[str, Any]:
-    shown: dict[str, Any] = {}
-    for setting in settings_of(type(struct)):
-        value = getattr(struct, setting.name)
-        place = (*path, setting.key)
-        if isinstance(value, msgspec.Struct):
-            shown[setting.key] = _table(value, place, expanded, types)
-        elif isinstance(value, dict):
-            shown[setting.key] = {key: _table(entry, (*place, key), expanded, types) for key, entry in value.items()}
-        elif is_secret(setting.kind) or _is_expanded(place, expanded):
-            shown[setting.key] = MASK if value else ""
-        else:
-            shown[setting.key] = _plain(setting.kind, value)
-    if isinstance(struct, Destination):
-        shown |= _options(struct.options, path, expanded, types.get(struct.type))
+def _table(struct: msgspec.Struct, path: KeyPath, expanded: _Expanded) -> dict[str, Any]:
+    shown = {
+        setting.key: _shown(setting.kind, getattr(struct, setting.name), (*path, setting.key), expanded)
+        for setting in settings_of(type(struct))
+    }
+    if isinstance(struct, Source | Destination):
+        own = struct.settings
+        shown |= dict.fromkeys(struct.options, MASK) if own is None else _table(own, path, expanded)
     return shown
 
 
-def _options(
-    options: Options, path: KeyPath, expanded: frozenset[KeyPath], struct: type[msgspec.Struct] | None
-) -> dict[str, Any]:
-    open_keys = {setting.key for setting in settings_of(struct) if not is_secret(setting.kind)} if struct else set()
-    return {
-        key: value if key in open_keys and not _is_expanded((*path, key), expanded) else MASK
-        for key, value in options.items()
-    }
-
-
-def _is_expanded(path: KeyPath, expanded: frozenset[KeyPath]) -> bool:
-    return any(place[: len(path)] == path for place in expanded)
-
-
-def _plain(kind: Any, value: Any) -> Any:
-    sort, element = sort_of(kind), element_of(kind)
-    if value is None:
-        return None
-    if sort is not None:
+def _shown(kind: Any, value: Any, path: KeyPath, expanded: _Expanded) -> Any:
+    sort = sort_of(kind)
+    if isinstance(value, msgspec.Struct):
+        return _table(value, path, expanded)
+    if isinstance(value, dict) and not is_secret(kind):
+        return {key: _shown(member_of(kind), member, (*path, key), expanded) for key, member in value.items()}
+    if is_secret(kind) or any(at[: len(path)] == path for at in expanded):
+        return MASK if value else ""
+    if sort is not None and value is not None:
         return sort.write(value)
-    return [_plain(element, member) for member in value] if element is not None else value
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_shown(element_of(kind), member, (*path, index), expanded) for index, member in enumerate(value)]
+    # A value of a type that reads itself is whatever it prints; a secret prints as `***`.
+    return value if value is None or isinstance(value, str | int | float) else str(value)

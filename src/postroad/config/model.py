@@ -1,15 +1,18 @@
 """Every setting, declared once: key, type, default and one sentence.
 
-A field without a description is not a setting: it is filled in while loading. Durations are float seconds,
-sizes are bytes. Values are immutable; a change takes effect at the next start.
+Durations are float seconds, sizes are bytes. The settings
+of a type of source or destination are declared by the type: `options` has them as they are written, `settings` as the
+type's own struct (None where nobody knows the types). Values are immutable; a change takes effect at the next start.
 """
 
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
+from msgspec.structs import astuple
 
-from postroad.config.declared import Options
+from postroad.config.declared import Filled, Options, is_write_key, settings_of
+from postroad.config.leaves import from_text
 from postroad.config.problems import Origin
 from postroad.config.sorts import (
     Address,
@@ -19,8 +22,6 @@ from postroad.config.sorts import (
     HostName,
     Network,
     Size,
-    WriteKeyHashes,
-    WriteKeys,
 )
 
 KIB: Final = 1 << 10
@@ -150,37 +151,51 @@ class Region(Struct, frozen=True, kw_only=True):
 
 
 class Source(Struct, frozen=True, kw_only=True):
-    """Who may send events."""
+    """Who may send events. Each type has settings of its own beside these."""
 
-    type: Annotated[Literal["api"], Meta(description="The kind of source; `api` is an app with a write key.")] = "api"
+    type: Annotated[str, Meta(min_length=1, description="The kind of source; `api` is an app with a write key.")] = (
+        "api"
+    )
     region: Annotated[
         str,
         Meta(
             description="The region its events are stored in.", examples=["us"], extra={"default": "the first region"}
         ),
     ] = ""
-    write_key: Annotated[
-        WriteKeys, Meta(description="The key it sends, or a list of keys during rotation.", examples=["${APP_KEY}"])
-    ] = frozenset()
-    write_key_sha256: Annotated[
-        WriteKeyHashes,
-        Meta(
-            description="SHA-256 of a write key in hexadecimal, or a list, to keep the key itself out of the file.",
-            examples=["${APP_KEY_SHA256}"],
-        ),
-    ] = frozenset()
     strict: Annotated[
         Strict | None,
         Meta(description="Overrides `server.strict`.", examples=["always"], extra={"default": "as the server"}),
     ] = None
+    options: Annotated[Options, Filled] = Options()
+    settings: Annotated[Struct | None, Filled] = None
+
+    @property
+    def keys(self) -> dict[str, frozenset[str]]:
+        """SHA-256 in hexadecimal of the keys that it may send with, by the setting of its type that has them."""
+        if self.settings is None:
+            return {}
+        declared = settings_of(type(self.settings))
+        found = {
+            setting.key: getattr(self.settings, setting.name) for setting in declared if is_write_key(setting.kind)
+        }
+        return {key: hashes for key, hashes in found.items() if hashes}
+
+    @property
+    def written_keys(self) -> dict[str, list[str]]:
+        """The write keys themselves that the configuration has, by setting. Never show one."""
+        written = {key: self.options[key] for key in self.keys if key in self.options}
+        lists = {key: from_text(value) if str(value).startswith("[") else value for key, value in written.items()}
+        return {
+            key: [str(one) for one in (value if isinstance(value, list) else [value])] for key, value in lists.items()
+        }
 
     @property
     def key_hashes(self) -> frozenset[str]:
         """SHA-256 of every key of this source, in hexadecimal."""
-        return self.write_key | self.write_key_sha256
+        return frozenset().union(*self.keys.values())
 
 
-class Retry(Struct, frozen=True, kw_only=True):
+class RetryPolicy(Struct, frozen=True):
     """When a failed delivery is tried again: after `first`, then `factor` times as long each time."""
 
     first: Annotated[Duration, Meta(gt=0, description="Wait before the second try.")] = 5.0
@@ -196,7 +211,7 @@ class Retry(Struct, frozen=True, kw_only=True):
     ] = DAY
 
 
-class Pii(Struct, frozen=True, kw_only=True):
+class Pii(Struct, frozen=True):
     """What a destination learns of people: each as it came, as a keyed hash, or not at all. Done after `transform`."""
 
     email: Annotated[PiiMode, Meta(description="Addresses, also where a person's id is one; hashed in lower case.")] = (
@@ -205,6 +220,16 @@ class Pii(Struct, frozen=True, kw_only=True):
     ip: Annotated[PiiMode, Meta(description="IP addresses.")] = "pass"
     user_agent: Annotated[PiiMode, Meta(description="User agents.")] = "pass"
     link_url: Annotated[PiiMode, Meta(description="The addresses of clicked links.")] = "pass"
+
+    @property
+    def all_pass(self) -> bool:
+        """Whether nothing is hidden."""
+        return self == Pii()
+
+    @property
+    def need_key(self) -> bool:
+        """Whether anything is hashed."""
+        return "hash" in astuple(self)
 
 
 class Batch(Struct, frozen=True, kw_only=True):
@@ -233,7 +258,7 @@ class Batch(Struct, frozen=True, kw_only=True):
     ] = None
 
 
-class Rate(Struct, frozen=True, kw_only=True):
+class Rate(Struct, frozen=True):
     """How much is sent a second at most."""
 
     events: Annotated[
@@ -298,7 +323,7 @@ class Destination(Struct, frozen=True, kw_only=True, rename={"start_from": "from
     concurrency: Annotated[int, Meta(ge=1, le=1000, description="How many sends may be under way at once.")] = 8
     batch: Annotated[Batch, Meta(description="How many events share one send.")] = Batch()
     rate: Annotated[Rate, Meta(description="How much is sent a second at most.")] = Rate()
-    retry: Annotated[Retry, Meta(description="When a failed delivery is tried again.")] = Retry()
+    retry: Annotated[RetryPolicy, Meta(description="When a failed delivery is tried again.")] = RetryPolicy()
     on_backlog_full: Annotated[
         Literal["refuse", "expire"],
         Meta(
@@ -313,7 +338,8 @@ class Destination(Struct, frozen=True, kw_only=True, rename={"start_from": "from
             "ask it: their address is the operator's own."
         ),
     ] = False
-    options: Options = Options()
+    options: Annotated[Options, Filled] = Options()
+    settings: Annotated[Struct | None, Filled] = None
 
 
 class Config(Struct, frozen=True, kw_only=True):
@@ -323,7 +349,7 @@ class Config(Struct, frozen=True, kw_only=True):
     regions: Annotated[dict[str, Region], Meta(description="One table a region; without any there is one, `us`.")] = {}
     sources: Annotated[dict[str, Source], Meta(description="One table a source.")] = {}
     destinations: Annotated[dict[str, Destination], Meta(description="One table a destination.")] = {}
-    origin: Origin = Origin()
+    origin: Annotated[Origin, Filled] = Origin()
 
     def sources_in(self, region: str) -> dict[str, Source]:
         """Return the sources of one region by id."""

@@ -1,26 +1,16 @@
 """The reference of all settings and a commented default file, from the declarations alone."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
 
-from postroad.config.declared import (
-    Setting,
-    choices_of,
-    element_of,
-    member_of,
-    settings_of,
-    sort_of,
-    table_of,
-    unwrap,
-)
+from postroad.config.declared import Setting, element_of, settings_of, sort_of, table_of
 from postroad.config.environment import PREFIX, variable_of
-from postroad.config.masking import Types
+from postroad.config.leaves import type_name
 from postroad.config.model import Destination, Region, Server, Source
 from postroad.config.problems import KeyPath, dotted
-from postroad.secret import Secrets
 
 _INTRODUCTION: Final = """\
 # Configuration
@@ -39,14 +29,13 @@ transforms are looked at once the rest is right. A change takes effect at the ne
   joined by two underscores, in capitals, everything that is not a letter or a digit turned into an underscore. The
   `url` of `[destinations."My CRM"]` is `POSTROAD__DESTINATIONS__MY_CRM__URL`. A text is written without quotes; where
   a number, a boolean, a list or a table is wanted the value is read as TOML
-  (`POSTROAD__REGIONS__US__HOSTS='["cdp.example.com"]'`). For a type's own settings, what is not a text in the file or
-  not in it is read as TOML when it is a number, a boolean, a list, a table or a quoted text. A variable changes tables
-  that exist; it cannot make a region, a source or a destination.
+  (`POSTROAD__REGIONS__US__HOSTS='["cdp.example.com"]'`). It is the same for the settings of a type. A variable changes
+  tables that exist; it cannot make a region, a source or a destination.
 - **Relative paths** start at the current directory.
 - **Ids** (the keys of `[sources.…]` and `[destinations.…]`) are letters, digits, spaces and `. _ -`, at most 64;
   **region names** are small letters, digits and hyphens.
 
-Generated from the declarations in `src/postroad/config/model.py`.
+Generated from the declarations in `src/postroad/config/model.py`, and in the file of each type.
 """
 
 _SECTIONS: Final[tuple[tuple[str, type[msgspec.Struct], KeyPath, KeyPath], ...]] = (
@@ -57,43 +46,36 @@ _SECTIONS: Final[tuple[tuple[str, type[msgspec.Struct], KeyPath, KeyPath], ...]]
 )
 
 
-def reference(types: Types | None = None) -> str:
-    """Return `docs/reference/configuration.md`; `types` adds a section for each type of destination."""
+Catalogue = Mapping[str, Mapping[str, type[msgspec.Struct]]]
+"""The settings of each type by its name, of `sources` and of `destinations`."""
+
+
+def reference(types: Catalogue) -> str:
+    """Return `docs/reference/configuration.md`, with a section for each of these types."""
     parts = [_INTRODUCTION]
     for title, struct, path, _ in _SECTIONS:
         parts.append(f"\n## `{title}`\n\n{struct.__doc__}\n\n{_rows(struct, path)}")
-    for name, settings in (types or {}).items():
-        rows = _rows(settings, ("destinations", "id")) if settings_of(settings) else "No settings of its own.\n"
-        parts.append(f"\n### Type `{name}`\n\n{rows}")
+        for name, settings in types.get(str(path[0]), {}).items():
+            rows = _rows(settings, path) if settings_of(settings) else "No settings of its own.\n"
+            parts.append(f"\n### Type `{name}`\n\n{rows}")
     return "".join(parts)
 
 
-def default_file() -> str:
-    """Return a TOML file with every setting, commented out, at its default or with an example."""
+def default_file(types: Catalogue) -> str:
+    """Return a TOML file with every setting, commented out, at its default or with an example.
+
+    Of the types it has the one that is the default.
+    """
     parts = ["# Every setting of Postroad with its default. Uncomment what you change.\n"]
     for _title, struct, _path, path in _SECTIONS:
         # A source and a destination can't stand with nothing but defaults.
         mark = "# " if path[0] in {"sources", "destinations"} else ""
         parts.append(f"\n\n# {struct.__doc__}\n{mark}[{dotted(path)}]\n")
         parts.extend(_lines(struct))
+        for setting in settings_of(struct):
+            own = types.get(str(path[0]), {}).get(setting.default) if setting.key == "type" else None
+            parts.extend(_lines(own) if own else ())
     return "".join(parts)
-
-
-def type_name(kind: Any) -> str:
-    """Say in a word or two what values a setting takes."""
-    sort, element, member = sort_of(kind), element_of(kind), member_of(kind)
-    if sort is not None:
-        return sort.name
-    if element is not None:
-        return f"list of {type_name(element)}s"
-    if member is not None or table_of(kind) is not None:
-        return "table"
-    if choices_of(kind):
-        return " or ".join(f"`{choice}`" for choice in choices_of(kind))
-    bare = unwrap(kind)[0]
-    if isinstance(bare, type) and issubclass(bare, Secrets):
-        return "text or list of texts"
-    return {int: "whole number", float: "number", bool: "boolean"}.get(bare, "text")
 
 
 def toml_value(kind: Any, value: Any) -> str:

@@ -127,7 +127,9 @@ Network = Annotated[str, Sort("network", _network, str)]
 """A network in CIDR form."""
 FilePath = Annotated[Path, Sort("path", _path, _write_path)]
 """A path; relative ones start at the current directory."""
-WriteKeys = Annotated[frozenset[str], Sort("text or list of texts", _keys, _hidden, secret=True)]
+WRITE_KEYS: Final = Sort("text or list of texts", _keys, _hidden, secret=True)
+WRITE_KEY_HASHES: Final = Sort("text or list of texts", _key_hashes, _hidden, secret=True)
+WriteKeys = Annotated[frozenset[str], WRITE_KEYS]
 """Write keys, kept as their SHA-256 in hexadecimal."""
-WriteKeyHashes = Annotated[frozenset[str], Sort("text or list of texts", _key_hashes, _hidden, secret=True)]
+WriteKeyHashes = Annotated[frozenset[str], WRITE_KEY_HASHES]
 """SHA-256 of write keys in hexadecimal."""

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import structlog
 
 from postroad.clock import Clock
+from postroad.config.model import Rate
 from postroad.delivery.plan import Plan
-from postroad.delivery.rate import Rate
 from postroad.delivery.routing import Replay
 from postroad.delivery.serving import Serving, Shared
 from postroad.delivery.worker import Worker

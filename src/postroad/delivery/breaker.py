@@ -16,7 +16,8 @@ again, an outage all of it.
 import math
 from typing import Final
 
-from postroad.delivery.schedule import RetryPolicy, bounded, in_words
+from postroad.config.model import RetryPolicy
+from postroad.delivery.schedule import bounded, in_words
 
 FAILURES: Final = 5
 MOST_PATIENCE: Final = 1280

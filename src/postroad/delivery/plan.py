@@ -3,10 +3,9 @@
 from collections.abc import Awaitable
 from typing import NamedTuple, Protocol
 
+from postroad.config.model import Rate, RetryPolicy
 from postroad.contract.email import Kind
-from postroad.delivery.rate import Rate
 from postroad.delivery.routing import Replay, Route
-from postroad.delivery.schedule import RetryPolicy
 from postroad.destinations.base import BatchLimits, Event
 
 

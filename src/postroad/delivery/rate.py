@@ -1,18 +1,12 @@
 """How fast a destination is sent to: a token bucket for events and one for requests."""
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from postroad.clock import Clock
+from postroad.config.model import Rate
 
 _BURST: Final = 0.1
 """Seconds of the rate that may be sent at once after a rest."""
-
-
-class Rate(NamedTuple):
-    """At most so many a second; None is as many as it takes."""
-
-    events: float | None = None
-    requests: float | None = None
 
 
 class TokenBucket:

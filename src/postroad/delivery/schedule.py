@@ -1,8 +1,9 @@
 """When a failed delivery is tried again, and when it is given up: pure arithmetic."""
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from postroad.clock import MICROSECONDS
+from postroad.config.model import RetryPolicy
 
 LONGEST_RETRY_AFTER = 3600.0
 """Seconds; a destination that asks for more is asked again after this."""
@@ -10,17 +11,6 @@ LONGEST_RETRY_AFTER = 3600.0
 _SHORTEST_RETRY_AFTER = 1.0
 # Name, length in seconds, and from which length on it is used: a day is better known as 24 hours.
 _UNITS: Final = (("day", 86400, 172800), ("hour", 3600, 3600), ("minute", 60, 60), ("second", 1, 1))
-
-
-class RetryPolicy(NamedTuple):
-    """Seconds: the first interval, what each next one is multiplied with, the longest, and the age at which
-    an event is given up, counted from its first real attempt.
-    """
-
-    first: float
-    factor: float
-    max_interval: float
-    max_age: float
 
 
 def interval(policy: RetryPolicy, tries: int, asked: float | None, chance: float) -> float:

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import NamedTuple, assert_never
 
+from postroad.config.model import RetryPolicy
 from postroad.delivery.items import Item
-from postroad.delivery.schedule import RetryPolicy, due_at, in_words, interval
+from postroad.delivery.schedule import due_at, in_words, interval
 from postroad.destinations.base import Delivered, Pause, Refused, Retry, Split
 from postroad.destinations.base import Outcome as Tried
 from postroad.ledger.base import Attempt, DeadLetter, Outcome

@@ -165,9 +165,11 @@ class Destination(Protocol):
 class DestinationType(Protocol):
     """What a type of destination is to the registry: its class.
 
-    `Settings` is a frozen struct that refuses unknown fields. Each field is `Annotated[..., Meta(description=...)]`
-    and is the only declaration of that setting: checking, documentation and masking are made from it.
-    A rule about several fields goes into its `__post_init__`, as a `ValueError` that starts with the field.
+    `Settings` is a frozen struct that refuses unknown fields, read as our own sections are. Each field is
+    `Annotated[..., Meta(description=...)]` and is the only declaration of that setting: checking, documentation and
+    masking are made from it. It may be a text, a number, a choice, a list, a table (free keys or a struct), a union,
+    a `Secret`, a `Duration`, a `Size`; a class with `from_config` reads itself. A rule about several fields goes into
+    its `__post_init__`, as a `ValueError` that starts with the field; it is asked once each field is right.
     """
 
     Settings: type[msgspec.Struct]

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from functools import partial
 
 import structlog
+from msgspec.structs import asdict
 from starlette.applications import Starlette
 
 from postroad import registry
@@ -25,9 +26,7 @@ from postroad.config.defaults import read_admin_token
 from postroad.config.model import Config, Destination
 from postroad.delivery.engine import Engine, Service
 from postroad.delivery.plan import Plan
-from postroad.delivery.rate import Rate
 from postroad.delivery.routing import Route
-from postroad.delivery.schedule import RetryPolicy
 from postroad.destinations.base import BatchLimits, Surroundings
 from postroad.destinations.email_events import without_place
 from postroad.errors import StoreError
@@ -38,7 +37,6 @@ from postroad.regions import Region, open_for_delivery, open_regions
 from postroad.runtime.holding import warn_of_held
 from postroad.runtime.loops import heal, running
 from postroad.runtime.serving import Listener, serve
-from postroad.shaping.privacy import Modes
 from postroad.shaping.shape import Shape, make_shape
 from postroad.storage.announced import withdraw
 from postroad.storage.layout import delivery_pulse, ingest_pulse, region_files
@@ -121,7 +119,6 @@ def _tell_what_is_damaged(region: str, lost: Block, why: str) -> None:
 
 def _service(config: Config, name: str, place: Destination, clock: Clock) -> Service:
     kind = registry.load(place.type)
-    settings = registry.settings_of(place.type, place.options, f"destinations.{name}")
     surroundings = Surroundings(
         id=name,
         region=place.region,
@@ -135,32 +132,23 @@ def _service(config: Config, name: str, place: Destination, clock: Clock) -> Ser
         destination=name,
         region=place.region,
         route=Route(place.names, frozenset(place.events) if place.events else None, place.enabled),
-        retry=RetryPolicy(place.retry.first, place.retry.factor, place.retry.max_interval, place.retry.max_age),
+        retry=place.retry,
         concurrency=place.concurrency,
         timeout=place.timeout,
         batch=_limits(place, kind.batch),
-        rate=Rate(place.rate.events, place.rate.requests),
+        rate=place.rate,
         expire_after=config.regions[place.region].retention if place.on_backlog_full == "expire" else None,
-        shape=make_shape(place.transform, _modes(place), config.server.data_dir, clock),
+        shape=make_shape(place.transform, place.pii, config.server.data_dir, clock),
         unsupported=without_place(kind.email_events),
     )
-    make, from_beginning = partial(kind, settings, surroundings), place.start_from == "beginning"
+    make, from_beginning = partial(kind, place.settings, surroundings), place.start_from == "beginning"
     return Service(plan, make, from_beginning, place.was or None, place.on_backlog_full)
-
-
-def _modes(place: Destination) -> Modes:
-    return Modes(place.pii.email, place.pii.ip, place.pii.user_agent, place.pii.link_url)
 
 
 def _limits(place: Destination, best: BatchLimits) -> BatchLimits:
     """Return what suits the type best, but for what the configuration says."""
-    said = place.batch
-    return BatchLimits(
-        best.max_events if said.max_events is None else said.max_events,
-        best.max_bytes if said.max_bytes is None else said.max_bytes,
-        best.linger if said.linger is None else said.linger,
-        best.frozen,
-    )
+    said = {name: value for name, value in asdict(place.batch).items() if value is not None}
+    return best._replace(**said)
 
 
 def _print(line: str) -> None:

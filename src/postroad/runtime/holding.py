@@ -1,6 +1,6 @@
 """Looking into the data folder for what is owed to destinations that the configuration doesn't have."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 import structlog
 
@@ -28,19 +28,19 @@ async def in_folder(config: Config, clock: Clock) -> AsyncIterator[DestinationEn
                     yield entry
 
 
-async def held(config: Config, clock: Clock) -> AsyncIterator[str]:
-    """Yield a sentence for each destination in the data folder that is held or about to be taken over."""
-    async for entry in in_folder(config, clock):
-        if isinstance(entry, StoreError):
-            yield f"what is owed can't be looked at: {entry}"
-        elif entry.held and _is_told(entry):
-            yield _sentence(entry)
+def held(entries: Iterable[DestinationEntry | StoreError]) -> list[str]:
+    """Return a sentence for each destination in the data folder that is held or about to be taken over."""
+    return [
+        f"what is owed can't be looked at: {entry}" if isinstance(entry, StoreError) else _sentence(entry)
+        for entry in entries
+        if isinstance(entry, StoreError) or (entry.held and _is_told(entry))
+    ]
 
 
 async def warn_of_held(config: Config, clock: Clock) -> None:
     """Log a warning for each of them."""
     logger = structlog.get_logger("postroad.delivery")
-    async for sentence in held(config, clock):
+    for sentence in held([entry async for entry in in_folder(config, clock)]):
         logger.warning(sentence)
 
 

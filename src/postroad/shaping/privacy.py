@@ -24,12 +24,13 @@ import re
 from collections.abc import Callable
 from functools import partial
 from types import MappingProxyType
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 import msgspec
 from msgspec import Raw
 
-Mode = Literal["pass", "hash", "drop"]
+from postroad.config.model import Pii
+
 _Field = Literal["email", "ip", "user_agent", "link_url"]
 _Replace = Callable[[str, Raw], Raw | None]
 
@@ -58,29 +59,10 @@ _NULL: Final = b"null"
 _KEY_BYTES: Final = 32
 
 
-class Modes(NamedTuple):
-    """What happens to each sort of personal data."""
-
-    email: Mode = "pass"
-    ip: Mode = "pass"
-    user_agent: Mode = "pass"
-    link_url: Mode = "pass"
-
-    @property
-    def all_pass(self) -> bool:
-        """Whether nothing is hidden."""
-        return self == Modes()
-
-    @property
-    def need_key(self) -> bool:
-        """Whether anything is hashed."""
-        return "hash" in self
-
-
 class Mask:
     """Hides personal data. `key` is the secret of the hashes, 32 bytes."""
 
-    def __init__(self, modes: Modes, key: bytes) -> None:
+    def __init__(self, modes: Pii, key: bytes) -> None:
         """Raises `ValueError` when something is hashed and the key has another size."""
         if modes.need_key and len(key) != _KEY_BYTES:
             raise ValueError(f"the key of the hashes has {len(key)} bytes, it must have {_KEY_BYTES}")

@@ -10,11 +10,12 @@ from typing import Final
 import msgspec
 
 from postroad.clock import Clock
+from postroad.config.model import Pii
 from postroad.contract.calls import Type
 from postroad.contract.email import KINDS
 from postroad.destinations.base import Event
 from postroad.errors import ConfigError, StoreUnavailable
-from postroad.shaping.privacy import Mask, Modes
+from postroad.shaping.privacy import Mask
 from postroad.shaping.transformer import Transformer
 from postroad.storage import files
 
@@ -57,7 +58,7 @@ class Shape:
             await self._transformer.close()
 
 
-def make_shape(transform: str, modes: Modes, data_dir: Path, clock: Clock) -> Shape | None:
+def make_shape(transform: str, modes: Pii, data_dir: Path, clock: Clock) -> Shape | None:
     """Return what shapes a destination's events, None when they go out as they are.
 
     `transform` is `package.module:function` or empty. When something is hashed, the key is read, or made, in the

@@ -1,1 +1,1 @@
-"""Plugins in: one file an ESP."""
+"""The types of sources, one file each."""

@@ -17,6 +17,7 @@ from msgspec import Meta
 from standardwebhooks import Webhook as Signer
 
 from postroad.clock import MICROSECONDS
+from postroad.config.problems import dotted
 from postroad.destinations.base import Outcome, Surroundings
 from postroad.destinations.http.answer import Answer, outcome_of
 from postroad.destinations.http.client import Client, Url
@@ -68,9 +69,9 @@ class SignedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         """Refuse headers that can't be sent or that belong to the request itself."""
         for name, value in self.headers.items():
             if not _HEADER_NAME.fullmatch(name) or not value.reveal().isprintable():
-                raise ValueError(f"headers.{name!r}: can't be sent as an HTTP header")
+                raise ValueError(f"{dotted(('headers', name))}: can't be sent as an HTTP header")
             if name.lower() in _OURS:
-                raise ValueError(f"headers.{name}: is set by Postroad itself")
+                raise ValueError(f"{dotted(('headers', name))}: is set by Postroad itself")
 
 
 class SignedClient:

@@ -1,0 +1,66 @@
+"""What `check` says of a configuration that can be used and looks like a mistake."""
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from postroad.config import Config
+from postroad.config.keys import SHORTEST_KEY
+from postroad.config.problems import Problem, did_you_mean
+from postroad.contract.email import ALIASES, KINDS
+from postroad.operations.destinations import DestinationEntry
+
+_NEAR: Final = 0.85
+_WORD: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+")
+
+
+def doubts(config: Config, entries: Sequence[DestinationEntry]) -> list[str]:
+    """Return a sentence for each thing that is probably not meant; `entries` is what the data folder has."""
+    origin = config.origin
+    told = origin.sentences([*_events(config), *_short_keys(config), *_former_ids(config, entries)])
+    if origin.file and not origin.lines:
+        told.insert(
+            0, f"{origin.file}: is empty: what follows are the defaults, and there is no source that could send"
+        )
+    return told
+
+
+def _events(config: Config) -> Iterator[Problem]:
+    for name, destination in config.destinations.items():
+        for index, event in enumerate(destination.events or ()):
+            near = None if event in KINDS or event in ALIASES else _near_event(event)
+            if near:
+                path = ("destinations", name, "events", index)
+                yield Problem(path, f"is not the name of an email event; did you mean `{near}`?")
+
+
+def _near_event(event: str) -> str | None:
+    """Return the email event that a name resembles: as many words with the same initials, so that `Email Subscribed`
+    stays what it is.
+    """
+    words = _words(event)
+    initials = [word[0] for word in words]
+    alike = {" ".join(_words(name)): name for name in KINDS if [word[0] for word in _words(name)] == initials}
+    near = difflib.get_close_matches(" ".join(words)[:100], alike, n=1, cutoff=_NEAR)
+    return alike[near[0]] if near else None
+
+
+def _words(name: str) -> list[str]:
+    return [word.lower() for word in _WORD.findall(name)]
+
+
+def _short_keys(config: Config) -> Iterator[Problem]:
+    for name, source in config.sources.items():
+        for setting, keys in source.written_keys.items():
+            if any(len(key) < SHORTEST_KEY for key in keys):
+                message = f"has fewer than {SHORTEST_KEY} characters and can be guessed; `postroad keys new` makes one"
+                yield Problem(("sources", name, setting), message)
+
+
+def _former_ids(config: Config, entries: Sequence[DestinationEntry]) -> Iterator[Problem]:
+    for name, destination in config.destinations.items():
+        here = [entry for entry in entries if entry.region == destination.region]
+        near = did_you_mean(destination.was, [entry.id for entry in here if entry.held])
+        if near and destination.was not in {entry.id for entry in here}:
+            yield Problem(("destinations", name, "was"), f"is no destination that the data folder knows{near}")

@@ -1,0 +1,86 @@
+"""`postroad check` warns of what can be used and looks like a mistake; the exit status stays that of success."""
+
+import pytest
+
+from postroad.ledger.sqlite.writer import SqliteLedger
+from postroad.storage.layout import region_files
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    """Where the configuration goes; nothing else is there."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "postroad.toml"
+
+
+async def warnings(verbs, file, text):
+    """What is doubted of a configuration that is right."""
+    file.write_text(text)
+    (told,) = await verbs(file).rows("check")
+    assert told["ok"]
+    return [warning.removeprefix(f"{file}:") for warning in told["warnings"]]
+
+
+@pytest.mark.parametrize(
+    ("event", "near"),
+    [
+        ("Email Bounce", "Email Bounced"),
+        ("email_bounced", "Email Bounced"),
+        ("EmailOpened", "Email Opened"),
+        ("Email marked as spam", "Email Marked as Spam"),
+        *[
+            (event, None)
+            for event in (
+                "Email Bounced",
+                "Email Click",
+                "Email Soft Bounced",
+                "Email Machine Opened",
+                "Email Subscribed",
+                "Email Sent",
+                "Email Deferred",
+                "Email Undelivered",
+                "Order Completed",
+                "!",
+            )
+        ],
+    ],
+)
+async def test_events(verbs, file, event, near):
+    """A name that resembles an email event is doubted; other events, and other tools' names, are not."""
+    text = f'[destinations.crm]\ntype = "console"\nevents = ["Signed Up", "{event}"]\n'
+    told = f"3: destinations.crm.events[1]: is not the name of an email event; did you mean `{near}`?"
+    assert await warnings(verbs, file, text) == ([told] if near else [])
+
+
+async def test_a_short_key(verbs, file):
+    """A short key is doubted; where others can reach the server, one that anybody would try is refused."""
+    text = '[sources.app]\nwrite_key = ["long-enough", "s3cret"]\n[sources.web]\nwrite_key = "k"\n'
+    short = "has fewer than 8 characters and can be guessed; `postroad keys new` makes one"
+    told = [f"2: sources.app.write_key: {short}", f"4: sources.web.write_key: {short}"]
+    assert await warnings(verbs, file, text) == told
+    assert await warnings(verbs, file, f'{text}[server]\nbind = "localhost:80"\n') == told
+    file.write_text(f'{text}[server]\nbind = "0.0.0.0:80"\n')
+    refused = await verbs(file).complains(2, "check")
+    assert ":4: sources.web.write_key: is a key that anybody would try, and `server.bind` is open to others" in refused
+    assert "s3cret" not in refused
+
+
+@pytest.mark.parametrize("text", ["", "# Nothing yet.\n"])
+async def test_an_empty_file(verbs, file, text):
+    """An empty file is said to be empty."""
+    told = "is empty: what follows are the defaults, and there is no source that could send"
+    assert await warnings(verbs, file, text) == [f" {told}"]
+    status, out, err = await verbs(file).run("check")
+    assert (status, out.startswith("ok: "), err) == (0, True, f"postroad: {file}: {told}\n")
+
+
+async def test_a_misspelt_former_id(verbs, file, tmp_path):
+    """A `was` that the data folder doesn't know is doubted when it resembles one that is held there."""
+    ledger = SqliteLedger.open(region_files(tmp_path / "postroad-data", "us").ledger)
+    await ledger.open_account("crm-old", start=0, at=1)
+    await ledger.close()
+    text = '[destinations.new]\ntype = "console"\nwas = "{}"\n'
+    told = "3: destinations.new.was: is no destination that the data folder knows; did you mean `crm-old`?"
+    assert await warnings(verbs, file, text.format("crm-odl")) == [told]
+    assert await warnings(verbs, file, text.format("crm-old")) == []
+    assert await warnings(verbs, file, text.format("elsewhere")) == []
