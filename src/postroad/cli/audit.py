@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
-from postroad.cli.options import AsJson, ConfigFile, read_config, verb
+from postroad.cli.options import AsJson, ConfigFile, open_stores, read_config, verb
 from postroad.cli.output import progress, say, say_json, table
-from postroad.cli.statuses import NOT_SO
-from postroad.cli.stores import open_stores
+from postroad.cli.program import NOT_SO
 from postroad.clock import SystemClock
 from postroad.config import Config
 from postroad.errors import StoreError, StoreVersion
@@ -47,7 +46,7 @@ def audit(*, region: _Region = None, config: ConfigFile = None, as_json: AsJson 
 async def _audit(config: Config, wanted: str | None) -> Sequence[RegionBooks]:
     """Audit the regions one by one: a file of one that can't be read is a problem of that one."""
     async with open_stores(config, wanted, SystemClock()) as regions:
-        return [await _audit_one(region) for region in regions]
+        return [await _audit_one(region) for region in regions.values()]
 
 
 async def _audit_one(region: Region) -> RegionBooks:

@@ -5,11 +5,9 @@ from typing import Annotated
 
 import typer
 
-from postroad.cli.options import AsJson, ConfigFile, read_config, verb
-from postroad.cli.output import pretty, say, say_json, when
-from postroad.cli.statuses import NOT_SO
-from postroad.cli.stores import open_stores
-from postroad.cli.tries import say_tries
+from postroad.cli.options import AsJson, ConfigFile, open_stores, read_config, verb
+from postroad.cli.output import say, say_body, say_json, say_tries, when
+from postroad.cli.program import NOT_SO
 from postroad.clock import SystemClock
 from postroad.config import Config
 from postroad.operations.story import Delivery, Story, stories
@@ -41,8 +39,8 @@ def show(
 
 async def _find(config: Config, message_id: str, more: list[str]) -> list[Story]:
     found: list[Story] = []
-    async with open_stores(config, None, SystemClock()) as opened:
-        for region in opened:
+    async with open_stores(config, None, SystemClock()) as regions:
+        for region in regions.values():
             sources = list(dict.fromkeys([*config.sources_in(region.name), *more]))
             found += await stories(region.name, region.log, region.ledger, sources, message_id)
     return found
@@ -59,9 +57,7 @@ def _tell(story: Story) -> None:
         say(f"  kind      {story.kind}")
     for violation in story.violations:
         say(f"  violation {violation}")
-    say("")
-    for line in pretty(bytes(story.body)).splitlines():
-        say(f"  {line}")
+    say_body(bytes(story.body))
     say("")
     if not story.deliveries:
         say("No destination was there when it came.")

@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
-from postroad.cli.options import AsJson, ConfigFile, read_config, verb
+from postroad.cli.options import AsJson, ConfigFile, open_stores, read_config, verb
 from postroad.cli.output import say, say_json, size, table, when
-from postroad.cli.stores import open_stores
 from postroad.clock import MICROSECONDS, Clock, SystemClock
 from postroad.config import Config
 from postroad.config.units import write_duration
@@ -32,7 +31,7 @@ def status(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
 
 async def _look(config: Config, clock: Clock) -> Sequence[_Looked]:
     async with open_stores(config, None, clock) as regions:
-        return [await _look_at(region, clock) for region in regions]
+        return [await _look_at(region, clock) for region in regions.values()]
 
 
 async def _look_at(region: Region, clock: Clock) -> _Looked:
