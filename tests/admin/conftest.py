@@ -22,7 +22,7 @@ class World(Operated):
         self.asked = []
         self.failure = None
         self.app = admin_app(
-            calls(self.delivered, self._look, self.clock),
+            calls(self.delivered, self.clock),
             self._look,
             list,
             self._retry,

@@ -143,7 +143,7 @@ async def test_another_method(world):
 async def test_failures(world, failure, status, code, said):
     """A store that can't be used and a bug of ours are answers of the one shape too; a bug shows nothing of itself."""
     world.failure = failure
-    found, told = await world.ask("GET", "/api/status")
+    found, told = await world.ask("GET", "/metrics")
     assert (found, told["code"]) == (status, code)
     assert said in told["message"]
     assert "secret" not in str(told)

@@ -9,10 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from postroad.clock import Clock
-from postroad.operations import dead, destinations, rejections, replays
+from postroad.operations import dead, destinations, rejections, replays, status
 from postroad.operations.asking import Asked, Delivered, Nothing, read, read_json
 from postroad.web.answers import Answer, new_request_id
-from postroad.web.health import Look
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -26,11 +25,11 @@ class Call(NamedTuple):
     run: Callable[[Any], Awaitable[Any]]
 
 
-def calls(delivered: Delivered, look: Look, clock: Clock) -> Sequence[Call]:
+def calls(delivered: Delivered, clock: Clock) -> Sequence[Call]:
     """Return every operation but the retry of rejections, which is the ingest process's."""
     regions = {name: here.region for name, here in delivered.items()}
     return [
-        Call("GET", "/api/status", Nothing, lambda _: look()),
+        Call("GET", "/api/status", Nothing, lambda _: status.report(regions, clock)),
         Call("GET", "/api/dead", dead.DeadQuery, partial(dead.list_dead, regions)),
         Call("GET", "/api/dead/{region}/{account:int}/{offset:int}", dead.DeadPlace, partial(dead.show_dead, regions)),
         Call("POST", "/api/dead/resend", dead.DeadChange, partial(dead.resend_dead, delivered, clock=clock)),

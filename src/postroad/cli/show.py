@@ -1,6 +1,7 @@
 """`postroad show`: one event, from what came to what became of it at each destination."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -10,7 +11,7 @@ from postroad.cli.output import say, say_body, say_json, say_tries, when
 from postroad.cli.program import NOT_SO
 from postroad.clock import SystemClock
 from postroad.config import Config
-from postroad.operations.story import Delivery, Story, stories
+from postroad.operations.story import Delivery, Story, StoryQuery, stories
 
 _MessageId = Annotated[str, typer.Argument(metavar="MESSAGE_ID", help="The event's messageId.")]
 _Sources = Annotated[
@@ -26,7 +27,8 @@ def show(
 
     Looks in all regions, at the events of all configured sources. Ends with status 1 when there is none.
     """
-    found = asyncio.run(_find(read_config(config), message_id, source or []))
+    asked = StoryQuery(message_id=message_id, source=source or ())
+    found = asyncio.run(_find(read_config(config), asked))
     for story in found:
         if as_json:
             say_json(story)
@@ -37,13 +39,9 @@ def show(
         raise typer.Exit(NOT_SO)
 
 
-async def _find(config: Config, message_id: str, more: list[str]) -> list[Story]:
-    found: list[Story] = []
+async def _find(config: Config, asked: StoryQuery) -> Sequence[Story]:
     async with open_stores(config, None, SystemClock()) as regions:
-        for region in regions.values():
-            sources = list(dict.fromkeys([*config.sources_in(region.name), *more]))
-            found += await stories(region.name, region.log, region.ledger, sources, message_id)
-    return found
+        return await stories(regions, config.sources_in, asked)
 
 
 def _tell(story: Story) -> None:

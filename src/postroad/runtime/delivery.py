@@ -67,7 +67,7 @@ def _admin(config: Config, delivered: Delivered, clock: Clock) -> Starlette:
     token = AdminToken(partial(read_admin_token, config.server.data_dir))
     figures = partial(look, [one.region for one in delivered.values()], clock)
     return admin_app(
-        calls(delivered, figures, clock),
+        calls(delivered, clock),
         figures,
         lambda: _pulses(config, clock),
         IngestDoor(config.server, token).retry,
