@@ -30,17 +30,17 @@ def test_times(since, expected):
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({"limit": "0"}, "limit: Expected `int` >= 1"),
-        ({"limit": "1001"}, "limit: Expected `int` <= 1000"),
-        ({"limit": "many"}, "limit: Expected `int`, got `str`"),
-        ({"colour": "red"}, "Object contains unknown field `colour`"),
+        ({"limit": "0"}, "limit: must be a whole number >= 1"),
+        ({"limit": "1001"}, "limit: must be a whole number <= 1000"),
+        ({"limit": "many"}, "limit: must be a whole number, not a text"),
+        ({"colour": "red"}, "colour: is not known"),
         (
             {"since": "soon"},
             "since: 'soon' is not a time such as 2024-01-15T10:30:00Z, nor a duration such as 1h or 7d",
         ),
         ({"since": "9" * 30}, "since: .*"),
         ({"since": "9" * 5000}, "since: '9+' is not a time.*"),
-        ({"region": ["us", "eu"]}, r"region: Expected `str \| null`, got `array`"),
+        ({"region": ["us", "eu"]}, "region: must be a text, not a list"),
     ],
 )
 def test_what_is_wrong(given, sentence):
@@ -52,12 +52,16 @@ def test_what_is_wrong(given, sentence):
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [
-        (b"", "missing required field `region`"),
-        (b"[]", "Expected `object`, got `array`"),
+        (b"", "region: is required"),
+        (b"[]", "must be an object, not a list"),
         (b"{", "truncated"),
-        (b'{"region":"us","account":"1","offsets":[]}', "account: Expected `int`, got `str`"),
+        (b'{"region":"us","account":"1","offsets":[]}', "account: must be a whole number, not a text"),
         (b'{"region":"us","account":1,"offsets":[9223372036854775808]}', r"offsets\[0\]: "),
-        (b'{"region":"us","account":1,"offsets":[1,-1]}', r"offsets\[1\]: Expected `int` >= 0"),
+        (
+            b'{"region":"us","account":1,"offsets":[%b]}' % b",".join([b"1"] * 1001),
+            "offsets: must be a list of length <= 1000",
+        ),
+        (b'{"region":"us","account":1,"offsets":[1,-1]}', r"offsets\[1\]: must be a whole number >= 0"),
     ],
 )
 def test_what_is_no_body(body, sentence):
@@ -70,4 +74,4 @@ def test_a_member_that_is_wrong_is_named():
     """Whoever asked can say it in other words: which member, and what is wrong with it."""
     with pytest.raises(WrongField) as raised:
         query(limit=0)
-    assert (raised.value.field, raised.value.why) == ("limit", "Expected `int` >= 1")
+    assert (raised.value.field, raised.value.why) == ("limit", "must be a whole number >= 1")

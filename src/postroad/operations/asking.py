@@ -3,24 +3,39 @@ and the regions that it is about.
 """
 
 import contextlib
+import re
 from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
 from postroad.clock import MICROSECONDS, Clock, read_moment
 from postroad.config.problems import did_you_mean
 from postroad.config.units import read_duration
-from postroad.delivery.engine import Engine
 from postroad.errors import UsageError
 from postroad.ledger.base import Ledger
 from postroad.regions import Region
+
+if TYPE_CHECKING:  # every verb reads requests, and only the delivery process delivers
+    from postroad.delivery.engine import Engine
 
 MOST: Final = 1000
 """The longest list that one answer or one request has."""
 LARGEST: Final = (1 << 63) - 1
 """The largest number that the stores can hold."""
+
+_EXPECTED: Final = re.compile(r"Expected `([^`]*)`(.*?)(?:, got `([^`]*)`)?")
+_MEMBER: Final = re.compile(r"Object (missing required|contains unknown) field `([^`]*)`")
+_KINDS: Final = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
 
 TIMES: Final = frozenset({"since", "until", "from", "to"})
 """What a time is called in a request, whichever it is."""
@@ -47,7 +62,7 @@ class DeliveredRegion(NamedTuple):
 
     region: Region
     ledger: Ledger
-    engine: Engine
+    engine: "Engine"
 
 
 Regions = Mapping[str, Region]
@@ -94,8 +109,7 @@ def read(wanted: type[Wanted], given: Any, clock: Clock, *, strict: bool = True)
     try:
         return msgspec.convert(given, wanted, strict=strict)
     except msgspec.ValidationError as error:
-        why, _, place = str(error).partition(" - at `$.")
-        raise WrongField(place.rstrip("`"), why) if place else UsageError(why) from error
+        raise _in_words(str(error)) from error
 
 
 def read_json(wanted: type[Wanted], body: bytes, clock: Clock, **more: Any) -> Wanted:
@@ -115,6 +129,18 @@ def read_time(text: str, clock: Clock) -> int:
         with contextlib.suppress(ValueError):
             return read_as(text)
     raise UsageError(f"{text[:80]!r} is not a time such as 2024-01-15T10:30:00Z, nor a duration such as 1h or 7d")
+
+
+def _in_words(fault: str) -> UsageError:
+    """Return the error that a fault of msgspec is."""
+    why, _, place = fault.partition(" - at `$.")
+    if found := _MEMBER.fullmatch(why):
+        return WrongField(found[2], "is required" if found[1] == "missing required" else "is not known")
+    if found := _EXPECTED.fullmatch(why):
+        kinds = [_KINDS.get(kind, kind) for kind in found[1].split(" | ") if kind != "null"]
+        bound = found[2].removesuffix(".0")
+        why = f"must be {' or '.join(kinds)}{bound}" + (f", not {_KINDS.get(found[3], found[3])}" if found[3] else "")
+    return WrongField(place.rstrip("`"), why) if place else UsageError(why)
 
 
 def _microseconds(text: str) -> int:
