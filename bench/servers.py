@@ -80,7 +80,7 @@ def status(admin: int, folder: Path) -> list[dict[str, Any]]:
         f"http://127.0.0.1:{admin}/api/status", headers={"Authorization": f"Bearer {token}"}
     )
     with urllib.request.urlopen(request, timeout=30) as answer:
-        return list(json.load(answer))
+        return [region["status"] for region in json.load(answer)]
 
 
 def memory(pid: int) -> dict[str, float]:

@@ -5,7 +5,7 @@ import json
 import pytest
 from server import until
 
-from postroad.cli import letters
+from postroad.cli import dead
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -101,7 +101,7 @@ async def test_dead_drop_asks(server):
 
 async def test_dead_in_chunks(server, monkeypatch):
     """However many are meant, each is asked for once, some at a time."""
-    monkeypatch.setattr(letters, "CHUNK", 2)
+    monkeypatch.setattr(dead, "CHUNK", 2)
     names = [f"chunk-{place}" for place in range(5)]
     await server.send_dying(*names)
     (told,) = await server.rows(

@@ -2,11 +2,10 @@
 
 import pytest
 
-from postroad.cli.options import read_time
-from postroad.cli.output import pretty, say, table
-from postroad.cli.tries import say_tries
+from postroad.cli.output import pretty, say, say_tries, table
 from postroad.clock import MICROSECONDS, ManualClock
 from postroad.errors import UsageError
+from postroad.operations.asking import read_time
 from postroad.operations.story import Try
 
 NOW = 1_700_000_000 * MICROSECONDS

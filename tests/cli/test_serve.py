@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 from server import free_port, until
 
-from postroad.cli import locks, ports
+from postroad.cli import free
 from postroad.storage.files import Lock
 
 PATIENCE = 30
@@ -139,7 +139,7 @@ async def test_from_the_first_start_to_a_later_one(program, here):
 
 async def test_a_second_server(program, here, monkeypatch):
     """An address that is in use is told in one sentence with status 2, and nothing is started over and over."""
-    monkeypatch.setattr(ports, "PATIENCE", 0.1)
+    monkeypatch.setattr(free, "PATIENCE", 0.1)
     with socket.create_server(("127.0.0.1", program.port)):
         err = await here.complains(2, "serve")
     assert err.startswith("postroad: server.bind: ")
@@ -148,7 +148,7 @@ async def test_a_second_server(program, here, monkeypatch):
 
 async def test_a_data_folder_in_use(program, here, monkeypatch):
     """A data folder that another server writes is told in one sentence, and nothing is started over and over."""
-    monkeypatch.setattr(locks, "PATIENCE", 0.1)
+    monkeypatch.setattr(free, "PATIENCE", 0.1)
     (program.data / "us" / "log").mkdir(parents=True)
     lock = Lock(program.data / "us" / "log" / "writer.lock")
     assert "another Postroad process is writing here; stop it first" in await here.complains(3, "serve")

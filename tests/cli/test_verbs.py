@@ -104,7 +104,7 @@ async def test_audit(server):
         (2, ("dead", "resend"), "--all"),
         (2, ("dead", "resend", "--destination", "hok"), "`hook`"),
         (2, ("dead", "resend", "17"), "--destination"),
-        (2, ("dead", "list", "--since", "soon"), "'soon'"),
+        (2, ("dead", "list", "--since", "soon"), "--since: 'soon' is not a time"),
         (2, ("dead", "list", "--destination", "hok"), "`hook`"),
         (2, ("rejections", "show", "99999999999999999999"), "ID"),
         (2, ("dead", "drop", "99999999999999999999", "--destination", "hook"), "OFFSET"),

@@ -54,7 +54,7 @@ class Postroad(Server):
             aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session,
             session.get(url) as answer,
         ):
-            return dict((await answer.json())[0])
+            return dict((await answer.json())[0]["status"])
 
     async def _is_settled(self) -> bool:
         status = await self.status()

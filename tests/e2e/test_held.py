@@ -42,7 +42,7 @@ class Restarted(Server):
         url = f"http://127.0.0.1:{self.admin_port}/api/status"
         async with aiohttp.ClientSession(headers=headers) as session, session.get(url) as answer:
             (region,) = await answer.json()
-        return [place for place in region["destinations"] if place["state"] != HELD]
+        return [place for place in region["status"]["destinations"] if place["state"] != HELD]
 
     async def places(self) -> dict[str, dict[str, object]]:
         """Return what `status` says of each destination."""

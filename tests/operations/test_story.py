@@ -1,5 +1,7 @@
 """One event's story is what came, and what became of it at every destination that was there."""
 
+from pathlib import Path
+
 import pytest
 
 from postroad.clock import ManualClock
@@ -9,7 +11,9 @@ from postroad.contract.stored import make_key, pack
 from postroad.ledger.base import Attempt, DeadLetter, FrozenBatch, Outcome, Retry, Settlement
 from postroad.log.base import Entry
 from postroad.operations import story as story_module
-from postroad.operations.story import MEANINGS, stories
+from postroad.operations.story import MEANINGS, StoryQuery, stories
+from postroad.regions import Region
+from postroad.storage.layout import region_files
 from postroad.testing.memory_ledger import MemoryLedger
 from postroad.testing.memory_log import MemoryLog
 
@@ -33,9 +37,12 @@ class World:
         failed = [Attempt(0, at, 503, "busy", "try later") for at in range(tries)]
         await self.ledger.settle(account, Settlement({0: outcome}, {0: 1}, cursor, retry, dead, failed))
 
-    async def tell(self, message_id="one", sources=("other", "app")):
+    async def tell(self, message_id="one", sources=("other", "app"), more=()):
         """Return the stories of a message id."""
-        return await stories("us", self.log, self.ledger, sources, message_id)
+        files = region_files(Path("nowhere"), "us")
+        region = Region(name="us", files=files, log=self.log, ledger=self.ledger, rejections=None, snapshot=None)
+        asked = StoryQuery(message_id=message_id, source=list(more))
+        return await stories({"us": region}, lambda _region: sources, asked)
 
 
 @pytest.fixture
@@ -154,6 +161,7 @@ async def test_nothing_is_found(world):
     """An id that never came from these sources has no story."""
     assert await world.tell("two") == []
     assert await world.tell("one", sources=["other"]) == []
+    assert len(await world.tell("one", sources=["other"], more=["app", "app"])) == 1
 
 
 def test_every_outcome_has_a_meaning():

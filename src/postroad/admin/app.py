@@ -1,6 +1,6 @@
 """The admin address: its routes, who may use them, and what an error looks like."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
 from starlette.applications import Starlette
@@ -9,67 +9,71 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from postroad.admin.asking import as_response
-from postroad.admin.dead import DeadApi
-from postroad.admin.destinations import DestinationsApi
-from postroad.admin.pages import Pages
-from postroad.admin.rejections import RejectionsApi
-from postroad.admin.replays import ReplaysApi
+from postroad.admin.api import Call, Endpoint, as_response, endpoint
+from postroad.clock import Clock
 from postroad.contract.refusals import Error
 from postroad.errors import StoreError, UsageError
-from postroad.web.answers import refuse, unavailable
+from postroad.operations.asking import NotThere
+from postroad.web.answers import Answer, refuse, unavailable
+from postroad.web.health import Look, livez, readyz
 from postroad.web.local import RETRY
+from postroad.web.metrics import metrics
 from postroad.web.reference import Document
 from postroad.web.token import AdminToken
 
-Endpoint = Callable[[Request], Awaitable[Response]]
+Ask = Callable[[bytes], Awaitable[Answer]]
+"""Asks the ingest process, which alone can store an event, to retry rejections; see `postroad.ingest.retry`."""
 
 
 def admin_app(
-    pages: Pages,
-    dead: DeadApi,
-    rejections: RejectionsApi,
-    replays: ReplaysApi,
-    destinations: DestinationsApi,
+    calls: Iterable[Call],
+    look: Look,
+    pulses: Callable[[], Sequence[str]],
+    retry: Ask,
     *,
     reference: Mapping[str, Document],
     token: AdminToken,
+    clock: Clock,
 ) -> Starlette:
-    """Return the ASGI app: all but `/livez`, `/readyz` and the reference needs `Authorization: Bearer TOKEN`."""
+    """Return the ASGI app: all but `/livez`, `/readyz` and the reference needs `Authorization: Bearer TOKEN`. `pulses`
+    returns metrics that other processes have written down.
+    """
 
-    def closed(path: str, endpoint: Endpoint, method: str = "GET") -> Route:
+    def closed(path: str, answer: Endpoint, method: str = "GET") -> Route:
         async def guarded(request: Request) -> Response:
             given = request.headers.get("authorization", "").encode()
-            return await endpoint(request) if token.admits(given) else _unauthorized()
+            return await answer(request) if token.admits(given) else _unauthorized()
 
         return Route(path, guarded, methods=[method])
 
+    async def figures(_request: Request) -> Response:
+        return as_response(metrics(await look(), pulses()))
+
+    async def hand_on(request: Request) -> Response:
+        return as_response(await retry(await request.body()))
+
     return Starlette(
         routes=[
-            *_open(pages, reference),
-            closed("/metrics", pages.metrics),
-            closed("/api/status", pages.status),
-            closed("/api/dead", dead.list),
-            closed("/api/dead/{region}/{account:int}/{offset:int}", dead.show),
-            closed("/api/dead/resend", dead.resend, "POST"),
-            closed("/api/dead/drop", dead.drop, "POST"),
-            closed("/api/replays", replays.list),
-            closed("/api/replays", replays.open, "POST"),
-            closed("/api/replays/{region}/{number:int}/stop", replays.stop, "POST"),
-            closed("/api/destinations", destinations.list),
-            closed("/api/destinations/{region}/{name}/abandon", destinations.abandon, "POST"),
-            closed("/api/rejections", rejections.list),
-            closed("/api/rejections/{region}/{id:int}", rejections.show),
-            closed(RETRY, rejections.retry, "POST"),
+            *_open(look, reference),
+            closed("/metrics", figures),
+            closed(RETRY, hand_on, "POST"),
+            *(closed(call.path, endpoint(call, clock), call.method) for call in calls),
         ],
         exception_handlers=_ANSWERS,
     )
 
 
-def _open(pages: Pages, reference: Mapping[str, Document]) -> Sequence[Route]:
+def _open(look: Look, reference: Mapping[str, Document]) -> Sequence[Route]:
     """What anybody may ask."""
-    health = [Route("/livez", pages.livez), Route("/readyz", pages.readyz)]
-    return [*health, *(Route(path, _read(document)) for path, document in reference.items())]
+
+    async def lives(_request: Request) -> Response:
+        return as_response(await livez())
+
+    async def ready(_request: Request) -> Response:
+        return as_response(await readyz(look))
+
+    pages = [Route(path, _read(document)) for path, document in reference.items()]
+    return [Route("/livez", lives), Route("/readyz", ready), *pages]
 
 
 def _read(document: Document) -> Endpoint:
@@ -96,8 +100,8 @@ async def _usage_error(_request: Request, error: Exception) -> Response:
     return as_response(refuse(Error.INVALID, str(error)))
 
 
-async def _overflow(_request: Request, _error: Exception) -> Response:
-    return as_response(refuse(Error.INVALID, "a number is larger than any that there is; look for it in the list"))
+async def _not_there(_request: Request, error: Exception) -> Response:
+    return as_response(refuse(Error.NOT_FOUND, str(error)))
 
 
 async def _store_error(_request: Request, error: Exception) -> Response:
@@ -112,7 +116,7 @@ async def _bug(_request: Request, _error: Exception) -> Response:
 _ANSWERS: Final[Mapping[Any, Callable[[Request, Exception], Awaitable[Response]]]] = {
     HTTPException: _http_error,
     UsageError: _usage_error,
-    OverflowError: _overflow,
+    NotThere: _not_there,
     StoreError: _store_error,
     Exception: _bug,
 }

@@ -5,13 +5,12 @@ import sys
 
 from typer import Abort, TyperException
 
-from postroad.cli.program import program
-from postroad.cli.statuses import NOT_SO, UNREACHABLE, WRONG
+from postroad.cli.program import NOT_SO, UNREACHABLE, WRONG, program
 from postroad.errors import ConfigError, PostroadError, StoreVersion, UsageError
 
 
 def main() -> None:
-    """Run the command line and exit; see `statuses` for what the exit status means."""
+    """Run the command line and exit; see `program` for what the exit status means."""
     try:
         status = _run()
         sys.stdout.flush()

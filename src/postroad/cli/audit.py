@@ -2,30 +2,23 @@
 
 import asyncio
 from collections.abc import Collection, Sequence
-from typing import Annotated
 
 import typer
 
-from postroad.cli.options import AsJson, ConfigFile, read_config, verb
+from postroad.cli.options import AsJson, ConfigFile, Region, open_stores, read_config, verb
 from postroad.cli.output import progress, say, say_json, table
-from postroad.cli.statuses import NOT_SO
-from postroad.cli.stores import open_stores
+from postroad.cli.program import NOT_SO
 from postroad.clock import SystemClock
 from postroad.config import Config
-from postroad.errors import StoreError, StoreVersion
-from postroad.operations.audit import RegionBooks, unread
-from postroad.operations.audit import audit as audit_region
+from postroad.operations.audit import Audit, RegionBooks, audit_all
 from postroad.operations.books import AccountBooks
-from postroad.regions import Region
-
-_Region = Annotated[str | None, typer.Option(metavar="NAME", help="Only this region.")]
 
 _ALWAYS = ("delivered", "retry", "dead")
 _SOMETIMES = ("dropped", "evicted", "expired", "erased", "abandoned", "lost")
 _FILTERED = "filtered_"
 
 
-def audit(*, region: _Region = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
+def audit(*, region: Region = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Compare the books of every destination with the log, event by event.
 
     Every accepted event must be exactly one thing at every destination that was there when it came. Works
@@ -33,31 +26,19 @@ def audit(*, region: _Region = None, config: ConfigFile = None, as_json: AsJson 
     """
     used = read_config(config)
     found = asyncio.run(_audit(used, region))
-    balanced = all(books.balanced for books in found)
     if as_json:
-        say_json({"balanced": balanced, "regions": found})
+        say_json(found)
     else:
-        for books in found:
+        for books in found.regions:
             _tell(books, used.destinations_in(books.region))
-        say("The books balance." if balanced else "THE BOOKS DO NOT BALANCE.")
-    if not balanced:
+        say("The books balance." if found.balanced else "THE BOOKS DO NOT BALANCE.")
+    if not found.balanced:
         raise typer.Exit(NOT_SO)
 
 
-async def _audit(config: Config, wanted: str | None) -> Sequence[RegionBooks]:
-    """Audit the regions one by one: a file of one that can't be read is a problem of that one."""
+async def _audit(config: Config, wanted: str | None) -> Audit:
     async with open_stores(config, wanted, SystemClock()) as regions:
-        return [await _audit_one(region) for region in regions]
-
-
-async def _audit_one(region: Region) -> RegionBooks:
-    with progress(f"auditing {region.name}") as tell:
-        try:
-            return await audit_region(region, tell)
-        except StoreVersion:
-            raise
-        except StoreError as error:
-            return unread(region.name, f"can't be audited: {error}")
+        return await audit_all(regions, lambda name: progress(f"auditing {name}"))
 
 
 def _tell(books: RegionBooks, configured: Collection[str]) -> None:

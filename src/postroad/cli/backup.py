@@ -8,7 +8,6 @@ import typer
 
 from postroad.cli.options import AsJson, ConfigFile, read_config, verb
 from postroad.cli.output import progress, say, say_json, size
-from postroad.errors import StoreUnavailable
 from postroad.operations.backup import backup as copy_folder
 
 _Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Where to; it must be empty or not there yet.")]
@@ -22,14 +21,12 @@ def backup(folder: _Folder, *, config: ConfigFile = None, as_json: AsJson = Fals
     copy in the place of the data folder. What was delivered since the backup is delivered once more.
     """
     data_dir = read_config(config).server.data_dir
-    if not data_dir.is_dir():
-        raise StoreUnavailable(f"there is no data folder {data_dir}; `postroad serve` makes it")
     with progress("backup") as tell:
         copied = asyncio.run(copy_folder(data_dir, folder, tell))
     if as_json:
-        say_json({"folder": str(folder), "files": copied.files, "bytes": copied.size})
+        say_json(copied)
         return
-    say(f"copied {copied.files} files, {size(copied.size)}, to {folder}; the configuration is not in it: keep it too")
+    say(f"copied {copied.files} files, {size(copied.bytes)}, to {folder}; the configuration is not in it: keep it too")
 
 
 app = verb(backup)

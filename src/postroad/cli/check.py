@@ -10,7 +10,7 @@ import typer
 from postroad.cli.doubts import doubts
 from postroad.cli.options import AsJson, ConfigFile, read_config, verb
 from postroad.cli.output import say, say_json, table
-from postroad.cli.statuses import WRONG
+from postroad.cli.program import WRONG
 from postroad.clock import SystemClock
 from postroad.config import Config, config_file, masked
 from postroad.errors import ConfigError, StoreError

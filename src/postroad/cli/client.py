@@ -2,7 +2,7 @@
 
 import http.client
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -68,6 +68,28 @@ def ask_admin(server: Server, method: str, path: str, question: Any = None) -> d
     raise PostroadError(
         f"the server at {server.admin_bind} answers {answer.status}: {message or 'nothing that is JSON'}"
     )
+
+
+def ask_each(
+    server: Server,
+    path: str,
+    groups: Iterable[tuple[Mapping[str, Any], str, Sequence[int]]],
+    tell: Callable[[int, int], None],
+    chunk: int,
+) -> Iterator[tuple[Mapping[str, Any], dict[str, Any]]]:
+    """Ask the admin API for long lists, at most `chunk` numbers at a time. A group is what is said with each of its
+    chunks, what the numbers are called, and the numbers; yields what was said with each chunk and what was told.
+    `tell` is called with how many were asked for, and all.
+
+    Raises as `ask_admin` does; the chunks before are done then.
+    """
+    listed = list(groups)
+    asked, total = 0, sum(len(numbers) for _, _, numbers in listed)
+    for said, name, numbers in listed:
+        for part in (numbers[start : start + chunk] for start in range(0, len(numbers), chunk)):
+            yield said, ask_admin(server, "POST", path, {**said, name: part})
+            asked += len(part)
+            tell(asked, total)
 
 
 def decoded(body: bytes) -> Any:

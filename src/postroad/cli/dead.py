@@ -1,69 +1,47 @@
 """`postroad dead`: what was given up, and sending it again or giving it up for good."""
 
 import asyncio
-import sys
+import itertools
 from collections.abc import Sequence
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Final
 
 import typer
 
-from postroad.cli.letters import Meant, first, meant, settle
-from postroad.cli.options import LARGEST, AsJson, ConfigFile, group, read_config, read_time_or_none
-from postroad.cli.output import NEW_LINE, pretty, progress, say, say_json, table, when
-from postroad.cli.statuses import NOT_SO
-from postroad.cli.stores import open_stores
-from postroad.cli.tries import say_tries
+from postroad.cli.client import ask_each
+from postroad.cli.options import AsJson, ConfigFile, Yes, flags, group, open_stores, read_config
+from postroad.cli.output import NEW_LINE, confirm, progress, say, say_body, say_json, say_list, say_tries, when
+from postroad.cli.program import NOT_SO
 from postroad.clock import SystemClock
-from postroad.config import Config
+from postroad.config import Config, Server
+from postroad.config.problems import did_you_mean
 from postroad.errors import UsageError
-from postroad.operations.dead import DeadEntry, DeadStory, Narrowed, dead_letters, dead_story, entry_of
+from postroad.operations.asking import LARGEST, Regions
+from postroad.operations.dead import DeadEntry, DeadFilter, DeadPlace, DeadStory, dead_letters, show_dead
 
-_Region = Annotated[str | None, typer.Option(metavar="NAME", help="Only this region.")]
-_Place = Annotated[str | None, typer.Option(metavar="ID", help="Only of this destination.")]
-_Event = Annotated[str | None, typer.Option(metavar="NAME", help="Only events of this name.")]
-_Since = Annotated[str | None, typer.Option(metavar="TIME", help="Only died since: ISO 8601, or 1h for an hour ago.")]
-_Until = Annotated[str | None, typer.Option(metavar="TIME", help="Only died before.")]
-_Why = Annotated[str | None, typer.Option(metavar="TEXT", help="Only with this text in the reason.")]
-_Ids = Annotated[list[str] | None, typer.Option("--message-id", metavar="ID", help="Only this event; may be repeated.")]
 _Limit = Annotated[int, typer.Option(min=1, metavar="N", help="At most so many.")]
 _Words = Annotated[
     list[str], typer.Argument(metavar="[REGION/]DESTINATION OFFSET", help="Where it is, or its messageId.")
 ]
 _Offsets = Annotated[list[int] | None, typer.Argument(metavar="OFFSET", max=LARGEST, help="Their offsets in the list.")]
 _All = Annotated[bool, typer.Option("--all", help="All of them.")]
-_Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+CHUNK: Final = 1000
+"""Dead letters that one request asks for."""
+
+_COLUMNS: Final = ("region", "destination", "offset", "died", "event", "messageId", "tries", "why")
 
 app = group("List, show, resend or drop dead letters.")
 
 
 @app.command("list")
-def list_(
-    *,
-    region: _Region = None,
-    destination: _Place = None,
-    event: _Event = None,
-    since: _Since = None,
-    until: _Until = None,
-    why: _Why = None,
-    message_id: _Ids = None,
-    limit: _Limit = 100,
-    config: ConfigFile = None,
-    as_json: AsJson = False,
-) -> None:
+@flags
+def list_(*, asked: DeadFilter, limit: _Limit = 100, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """List dead letters by destination and offset, those of held and abandoned ones too."""
-    narrowed = Narrowed(destination, event, _time(since), _time(until), why, message_id)
-    found = asyncio.run(first(read_config(config), region, narrowed, limit + 1, SystemClock()))
-    entries = [entry_of(letter) for letter in found[:limit]]
+    found = asyncio.run(_find(read_config(config), asked, most=limit + 1))
     if len(found) > limit:
         typer.echo(f"postroad: these are the first {limit}; there are more: give --limit, or narrow the list", err=True)
-    if as_json:
-        for entry in entries:
-            say_json(entry)
-        return
-    table(
-        ("region", "destination", "offset", "died", "event", "messageId", "tries", "why"),
-        [(e.region, _owner(e), e.offset, when(e.died_at), e.event, e.message_id, e.tries, e.why) for e in entries],
-    )
+    say_list(found[:limit], _COLUMNS, _row, as_json=as_json)
 
 
 @app.command("show")
@@ -81,16 +59,11 @@ def show(words: _Words, *, config: ConfigFile = None, as_json: AsJson = False) -
 
 
 @app.command("resend")
+@flags
 def resend(
     offsets: _Offsets = None,
     *,
-    region: _Region = None,
-    destination: _Place = None,
-    event: _Event = None,
-    since: _Since = None,
-    until: _Until = None,
-    why: _Why = None,
-    message_id: _Ids = None,
+    asked: DeadFilter,
     everything: _All = False,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -100,34 +73,26 @@ def resend(
     Needs the running server. Those of destinations that are not configured stay: nobody would send them. Ends with
     status 1 when one of the offsets or message ids is no dead letter.
     """
-    narrowed = Narrowed(destination, event, _time(since), _time(until), why, message_id, offsets or None)
-    _check_narrow(narrowed, every=everything)
-    found = read_config(config)
-    letters = asyncio.run(meant(found, region, narrowed, SystemClock()))
-    with progress("resend") as tell:
-        count = settle(found.server, "resend", letters.served, tell)
+    server, found = _chosen(config, asked, offsets, every=everything)
+    served = [entry for entry in found if entry.served]
+    count, stay = _change(server, "resend", "resent", served), len(found) - len(served)
     if as_json:
-        say_json({"resent": count, "asked": len(letters.served), "of_ended_accounts": len(letters.ended)})
+        say_json({"resent": count, "asked": len(served), "of_ended_accounts": stay})
     else:
         say(f"resent {count} dead letters")
-        if letters.ended:
-            say(f"{len(letters.ended)} stay, or can be dropped: their destinations are held or were abandoned")
-    _check_all(narrowed, letters)
+        if stay:
+            say(f"{stay} stay, or can be dropped: their destinations are held or were abandoned")
+    _check_all(asked, offsets, found)
 
 
 @app.command("drop")
+@flags
 def drop(
     offsets: _Offsets = None,
     *,
-    region: _Region = None,
-    destination: _Place = None,
-    event: _Event = None,
-    since: _Since = None,
-    until: _Until = None,
-    why: _Why = None,
-    message_id: _Ids = None,
+    asked: DeadFilter,
     everything: _All = False,
-    yes: _Yes = False,
+    yes: Yes = False,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -135,73 +100,95 @@ def drop(
 
     Needs the running server. Ends with status 1 when one of the offsets or message ids is no dead letter.
     """
-    narrowed = Narrowed(destination, event, _time(since), _time(until), why, message_id, offsets or None)
-    _check_narrow(narrowed, every=everything)
-    found = read_config(config)
-    letters = asyncio.run(meant(found, region, narrowed, SystemClock()))
-    places = [*letters.served, *letters.ended]
-    if places and not yes:
-        _confirm(len(places))
-    with progress("drop") as tell:
-        count = settle(found.server, "drop", places, tell)
+    server, found = _chosen(config, asked, offsets, every=everything)
+    if found and not yes:
+        confirm("dropping", f"Give {len(found)} dead letters up for good?")
+    count = _change(server, "drop", "dropped", found)
     if as_json:
-        say_json({"dropped": count, "asked": len(places)})
+        say_json({"dropped": count, "asked": len(found)})
     else:
         say(f"dropped {count} dead letters")
-    _check_all(narrowed, letters)
+    _check_all(asked, offsets, found)
 
 
-def _check_narrow(narrowed: Narrowed, *, every: bool) -> None:
-    """Refuse what would mean everything by accident, or two things at once."""
-    if every and narrowed.offsets is not None:
+def _chosen(
+    file: Path | None, asked: DeadFilter, offsets: Sequence[int] | None, *, every: bool
+) -> tuple[Server, Sequence[DeadEntry]]:
+    """Return the dead letters that are meant, and who changes them. Refuses what would mean everything by accident, or
+    two things at once.
+    """
+    if every and offsets:
         raise UsageError("give offsets or --all, not both")
-    if narrowed.offsets is not None and narrowed.destination is None:
+    if offsets and asked.destination is None:
         raise UsageError("offsets are those of one destination: say which with --destination")
-    if narrowed == Narrowed() and not every:
+    if not (offsets or every) and asked == DeadFilter(region=asked.region):
         raise UsageError(
             "say which: --destination, --event, --since, --until, --why, --message-id or offsets; or --all"
         )
+    config = read_config(file)
+    return config.server, asyncio.run(_find(config, asked, offsets))
 
 
-def _check_all(narrowed: Narrowed, letters: Meant) -> None:
+def _check_all(asked: DeadFilter, offsets: Sequence[int] | None, found: Sequence[DeadEntry]) -> None:
     """End with status 1 when something that was named is no dead letter."""
-    if letters.missing:
-        what = "offsets" if narrowed.offsets is not None else "message ids"
-        whose = narrowed.destination or "any destination"
-        typer.echo(f"postroad: not dead letters of {whose}: {letters.missing} of the {what}", err=True)
+    if offsets:
+        what, missing = "offsets", len(set(offsets) - {entry.offset for entry in found})
+    else:
+        what, missing = "message ids", len((asked.message_ids or set()) - {entry.message_id for entry in found})
+    if missing:
+        whose = asked.destination or "any destination"
+        typer.echo(f"postroad: not dead letters of {whose}: {missing} of the {what}", err=True)
         raise typer.Exit(NOT_SO)
 
 
-def _time(text: str | None) -> int | None:
-    return read_time_or_none(text, SystemClock())
+async def _find(
+    config: Config, asked: DeadFilter, offsets: Sequence[int] | None = None, most: int = LARGEST
+) -> list[DeadEntry]:
+    """Return the first dead letters that are meant. Raises `UsageError` when the books know no such destination."""
+    found: list[DeadEntry] = []
+    async with open_stores(config, asked.region, SystemClock()) as regions:
+        await _check_known(regions, asked.destination)
+        async for entry in dead_letters(regions, asked, offsets=offsets or None):
+            found.append(entry)
+            if len(found) == most:
+                break
+    return found
+
+
+async def _check_known(regions: Regions, destination: str | None) -> None:
+    names = {account.destination for region in regions.values() for account in await region.ledger.accounts()}
+    if destination is not None and destination not in names:
+        raise UsageError(f"there is no destination {destination!r} in the books{did_you_mean(destination, names)}")
 
 
 async def _show(config: Config, words: Sequence[str]) -> Sequence[DeadStory]:
-    region, narrowed = _named(words)
-    configured = {name: config.destinations_in(name) for name in config.regions}
-    async with open_stores(config, region, SystemClock()) as opened:
-        ledgers = {stores.name: stores.ledger for stores in opened}
+    region, asked, offsets = _named(words)
+    async with open_stores(config, region, SystemClock()) as regions:
         return [
-            await dead_story(found, ledgers[found.region])
-            async for found in dead_letters(ledgers, narrowed, configured)
+            await show_dead(regions, DeadPlace(region=one.region, account=one.account, offset=one.offset))
+            async for one in dead_letters(regions, asked, offsets=offsets)
         ]
 
 
-def _named(words: Sequence[str]) -> tuple[str | None, Narrowed]:
+def _named(words: Sequence[str]) -> tuple[str | None, DeadFilter, Sequence[int] | None]:
     match words:
         case [message_id]:
-            return None, Narrowed(message_ids=[message_id])
-        case [place, offset] if offset.isdecimal():
+            return None, DeadFilter(message_id=message_id), None
+        case [place, offset] if offset.isdecimal() and int(offset) <= LARGEST:
             region, _, destination = place.rpartition("/")
-            return region or None, Narrowed(destination, offsets=[int(offset)])
+            return region or None, DeadFilter(destination=destination), [int(offset)]
         case _:
             raise UsageError("name a dead letter by its MESSAGE_ID, or by [REGION/]DESTINATION and OFFSET")
 
 
-def _confirm(count: int) -> None:
-    if not sys.stdin.isatty():
-        raise UsageError("dropping can't be undone: say --yes where nobody can be asked")
-    typer.confirm(f"Give {count} dead letters up for good?", abort=True, err=True)
+def _change(server: Server, verb: str, done: str, entries: Sequence[DeadEntry]) -> int:
+    """Ask the server to resend or drop these; returns how many were still dead letters."""
+    groups = [
+        ({"region": region, "account": account}, "offsets", [entry.offset for entry in those])
+        for (region, account), those in itertools.groupby(entries, key=lambda entry: (entry.region, entry.account))
+    ]
+    with progress(verb) as tell:
+        return sum(told[done] for _, told in ask_each(server, f"/api/dead/{verb}", groups, tell, CHUNK))
 
 
 def _owner(letter: DeadEntry) -> str:
@@ -209,6 +196,11 @@ def _owner(letter: DeadEntry) -> str:
     if not letter.served:
         marks.append("held or abandoned")
     return f"{letter.destination} ({', '.join(marks)})" if marks else letter.destination
+
+
+def _row(entry: DeadEntry) -> Sequence[object]:
+    e = entry
+    return e.region, _owner(e), e.offset, when(e.died_at), e.event, e.message_id, e.tries, e.why
 
 
 def _tell(story: DeadStory) -> None:
@@ -222,7 +214,5 @@ def _tell(story: DeadStory) -> None:
     say(f"  given up     {when(letter.died_at)}, tries: {letter.tries}")
     say(f"  why          {letter.why.partition(NEW_LINE)[0]}")
     say_tries(story.failed)
-    say("")
-    for line in pretty(bytes(story.body)).splitlines():
-        say(f"  {line}")
+    say_body(bytes(story.body))
     say("")

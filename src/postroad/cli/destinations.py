@@ -1,27 +1,30 @@
 """`postroad destinations`: who is owed events, and giving up what a destination is owed that is gone for good."""
 
 import asyncio
-import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Final
 from urllib.parse import quote
 
 import msgspec
 import typer
 
 from postroad.cli.client import Unreachable, ask_admin
-from postroad.cli.options import AsJson, ConfigFile, group, read_config
-from postroad.cli.output import say, say_json, size, table
+from postroad.cli.options import AsJson, ConfigFile, Yes, group, read_config
+from postroad.cli.output import confirm, say, say_json, say_list, size
 from postroad.clock import SystemClock
-from postroad.config import Config
+from postroad.config import Config, Server
 from postroad.config.problems import did_you_mean
 from postroad.errors import StoreError, UsageError
-from postroad.operations.destinations import DestinationEntry
+from postroad.operations.destinations import DestinationEntry, DestinationsPage
 from postroad.runtime.holding import in_folder
 
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="Its id in the list.")]
 _Region = Annotated[str | None, typer.Option(metavar="NAME", help="The region, where several have one of this id.")]
-_Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+_COLUMNS: Final = (
+    *("region", "destination", "state", "waiting", "retrying"),
+    *("dead", "replays", "log", "on_backlog_full"),
+)
 
 app = group("List destinations, or abandon one that is gone from the configuration.")
 
@@ -33,26 +36,12 @@ def list_(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
     A destination that is gone from the configuration is held: all that it is owed is kept, and what comes meanwhile
     too, until it is back under the same id, taken over by one that says `was`, or abandoned. Works without a server.
     """
-    found = asyncio.run(_list(read_config(config)))
-    if as_json:
-        for entry in found:
-            say_json(entry)
-        return
-    table(
-        ("region", "destination", "state", "waiting", "retrying", "dead", "replays", "log", "on_backlog_full"),
-        [
-            (
-                *(e.region, e.id, _state(e), e.waiting, e.retrying, e.dead, e.replays),
-                *(size(e.log_bytes), e.on_backlog_full),
-            )
-            for e in found
-        ],
-    )
+    say_list(asyncio.run(_list(read_config(config))), _COLUMNS, _row, as_json=as_json)
 
 
 @app.command("abandon")
 def abandon(
-    name: _Name, *, region: _Region = None, yes: _Yes = False, config: ConfigFile = None, as_json: AsJson = False
+    name: _Name, *, region: _Region = None, yes: Yes = False, config: ConfigFile = None, as_json: AsJson = False
 ) -> None:
     """Give up, after asking, all that a destination is owed that is gone from the configuration.
 
@@ -60,10 +49,9 @@ def abandon(
     the background. Needs the running server, which refuses this for a destination that it has.
     """
     found = read_config(config)
-    told = ask_admin(found.server, "GET", "/api/destinations")
-    entry = _named(name, region, msgspec.convert(told["destinations"], list[DestinationEntry]))
+    entry = _named(name, region, _ask(found.server))
     if not entry.state.startswith("served") and not yes:
-        _confirm(entry)
+        confirm("abandoning", f"Give up {_owed(entry)} of {name} in region {entry.region} for good?")
     ask_admin(found.server, "POST", f"/api/destinations/{entry.region}/{quote(name, safe='')}/abandon")
     if as_json:
         say_json({"region": entry.region, "abandoned": name, "waiting": entry.waiting, "retrying": entry.retrying})
@@ -84,15 +72,15 @@ def _named(name: str, region: str | None, entries: Sequence[DestinationEntry]) -
     return meant[0]
 
 
-def _confirm(entry: DestinationEntry) -> None:
-    if not sys.stdin.isatty():
-        raise UsageError("abandoning can't be undone: say --yes where nobody can be asked")
-    typer.confirm(f"Give up {_owed(entry)} of {entry.id} in region {entry.region} for good?", abort=True, err=True)
-
-
 def _owed(entry: DestinationEntry) -> str:
     replays = f", {entry.replays} replays" if entry.replays else ""
     return f"{entry.waiting} waiting events, {entry.retrying} retries{replays}"
+
+
+def _row(entry: DestinationEntry) -> Sequence[object]:
+    e = entry
+    owed = (e.waiting, e.retrying, e.dead, e.replays)
+    return e.region, e.id, _state(e), *owed, size(e.log_bytes), e.on_backlog_full
 
 
 def _state(entry: DestinationEntry) -> str:
@@ -102,10 +90,13 @@ def _state(entry: DestinationEntry) -> str:
 async def _list(config: Config) -> Sequence[DestinationEntry]:
     """Return all destinations: the server says which it serves, and where there is none the file says it."""
     try:
-        told = await asyncio.to_thread(ask_admin, config.server, "GET", "/api/destinations")
+        return await asyncio.to_thread(_ask, config.server)
     except Unreachable:
         return [_readable(entry) async for entry in in_folder(config, SystemClock())]
-    return msgspec.convert(told["destinations"], list[DestinationEntry])
+
+
+def _ask(server: Server) -> Sequence[DestinationEntry]:
+    return msgspec.convert(ask_admin(server, "GET", "/api/destinations"), DestinationsPage).destinations
 
 
 def _readable(entry: DestinationEntry | StoreError) -> DestinationEntry:

@@ -8,10 +8,9 @@ from typing import Annotated, BinaryIO, NamedTuple
 
 import typer
 
-from postroad.cli.options import ConfigFile, read_config, read_time_or_none, verb
+from postroad.cli.options import ConfigFile, open_stores, read_config, verb
 from postroad.cli.output import progress
-from postroad.cli.statuses import INTERRUPTED
-from postroad.cli.stores import open_stores
+from postroad.cli.program import INTERRUPTED
 from postroad.clock import SystemClock
 from postroad.config import Config
 from postroad.contract.stored import unpack
@@ -20,6 +19,7 @@ from postroad.destinations.file import line
 from postroad.errors import StoreUnavailable, UsageError
 from postroad.log.base import Block
 from postroad.log.received import is_in, stretch_of
+from postroad.operations.asking import read_time
 from postroad.regions import Region
 
 _READ_BYTES = 1 << 20
@@ -71,7 +71,7 @@ def export(
     """
     found = read_config(config)
     clock = SystemClock()
-    times = [read_time_or_none(text, clock) for text in (since, until)]
+    times = [None if text is None else read_time(text, clock) for text in (since, until)]
     wanted = _Wanted(region or next(iter(found.regions)), frozenset(event or ()), times[0], times[1], after)
     place = _Place(after)
     goal = _open(output, add=after is not None)
@@ -108,7 +108,8 @@ def _open(output: Path | None, *, add: bool) -> BinaryIO:
 async def _export(
     config: Config, wanted: _Wanted, goal: BinaryIO, place: _Place, tell: Callable[[int, int], None]
 ) -> None:
-    async with open_stores(config, wanted.region, SystemClock()) as (stores,):
+    async with open_stores(config, wanted.region, SystemClock()) as regions:
+        [stores] = regions.values()
         start, end = await stretch_of(stores.log, wanted.since, wanted.until)
         if wanted.after is not None:
             start = wanted.after + 1

@@ -12,8 +12,8 @@ import typer
 from postroad.cli.calls_file import Batch, read_batches
 from postroad.cli.options import AsJson, ConfigFile, WriteKey, read_config, verb, write_key
 from postroad.cli.output import progress, say, say_json
+from postroad.cli.program import INTERRUPTED, NOT_SO
 from postroad.cli.sender import Refused, Sender, open_sender
-from postroad.cli.statuses import INTERRUPTED, NOT_SO
 from postroad.clock import SystemClock
 from postroad.config import Server
 from postroad.errors import PostroadError, UsageError

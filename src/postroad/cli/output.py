@@ -2,13 +2,18 @@
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final, TypeVar
 
 import msgspec
+import typer
 
 from postroad.clock import iso
 from postroad.destinations.printable import printable
+from postroad.errors import UsageError
+from postroad.operations.story import Try
+
+Shown = TypeVar("Shown")
 
 NEW_LINE: Final = "\n"
 _GAP: Final = "  "
@@ -63,6 +68,42 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
             for cell, width, flush in zip(line, widths, right, strict=True)
         ]
         print(_GAP.join(padded).rstrip())  # noqa: T201
+
+
+def say_list(
+    found: Iterable[Shown], columns: Sequence[str], row: Callable[[Shown], Sequence[object]], *, as_json: bool
+) -> None:
+    """Print a list: as a table in which each entry has the cells that `row` returns, or as one line of JSON each."""
+    if as_json:
+        for entry in found:
+            say_json(entry)
+    else:
+        table(columns, [row(entry) for entry in found])
+
+
+def say_tries(failed: Sequence[Try]) -> None:
+    """Print the tries that failed: when, what was answered, and what came back; a trace has many lines."""
+    for tried in failed:
+        status = f" {tried.status}" if tried.status else ""
+        first, _, more = tried.why.partition(NEW_LINE)
+        say(f"  {when(tried.at)}{status} {first}")
+        for text in (more, tried.answer):
+            if text:
+                say_lines(text, "    ")
+
+
+def say_body(body: bytes) -> None:
+    """Print a body indented, below what it belongs to."""
+    say("")
+    for line in pretty(body).splitlines():
+        say(f"  {line}")
+
+
+def confirm(doing: str, question: str) -> None:
+    """Ask before what can't be undone. Raises `Abort` on a no, and `UsageError` where nobody can be asked."""
+    if not sys.stdin.isatty():
+        raise UsageError(f"{doing} can't be undone: say --yes where nobody can be asked")
+    typer.confirm(question, abort=True, err=True)
 
 
 def when(at: int | None) -> str:

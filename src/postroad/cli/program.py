@@ -1,4 +1,6 @@
-"""The program: its verbs by name. A verb's module is imported when that verb is used, and not before."""
+"""The program: its verbs by name, and what its exit status means. A verb's module is imported when that verb is used,
+and not before.
+"""
 
 import importlib
 from collections.abc import Mapping
@@ -9,7 +11,6 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from postroad import __version__
-from postroad.cli.statuses import MEANINGS
 
 VERBS: Final[Mapping[str, str]] = {
     "serve": "Start Postroad: accept events and deliver them until stopped.",
@@ -33,6 +34,20 @@ VERBS: Final[Mapping[str, str]] = {
 
 _MODULES: Final = {"import": "import_"}
 """Verbs whose module has another name, because theirs is a word of the language."""
+
+NOT_SO: Final = 1
+WRONG: Final = 2
+UNREACHABLE: Final = 3
+INTERRUPTED: Final = 130
+
+MEANINGS: Final = {
+    0: "it is done, and it is so",
+    NOT_SO: "what was asked for is not so: not found, not accepted, the books don't balance",
+    WRONG: "the command line or the configuration is wrong, or the data is of a newer Postroad; nothing was done",
+    UNREACHABLE: "the server can't be reached, or the data folder can't be read",
+    INTERRUPTED: "interrupted with Ctrl-C",
+}
+"""What each exit status means."""
 
 _EPILOG: Final = "Exit status: " + "; ".join(f"{status} {meaning}" for status, meaning in MEANINGS.items()) + "."
 

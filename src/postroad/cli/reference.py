@@ -5,8 +5,7 @@ from typing import Any, Final
 
 import typer
 
-from postroad.cli.program import program
-from postroad.cli.statuses import MEANINGS
+from postroad.cli.program import MEANINGS, program
 
 _WIDTH: Final = 100
 

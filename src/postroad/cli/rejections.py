@@ -1,93 +1,81 @@
 """`postroad rejections`: what was answered 200 and could not become an event."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Final
+import contextlib
+from collections.abc import Sequence
+from typing import Annotated, Final
 
 import typer
 
-from postroad.cli.client import ask_admin
-from postroad.cli.options import LARGEST, AsJson, ConfigFile, group, read_config, read_time_or_none
-from postroad.cli.output import pretty, progress, say, say_json, table, when
-from postroad.cli.statuses import NOT_SO
-from postroad.cli.stores import open_stores
+from postroad.cli.client import ask_each
+from postroad.cli.options import AsJson, ConfigFile, Region, flags, group, open_stores, read_config
+from postroad.cli.output import progress, say, say_body, say_json, say_list, when
+from postroad.cli.program import NOT_SO
 from postroad.clock import SystemClock
-from postroad.config import Config, Server
+from postroad.config import Config
 from postroad.errors import UsageError
-from postroad.operations.rejected import rejection_story, shown_body
-from postroad.rejections import Rejection, RejectionsReader
+from postroad.operations.asking import LARGEST, NotThere
+from postroad.operations.rejections import (
+    RejectionEntry,
+    RejectionPlace,
+    RejectionsFilter,
+    RejectionStory,
+    rejections,
+    show_rejection,
+)
 
-_Region = Annotated[str | None, typer.Option(metavar="NAME", help="Only this region.")]
-_Source = Annotated[str | None, typer.Option(metavar="ID", help='Only of this source; "" for unknown keys.')]
-_Code = Annotated[str | None, typer.Option(metavar="CODE", help="Only with this main reason.")]
-_Since = Annotated[str | None, typer.Option(metavar="TIME", help="Only after: ISO 8601, or 1h for an hour ago.")]
 _Limit = Annotated[int, typer.Option(min=1, metavar="N", help="At most so many of a region.")]
-
 _Ids = Annotated[list[int] | None, typer.Argument(metavar="ID", max=LARGEST, help="Their ids in the list of --region.")]
 _All = Annotated[bool, typer.Option("--all", help="All of them whose bodies were kept.")]
 
 _CHUNK: Final = 100
-_PAGE: Final = 500
+_COLUMNS: Final = ("region", "id", "at", "source", "path", "code", "bytes", "reason")
 
 app = group("List, show or retry what was answered 200 and could not become an event.")
 
 
 @app.command("list")
+@flags
 def list_(
     *,
-    region: _Region = None,
-    source: _Source = None,
-    code: _Code = None,
-    since: _Since = None,
+    region: Region = None,
+    asked: RejectionsFilter,
     limit: _Limit = 100,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
     """List rejections, the newest first."""
-    earliest = read_time_or_none(since, SystemClock())
-    narrowed = {"source": source, "code": code, "since": earliest, "limit": limit}
-    found = asyncio.run(_newest(read_config(config), region, narrowed))
-    if as_json:
-        for name, rejection in found:
-            say_json(rejection_story(name, rejection))
-        return
-    table(
-        ("region", "id", "at", "source", "path", "code", "bytes", "reason"),
-        [
-            (name, entry.id, when(entry.at), _source(entry), entry.path, entry.code, entry.size, _reasons(entry)[0])
-            for name, entry in found
-        ],
-    )
+    found = asyncio.run(_find(read_config(config), region, asked, limit))
+    say_list([entry for _, entries in found for entry in entries], _COLUMNS, _row, as_json=as_json)
 
 
 @app.command("show")
 def show(
     number: Annotated[int, typer.Argument(metavar="ID", max=LARGEST, help="Its id in the list.")],
     *,
-    region: _Region = None,
+    region: Region = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Show one rejection with all its reasons and its body. Ids are a region's own."""
-    found = asyncio.run(_get(read_config(config), region, number))
-    for name, rejection in found:
+    found = asyncio.run(_show(read_config(config), region, number))
+    for story in found:
         if as_json:
-            say_json(rejection_story(name, rejection))
+            say_json(story)
         else:
-            _tell(name, rejection)
+            _tell(story)
     if not found:
         typer.echo(f"postroad: there is no rejection {number}: it never was, or was evicted", err=True)
         raise typer.Exit(NOT_SO)
 
 
 @app.command("retry")
+@flags
 def retry(
     ids: _Ids = None,
     *,
-    region: _Region = None,
-    source: _Source = None,
-    code: _Code = None,
-    since: _Since = None,
+    region: Region = None,
+    asked: RejectionsFilter,
     everything: _All = False,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -97,15 +85,18 @@ def retry(
     For those that only the configuration kept from becoming events. Needs the running server. One that can't be
     an event yet stays, with its reasons. Ends with status 1 when any stays.
     """
-    if bool(ids) + everything + (source is not None or code is not None or since is not None) != 1:
+    if bool(ids) + everything + (asked != RejectionsFilter()) != 1:
         raise UsageError("say which in one way: ids; or --source, --code, --since; or --all")
-    found = read_config(config)
-    if ids and region is None and len(found.regions) > 1:
+    used = read_config(config)
+    if ids and region is None and len(used.regions) > 1:
         raise UsageError("ids are those of one region: say which with --region")
-    earliest = read_time_or_none(since, SystemClock())
-    chosen = asyncio.run(_kept(found, region, {"source": source, "code": code, "since": earliest}, ids))
+    chosen = [(region or next(iter(used.regions)), ids)] if ids else asyncio.run(_kept(used, region, asked))
+    retried, refused = 0, []
+    groups = [({"region": name}, "ids", numbers) for name, numbers in chosen]
     with progress("retry") as tell:
-        retried, refused = _retry(found.server, chosen, tell)
+        for said, told in ask_each(used.server, "/api/rejections/retry", groups, tell, _CHUNK):
+            retried += len(told["retried"])
+            refused += [{**said, **entry} for entry in told["refused"]]
     if as_json:
         say_json({"retried": retried, "refused": refused})
     else:
@@ -116,74 +107,56 @@ def retry(
         raise typer.Exit(NOT_SO)
 
 
-async def _kept(
-    config: Config, region: str | None, narrowed: dict[str, Any], ids: Sequence[int] | None
-) -> Sequence[tuple[str, Sequence[int]]]:
-    """Return by region the ids that are meant: `ids` as they are, else the narrowed ones, the oldest first."""
-    async with open_stores(config, region, SystemClock()) as opened:
-        return [(stores.name, ids or await _with_bodies(stores.rejections, narrowed)) for stores in opened]
+async def _find(
+    config: Config, region: str | None, asked: RejectionsFilter, most: int | None = None
+) -> Sequence[tuple[str, Sequence[RejectionEntry]]]:
+    """Return by region those that are meant, the newest first."""
+    async with open_stores(config, region, SystemClock()) as regions:
+        return [(name, [entry async for entry in rejections(one, asked, most=most)]) for name, one in regions.items()]
 
 
-async def _with_bodies(rejections: RejectionsReader, narrowed: dict[str, Any]) -> Sequence[int]:
-    found: list[int] = []
-    before: int | None = None
-    while page := await rejections.newest(**narrowed, before=before, limit=_PAGE):
-        found += [entry.id for entry in page if entry.body is not None]
-        before = page[-1].id
-    return found[::-1]
+async def _kept(config: Config, region: str | None, asked: RejectionsFilter) -> Sequence[tuple[str, Sequence[int]]]:
+    """Return by region the ids of those that are meant and can be retried, the oldest first."""
+    found = await _find(config, region, asked)
+    return [(name, [entry.id for entry in entries if entry.kept][::-1]) for name, entries in found]
 
 
-def _retry(
-    server: Server, chosen: Sequence[tuple[str, Sequence[int]]], tell: Callable[[int, int], None]
-) -> tuple[int, list[dict[str, Any]]]:
-    asked = retried = 0
-    refused: list[dict[str, Any]] = []
-    total = sum(len(ids) for _, ids in chosen)
-    for region, ids in chosen:
-        for start in range(0, len(ids), _CHUNK):
-            chunk = ids[start : start + _CHUNK]
-            told = ask_admin(server, "POST", "/api/rejections/retry", {"region": region, "ids": chunk})
-            retried += len(told["retried"])
-            refused += [{"region": region, **entry} for entry in told["refused"]]
-            asked += len(chunk)
-            tell(asked, total)
-    return retried, refused
+async def _show(config: Config, region: str | None, number: int) -> Sequence[RejectionStory]:
+    found = []
+    async with open_stores(config, region, SystemClock()) as regions:
+        for name in regions:
+            with contextlib.suppress(NotThere):
+                found.append(await show_rejection(regions, RejectionPlace(region=name, id=number)))
+    return found
 
 
-async def _newest(config: Config, region: str | None, narrowed: dict[str, Any]) -> Sequence[tuple[str, Rejection]]:
-    async with open_stores(config, region, SystemClock()) as opened:
-        return [(stores.name, entry) for stores in opened for entry in await stores.rejections.newest(**narrowed)]
-
-
-async def _get(config: Config, region: str | None, number: int) -> Sequence[tuple[str, Rejection]]:
-    async with open_stores(config, region, SystemClock()) as opened:
-        found = [(stores.name, await stores.rejections.get(number)) for stores in opened]
-    return [(name, rejection) for name, rejection in found if rejection is not None]
-
-
-def _tell(region: str, entry: Rejection) -> None:
-    say(f"rejection {entry.id} in {region}: {entry.code}")
-    say(f"  at      {when(entry.at)}")
-    say(f"  source  {_source(entry)}")
-    say(f"  path    {entry.path}" + ("" if entry.index is None else f", item {entry.index} of its batch"))
-    say(f"  bytes   {entry.size}")
-    for reason in _reasons(entry):
+def _tell(story: RejectionStory) -> None:
+    say(f"rejection {story.id} in {story.region}: {story.code}")
+    say(f"  at      {when(story.at)}")
+    say(f"  source  {_source(story)}")
+    say(f"  path    {story.path}" + ("" if story.index is None else f", item {story.index} of its batch"))
+    say(f"  bytes   {story.size}")
+    for reason in _reasons(story):
         say(f"  reason  {reason}")
-    say("")
-    if entry.body is None:
+    if story.body is None:
+        say("")
         say("  Its body was not kept.")
-        return
-    for line in pretty(shown_body(entry.body).encode()).splitlines():
-        say(f"  {line}")
+    else:
+        say_body(story.body.encode())
 
 
-def _source(entry: Rejection) -> str:
+def _row(entry: RejectionEntry) -> Sequence[object]:
+    e = entry
+    return e.region, e.id, when(e.at), _source(e), e.path, e.code, e.size, _reasons(e)[0]
+
+
+def _source(entry: RejectionEntry) -> str:
     if entry.source:
         return entry.source
     return f"key {entry.key_fingerprint}" if entry.key_fingerprint else "no key"
 
 
-def _reasons(entry: Rejection) -> list[str]:
+def _reasons(entry: RejectionEntry) -> list[str]:
     """Return what was wrong as sentences, the main reason first."""
-    details = sorted(entry.details, key=lambda detail: detail[1] != entry.code)
-    return [f"{path}: {message}" if path else message for path, _, message in details] or [entry.code]
+    details = sorted(entry.details, key=lambda one: one.code != entry.code)
+    return [f"{one.path}: {one.message}" if one.path else one.message for one in details] or [entry.code]

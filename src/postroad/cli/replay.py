@@ -2,52 +2,45 @@
 
 import asyncio
 import sys
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Sequence
+from typing import Annotated, Final
 
 import msgspec
 import typer
 
 from postroad.cli.client import Unreachable, ask_admin
-from postroad.cli.options import LARGEST, AsJson, ConfigFile, group, read_config, read_time_or_none
-from postroad.cli.output import progress, say, say_json, table, when
-from postroad.cli.stores import open_stores
+from postroad.cli.options import AsJson, ConfigFile, flags, group, open_stores, read_config
+from postroad.cli.output import progress, say, say_json, say_list, when
 from postroad.clock import SystemClock
 from postroad.config import Config, Server
 from postroad.config.problems import did_you_mean
 from postroad.errors import StoreError, UsageError
-from postroad.operations.replays import ENDED, ReplayStatus, replays
+from postroad.operations.asking import LARGEST
+from postroad.operations.replays import ENDED, ReplayBegun, ReplayLimits, ReplaysPage, ReplayStatus, replays
 from postroad.runtime.holding import in_folder
 
 _Place = Annotated[str | None, typer.Option(metavar="ID", help="Where to.")]
-_From = Annotated[
-    str | None,
-    typer.Option(
-        "--from", metavar="TIME", help="Received since: ISO 8601, or 1h for an hour ago; else from the first."
-    ),
-]
-_To = Annotated[str | None, typer.Option("--to", metavar="TIME", help="Received before; else up to now.")]
-_Events = Annotated[list[str] | None, typer.Option("--event", metavar="NAME", help="Only these; may be repeated.")]
-_Rate = Annotated[float | None, typer.Option(metavar="N", help="At most so many events a second.")]
 _Follow = Annotated[
     bool, typer.Option("--follow", help="Show how far it has come until it ends; Ctrl-C lets it go on.")
 ]
 _Region = Annotated[str | None, typer.Option(metavar="NAME", help="The region; else the only one.")]
 
+_COLUMNS: Final = (
+    *("region", "replay", "destination", "only", "begun"),
+    *("state", "passed", "of", "waiting", "settled"),
+)
 _LOOK_EVERY = 0.2
 
 app = group()
 
 
 @app.callback(invoke_without_command=True, no_args_is_help=True)
+@flags
 def replay(
     context: typer.Context,
     *,
     destination: _Place = None,
-    since: _From = None,
-    until: _To = None,
-    event: _Events = None,
-    rate: _Rate = None,
+    asked: ReplayLimits,
     follow: _Follow = False,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -59,39 +52,26 @@ def replay(
     """
     if context.invoked_subcommand is not None:
         return
-    found = read_config(config)
-    question = _question(found, destination, since, until, rate) | {"events": event or None}
-    told = ask_admin(found.server, "POST", "/api/replays", question)
+    server, region = _where(read_config(config), destination)
+    wanted = {"region": region, "destination": destination, **msgspec.to_builtins(asked)}
+    told = ask_admin(server, "POST", "/api/replays", wanted)
+    begun = msgspec.convert(told, ReplayBegun)
     if as_json:
-        say_json(told)
+        say_json(begun)
     else:
-        say(f"replay {told['number']} of at most {told['total']} events to {destination} has begun")
+        say(f"replay {begun.number} of at most {begun.total} events to {destination} has begun")
     if follow:
         sys.stdout.flush()
-        with progress(f"replay {told['number']}") as tell:
-            asyncio.run(_follow(found.server, told, tell))
+        with progress(f"replay {begun.number}") as tell:
+            asyncio.run(_follow(server, begun, tell))
         if not as_json:
-            say(f"replay {told['number']} is done")
+            say(f"replay {begun.number} is done")
 
 
 @app.command("list")
 def list_(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """List replays and how far they have come."""
-    found = asyncio.run(_list(read_config(config)))
-    if as_json:
-        for status in found:
-            say_json(status)
-        return
-    table(
-        ("region", "replay", "destination", "only", "begun", "state", "passed", "of", "waiting", "settled"),
-        [
-            (
-                *(r.region, r.number, r.destination, _limits(r), when(r.opened_at), r.state),
-                *(r.passed, r.total, r.waiting, _settled(r)),
-            )
-            for r in found
-        ],
-    )
+    say_list(asyncio.run(_list(read_config(config))), _COLUMNS, _row, as_json=as_json)
 
 
 @app.command("stop")
@@ -113,33 +93,28 @@ def stop(
         say(f"replay {number} has ended")
 
 
-def _question(
-    config: Config, destination: str | None, since: str | None, until: str | None, rate: float | None
-) -> dict[str, Any]:
+def _where(config: Config, destination: str | None) -> tuple[Server, str]:
+    """Return the server and the region of a destination. Raises `UsageError` when it is not configured."""
     known = ", ".join(config.destinations) or "none"
     if destination is None:
         raise UsageError(f"say where to with --destination; configured: {known}")
-    if destination not in config.destinations:
-        if asyncio.run(_is_held(config, destination)):
-            raise UsageError(
-                f"--destination: {destination!r} is held: it is not in the configuration; put it back first"
-            )
-        miss = did_you_mean(destination, config.destinations)
-        raise UsageError(f"--destination: there is no {destination!r}; configured: {known}{miss}")
-    if rate is not None and rate <= 0:
-        raise UsageError("--rate must be more than nothing")
-    return {
-        "region": config.destinations[destination].region,
-        "destination": destination,
-        "from": read_time_or_none(since, SystemClock()),
-        "to": read_time_or_none(until, SystemClock()),
-        "rate": rate,
-    }
+    if destination in config.destinations:
+        return config.server, config.destinations[destination].region
+    if asyncio.run(_is_held(config, destination)):
+        raise UsageError(f"--destination: {destination!r} is held: it is not in the configuration; put it back first")
+    miss = did_you_mean(destination, config.destinations)
+    raise UsageError(f"--destination: there is no {destination!r}; configured: {known}{miss}")
 
 
 async def _is_held(config: Config, destination: str) -> bool:
     found = [entry async for entry in in_folder(config, SystemClock()) if not isinstance(entry, StoreError)]
     return any(entry.id == destination and entry.held for entry in found)
+
+
+def _row(entry: ReplayStatus) -> Sequence[object]:
+    e = entry
+    begun = (e.region, e.number, e.destination, _limits(e), when(e.opened_at))
+    return *begun, e.state, e.passed, e.total, e.waiting, _settled(e)
 
 
 def _limits(status: ReplayStatus) -> str:
@@ -157,22 +132,22 @@ def _settled(status: ReplayStatus) -> str:
 async def _list(config: Config) -> Sequence[ReplayStatus]:
     """Return all replays: the server says what they are doing, and where there is none the files say the rest."""
     try:
-        told = await asyncio.to_thread(ask_admin, config.server, "GET", "/api/replays")
+        return (await asyncio.to_thread(_ask, config.server)).replays
     except Unreachable:
-        async with open_stores(config, None, SystemClock()) as opened:
-            found = [(s, config.destinations_in(s.name)) for s in opened]
-            return [r for s, configured in found for r in await replays(s.name, s.log, s.ledger, configured)]
-    return msgspec.convert(told["replays"], list[ReplayStatus])
+        async with open_stores(config, None, SystemClock()) as regions:
+            return [one for region in regions.values() for one in await replays(region)]
 
 
-async def _follow(server: Server, begun: dict[str, Any], tell: Any) -> None:
+def _ask(server: Server) -> ReplaysPage:
+    return msgspec.convert(ask_admin(server, "GET", "/api/replays"), ReplaysPage)
+
+
+async def _follow(server: Server, begun: ReplayBegun, tell: Callable[[int, int], None]) -> None:
     clock = SystemClock()
     while True:
-        told = await asyncio.to_thread(ask_admin, server, "GET", "/api/replays")
-        (now,) = (
-            one for one in told["replays"] if (one["region"], one["number"]) == (begun["region"], begun["number"])
-        )
-        tell(now["passed"], now["total"])
-        if now["state"] == ENDED:
+        told = (await asyncio.to_thread(_ask, server)).replays
+        (now,) = (one for one in told if (one.region, one.number) == (begun.region, begun.number))
+        tell(now.passed, now.total)
+        if now.state == ENDED:
             return
         await clock.sleep(_LOOK_EVERY)

@@ -12,7 +12,7 @@ import typer
 from postroad.cli.client import Answer, call_headers, decoded, post
 from postroad.cli.options import AsJson, ConfigFile, WriteKey, check_call, read_config, verb, write_key
 from postroad.cli.output import say, say_json
-from postroad.cli.statuses import NOT_SO, UNREACHABLE
+from postroad.cli.program import NOT_SO, UNREACHABLE
 from postroad.contract.calls import TYPES
 from postroad.errors import UsageError
 

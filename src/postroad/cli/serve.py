@@ -11,9 +11,8 @@ import uvloop
 
 from postroad import registry
 from postroad.cli import banner
-from postroad.cli.locks import check_unlocked
+from postroad.cli.free import check_free, check_unlocked
 from postroad.cli.options import ConfigFile, verb
-from postroad.cli.ports import check_free
 from postroad.clock import Clock, SystemClock
 from postroad.config import Config, FirstStart, config_file, ensure_admin_token, ensure_defaults, load_file
 from postroad.config.problems import did_you_mean

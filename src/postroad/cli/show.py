@@ -1,18 +1,17 @@
 """`postroad show`: one event, from what came to what became of it at each destination."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from postroad.cli.options import AsJson, ConfigFile, read_config, verb
-from postroad.cli.output import pretty, say, say_json, when
-from postroad.cli.statuses import NOT_SO
-from postroad.cli.stores import open_stores
-from postroad.cli.tries import say_tries
+from postroad.cli.options import AsJson, ConfigFile, open_stores, read_config, verb
+from postroad.cli.output import say, say_body, say_json, say_tries, when
+from postroad.cli.program import NOT_SO
 from postroad.clock import SystemClock
 from postroad.config import Config
-from postroad.operations.story import Delivery, Story, stories
+from postroad.operations.story import Delivery, Story, StoryQuery, stories
 
 _MessageId = Annotated[str, typer.Argument(metavar="MESSAGE_ID", help="The event's messageId.")]
 _Sources = Annotated[
@@ -28,7 +27,8 @@ def show(
 
     Looks in all regions, at the events of all configured sources. Ends with status 1 when there is none.
     """
-    found = asyncio.run(_find(read_config(config), message_id, source or []))
+    asked = StoryQuery(message_id=message_id, source=source or ())
+    found = asyncio.run(_find(read_config(config), asked))
     for story in found:
         if as_json:
             say_json(story)
@@ -39,13 +39,9 @@ def show(
         raise typer.Exit(NOT_SO)
 
 
-async def _find(config: Config, message_id: str, more: list[str]) -> list[Story]:
-    found: list[Story] = []
-    async with open_stores(config, None, SystemClock()) as opened:
-        for region in opened:
-            sources = list(dict.fromkeys([*config.sources_in(region.name), *more]))
-            found += await stories(region.name, region.log, region.ledger, sources, message_id)
-    return found
+async def _find(config: Config, asked: StoryQuery) -> Sequence[Story]:
+    async with open_stores(config, None, SystemClock()) as regions:
+        return await stories(regions, config.sources_in, asked)
 
 
 def _tell(story: Story) -> None:
@@ -59,9 +55,7 @@ def _tell(story: Story) -> None:
         say(f"  kind      {story.kind}")
     for violation in story.violations:
         say(f"  violation {violation}")
-    say("")
-    for line in pretty(bytes(story.body)).splitlines():
-        say(f"  {line}")
+    say_body(bytes(story.body))
     say("")
     if not story.deliveries:
         say("No destination was there when it came.")

@@ -3,45 +3,29 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from msgspec.structs import replace
-
-from postroad.cli.options import AsJson, ConfigFile, read_config, verb
+from postroad.cli.options import AsJson, ConfigFile, open_stores, read_config, verb
 from postroad.cli.output import say, say_json, size, table, when
-from postroad.cli.stores import open_stores
 from postroad.clock import MICROSECONDS, Clock, SystemClock
 from postroad.config import Config
 from postroad.config.units import write_duration
-from postroad.errors import StoreError
 from postroad.operations.destinations import WHY_HELD
-from postroad.operations.status import DestinationStatus, RegionStatus, status_of
-from postroad.regions import Region
+from postroad.operations.status import DestinationStatus, RegionStatus, StatusReport, report
 from postroad.rejections import Count
-
-_Looked = tuple[RegionStatus, Mapping[str, Count]]
 
 
 def status(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Show how every region and destination is."""
     clock = SystemClock()
-    for region, rejections in asyncio.run(_look(read_config(config), clock)):
+    for region in asyncio.run(_report(read_config(config), clock)):
         if as_json:
-            say_json({"status": region, "rejections": rejections})
+            say_json(region)
         else:
-            _tell(region, rejections, clock)
+            _tell(region.status, region.rejections, clock)
 
 
-async def _look(config: Config, clock: Clock) -> Sequence[_Looked]:
+async def _report(config: Config, clock: Clock) -> Sequence[StatusReport]:
     async with open_stores(config, None, clock) as regions:
-        return [await _look_at(region, clock) for region in regions]
-
-
-async def _look_at(region: Region, clock: Clock) -> _Looked:
-    looked = await status_of(region, clock)
-    try:
-        return looked, (await region.rejections.counts())._asdict()
-    except StoreError as error:
-        told = [] if str(error) in looked.trouble else [str(error)]
-        return replace(looked, trouble="; ".join(filter(None, [looked.trouble, *told]))), {}
+        return await report(regions, clock)
 
 
 def _tell(region: RegionStatus, rejections: Mapping[str, Count], clock: Clock) -> None:

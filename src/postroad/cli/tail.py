@@ -8,9 +8,8 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 import typer
 
-from postroad.cli.options import AsJson, ConfigFile, check_call, read_config, read_time, verb
+from postroad.cli.options import AsJson, ConfigFile, check_call, open_stores, read_config, verb
 from postroad.cli.output import say, say_bytes
-from postroad.cli.stores import open_stores
 from postroad.clock import SystemClock, iso
 from postroad.config import Config
 from postroad.contract.stored import StoredEvent, read_key, unpack
@@ -18,6 +17,7 @@ from postroad.delivery.items import make_event
 from postroad.destinations.file import line
 from postroad.log.base import Record
 from postroad.log.received import is_in, stretch_of
+from postroad.operations.asking import read_time
 from postroad.regions import Region
 
 _READ_BYTES = 1 << 20
@@ -74,7 +74,8 @@ async def _tail(
 ) -> None:
     """Print until `limit`. `since` is None for new events only, empty for all that are kept."""
     clock = SystemClock()
-    async with open_stores(config, region or next(iter(config.regions)), clock) as (stores,):
+    async with open_stores(config, region or next(iter(config.regions)), clock) as regions:
+        [stores] = regions.values()
         at = read_time(since, clock) if since else None
         start = await stores.log.end() if since is None else (await stretch_of(stores.log, at, None))[0]
         count = 0

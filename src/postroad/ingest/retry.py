@@ -6,7 +6,7 @@ address. To everybody else there is nothing here.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Final, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -15,17 +15,15 @@ from postroad.contract.calls import PATHS
 from postroad.contract.decode import Call, Unusable, decode
 from postroad.contract.refusals import Error
 from postroad.contract.violations import Code, Problem
-from postroad.errors import StoreUnavailable
+from postroad.errors import StoreUnavailable, UsageError
 from postroad.ingest.batches import decode_in_slices, open_in_slices
 from postroad.ingest.keeping import Keeper, Taken
 from postroad.ingest.keyring import ApiSource
 from postroad.ingest.request import Oversized
+from postroad.operations.asking import MOST, chosen, read_json
+from postroad.operations.rejections import RejectionsRetry, Retried, Stays
 from postroad.rejections import Rejection, Rejections, RejectionsReader
 from postroad.web.answers import Answer, refuse, unavailable
-
-MOST: Final = 1000
-"""Rejections that one request may name."""
-_LARGEST: Final = (1 << 63) - 1
 
 
 class RetryRegion(NamedTuple):
@@ -33,27 +31,6 @@ class RetryRegion(NamedTuple):
 
     rejections: Rejections
     reader: RejectionsReader
-
-
-class Retries(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which rejections of which region; the body of a request."""
-
-    region: str
-    ids: Annotated[list[Annotated[int, msgspec.Meta(le=_LARGEST)]], msgspec.Meta(max_length=MOST)]
-
-
-class Refused(msgspec.Struct, frozen=True):
-    """A rejection that stays what it is, and why."""
-
-    id: int
-    reasons: Sequence[str]
-
-
-class Retried(msgspec.Struct, frozen=True):
-    """What became of the rejections that were named."""
-
-    retried: Sequence[int]
-    refused: Sequence[Refused]
 
 
 class Retry:
@@ -78,24 +55,21 @@ class Retry:
         if isinstance(body, Oversized):
             return refuse(Error.INVALID, f"the body has {body.size} bytes; name at most {MOST} ids in a request")
         try:
-            asked = msgspec.json.decode(body, type=Retries)
-        except msgspec.DecodeError as error:
-            return refuse(Error.INVALID, str(error))
-        region = self._regions.get(asked.region)
-        if region is None:
-            return refuse(Error.INVALID, f"there is no region {asked.region!r}")
-        try:
+            asked = read_json(RejectionsRetry, body, self._clock)
+            region = chosen(self._regions, asked.region)[asked.region]
             return Answer(200, msgspec.json.encode(await self._retry(asked, region)))
+        except UsageError as error:
+            return refuse(Error.INVALID, str(error))
         except StoreUnavailable:
             return unavailable("the store can't write now; retry the same rejections later")
 
-    async def _retry(self, asked: Retries, region: RetryRegion) -> Retried:
+    async def _retry(self, asked: RejectionsRetry, region: RetryRegion) -> Retried:
         retried: list[int] = []
-        refused: list[Refused] = []
+        refused: list[Stays] = []
         for number in dict.fromkeys(asked.ids):
             reasons = await self._retry_one(asked.region, number, region)
             if reasons:
-                refused.append(Refused(number, reasons))
+                refused.append(Stays(number, reasons))
             else:
                 retried.append(number)
         return Retried(retried, refused)

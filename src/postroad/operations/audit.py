@@ -6,18 +6,23 @@ counted. Memory stays the same however long the log is.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Final
 
 import msgspec
 
-from postroad.errors import StoreUnavailable
+from postroad.errors import StoreError, StoreUnavailable, StoreVersion
 from postroad.ledger.base import LedgerReader
 from postroad.log.base import Block, LogReader, LogState, number_of, offset_of
+from postroad.operations.asking import Regions
 from postroad.operations.books import AccountBooks, AccountCheck
 from postroad.operations.evidence import Expected, hash_evidence, ledger_evidence, log_evidence, rejection_evidence
 from postroad.operations.losses import blocks_in_words, share_of
 from postroad.regions import Region
 from postroad.rejections import Count
+
+Follow = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
+"""Shows how far the audit of a region has come, while it is entered."""
 
 _READ_BYTES: Final = 4 * 1024 * 1024
 _LOOKS: Final = 3
@@ -56,7 +61,30 @@ class RegionBooks(msgspec.Struct, frozen=True):
     problems: Sequence[str]
 
 
-def unread(region: str, why: str) -> RegionBooks:
+class Audit(msgspec.Struct, frozen=True):
+    """The books of all regions that were asked for."""
+
+    balanced: bool
+    regions: Sequence[RegionBooks]
+
+
+async def audit_all(regions: Regions, follow: Follow) -> Audit:
+    """Return the books of these regions, read one by one: a file of one that can't be read is a problem of that one.
+    `follow` is entered for each with its name, and yields the `tell` of `audit`. Raises `StoreVersion`.
+    """
+    found = []
+    for name, region in regions.items():
+        with follow(name) as tell:
+            try:
+                found.append(await audit(region, tell))
+            except StoreVersion:
+                raise
+            except StoreError as error:
+                found.append(_unread(name, f"can't be audited: {error}"))
+    return Audit(all(books.balanced for books in found), found)
+
+
+def _unread(region: str, why: str) -> RegionBooks:
     """Return the books of a region whose files can't be read: nothing of it can be said to balance."""
     return RegionBooks(
         region=region,

@@ -12,7 +12,9 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from postroad.errors import StoreError, StoreUnavailable, UsageError
 from postroad.regions import copy_stores
@@ -28,18 +30,19 @@ _LEFT_OUT: Final = (".db-wal", ".db-shm", ".lock", ".new")
 _RUN: Final = "run"
 
 
-class Copied(NamedTuple):
-    """What a backup has: files and bytes."""
+class Copied(msgspec.Struct, frozen=True):
+    """A backup: where it is, and what it has in files and bytes."""
 
+    folder: str
     files: int
-    size: int
+    bytes: int
 
 
 async def backup(data_dir: Path, target: Path, tell: Tell) -> Copied:
     """Copy a data folder to `target`, which must be empty or not there, and return when it is durable.
 
-    Raises `UsageError` for a target that can't be used, `StoreError` when something can't be read or written; what
-    is in the target then is no data folder.
+    Raises `UsageError` for a target that can't be used, `StoreError` when there is no data folder or something can't be
+    read or written; what is in the target then is no data folder.
     """
     _claim(data_dir, target)
     copy = Copying(_size_of(data_dir), tell)
@@ -54,10 +57,12 @@ async def backup(data_dir: Path, target: Path, tell: Tell) -> Copied:
         raise
     except OSError as error:
         raise StoreUnavailable(f"{error.filename or target}: {error.strerror}") from error
-    return Copied(copy.files, copy.size)
+    return Copied(str(target), copy.files, copy.size)
 
 
 def _claim(data_dir: Path, target: Path) -> None:
+    if not data_dir.is_dir():
+        raise StoreUnavailable(f"there is no data folder {data_dir}; `postroad serve` makes it")
     if target.resolve().is_relative_to(data_dir.resolve()):
         raise UsageError(f"{target} is inside the data folder; give a folder outside of it")
     try:

@@ -1,59 +1,77 @@
-"""Dead letters as people look for them: narrowed, in order, a page at a time, of ended accounts too."""
+"""Dead letters: which are meant, listed, shown, resent and dropped, those of ended accounts too."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from typing import Final, NamedTuple
+import contextlib
+from collections.abc import AsyncIterator, Collection, Sequence
+from functools import partial
+from typing import Annotated, Final
 
 import msgspec
 
+from postroad.clock import Clock
 from postroad.contract.stored import read_key, unpack
+from postroad.errors import UsageError
 from postroad.ledger.base import Account, DeadLetter, LedgerReader
 from postroad.ledger.needs import is_stretch
+from postroad.operations.asking import (
+    MOST,
+    Asked,
+    Delivered,
+    DeliveredRegion,
+    Limit,
+    Moment,
+    NotThere,
+    Number,
+    Regions,
+    WrongField,
+    chosen,
+    flag,
+)
 from postroad.operations.story import Try, read_try
 
 _PAGE: Final = 500
 
 
-class Narrowed(NamedTuple):
-    """Which dead letters are meant: those that fit everything that is not None.
-
-    They died at `since` or later and before `until` (microseconds). `why` is a part of the reason, in small or
-    capital letters.
+class DeadFilter(Asked, frozen=True):
+    """Which dead letters are meant: those that fit everything that is not None. `since` and `until` are when they died,
+    `why` is a part of the reason, in small or capital letters.
     """
 
-    destination: str | None = None
-    event: str | None = None
-    since: int | None = None
-    until: int | None = None
-    why: str | None = None
-    message_ids: Collection[str] | None = None
-    offsets: Collection[int] | None = None
+    region: Annotated[str | None, flag("NAME", "Only this region.")] = None
+    destination: Annotated[str | None, flag("ID", "Only of this destination.")] = None
+    event: Annotated[str | None, flag("NAME", "Only events of this name.")] = None
+    since: Annotated[Moment | None, flag("TIME", "Only died since: ISO 8601, or 1h for an hour ago.")] = None
+    until: Annotated[Moment | None, flag("TIME", "Only died before.")] = None
+    why: Annotated[str | None, flag("TEXT", "Only with this text in the reason.")] = None
+    message_id: Annotated[str | list[str] | None, flag("ID", "Only this event; may be repeated.")] = None
+
+    @property
+    def message_ids(self) -> set[str] | None:
+        """The message ids that are meant; None: whichever."""
+        given = [self.message_id] if isinstance(self.message_id, str) else self.message_id
+        return None if given is None else set(given)
 
 
-class Place(NamedTuple):
+class DeadQuery(DeadFilter, frozen=True):
+    """A page of a list. `after` is the `next` of the page before."""
+
+    after: str | None = None
+    limit: Limit = 100
+
+
+class DeadPlace(Asked, frozen=True):
     """Where a dead letter is. Places are in the order in which dead letters are listed within a region."""
 
     region: str
-    account: int
-    offset: int
+    account: Number
+    offset: Number
 
 
-class Found(NamedTuple):
-    """A dead letter, and whose it is. `served` says whether anybody would send it again."""
+class DeadChange(Asked, frozen=True):
+    """The dead letters of one account to resend or to drop; those that are none are left alone."""
 
     region: str
-    account: Account
-    letter: DeadLetter
-    served: bool
-
-    @property
-    def place(self) -> Place:
-        """Where it is."""
-        return Place(self.region, self.account.number, self.letter.offset)
-
-    @property
-    def message_id(self) -> str:
-        """The message id of its event."""
-        return read_key(self.letter.key)[1]
+    account: Number
+    offsets: Annotated[list[Number], msgspec.Meta(max_length=MOST)]
 
 
 class DeadEntry(msgspec.Struct, frozen=True):
@@ -78,6 +96,13 @@ class DeadEntry(msgspec.Struct, frozen=True):
     why: str
 
 
+class DeadPage(msgspec.Struct, frozen=True):
+    """A page of a list. `next` is where it goes on, None at its end."""
+
+    dead: Sequence[DeadEntry]
+    next: str | None
+
+
 class DeadStory(msgspec.Struct, frozen=True):
     """A dead letter with every try that failed, oldest first, and the event's body."""
 
@@ -86,31 +111,86 @@ class DeadStory(msgspec.Struct, frozen=True):
     body: msgspec.Raw
 
 
+class Resent(msgspec.Struct, frozen=True):
+    """How many dead letters became retries that are due now."""
+
+    resent: int
+
+
+class Dropped(msgspec.Struct, frozen=True):
+    """How many dead letters were given up for good."""
+
+    dropped: int
+
+
 async def dead_letters(
-    ledgers: Mapping[str, LedgerReader],
-    narrowed: Narrowed,
-    configured: Mapping[str, Collection[str]],
-    after: Place | None = None,
-) -> AsyncIterator[Found]:
-    """Yield the dead letters that are meant by region, account and offset; only those behind `after`. `configured` has
-    the ids of the destinations of each region.
+    regions: Regions, wanted: DeadFilter, *, offsets: Collection[int] | None = None, after: DeadPlace | None = None
+) -> AsyncIterator[DeadEntry]:
+    """Yield the dead letters that are meant by region, account and offset: only those at `offsets` unless it is None,
+    only those behind `after`. Raises `UsageError` for a region that is not there, and `StoreError`.
     """
-    begun = after is None
-    for region, ledger in ledgers.items():
-        here = after is not None and after.region == region
-        if not begun and not here:
-            continue
-        begun = True
+    names = list(chosen(regions, wanted.region))
+    for name in names if after is None else names[names.index(after.region) :]:
+        ledger = regions[name].ledger
         accounts = await ledger.accounts()
-        served = served_accounts(accounts, configured[region])
+        served = served_accounts(accounts, regions[name].configured)
+        first, last = (0, -1) if after is None or after.region != name else (after.account, after.offset)
         for account in accounts:
-            if narrowed.destination not in {None, account.destination}:
+            if account.number < first or wanted.destination not in {None, account.destination}:
                 continue
-            if after is not None and here and account.number < after.account:
-                continue
-            last = after.offset if after is not None and here and account.number == after.account else -1
-            async for letter in _of_account(account.number, ledger, narrowed, last):
-                yield Found(region, account, letter, account.number in served)
+            behind = last if account.number == first else -1
+            async for letter in _letters(account.number, ledger, wanted, offsets, behind):
+                yield _entry(name, account, letter, served=account.number in served)
+
+
+async def list_dead(regions: Regions, asked: DeadQuery) -> DeadPage:
+    """Return a page of the dead letters that are meant. Raises as `dead_letters` does, and for a wrong `after`."""
+    found: list[DeadEntry] = []
+    async for entry in dead_letters(regions, asked, after=_read_after(asked.after, chosen(regions, asked.region))):
+        if len(found) == asked.limit:
+            last = found[-1]
+            return DeadPage(found, f"{last.region}/{last.account}/{last.offset}")
+        found.append(entry)
+    return DeadPage(found, None)
+
+
+async def show_dead(regions: Regions, place: DeadPlace) -> DeadStory:
+    """Return one dead letter. Raises `NotThere`, `UsageError` for a region that is not there, and `StoreError`."""
+    region = chosen(regions, place.region)[place.region]
+    accounts = await region.ledger.accounts()
+    served = served_accounts(accounts, region.configured)
+    for account in accounts:
+        if account.number == place.account:
+            for letter in await region.ledger.dead(account.number, offset=place.offset, limit=1):
+                failed = await region.ledger.attempts(account.number, letter.offset)
+                entry = _entry(region.name, account, letter, served=account.number in served)
+                return DeadStory(entry, [read_try(one) for one in failed], msgspec.Raw(unpack(letter.value).body))
+    raise NotThere(f"there is no dead letter {place.region}/{place.account}/{place.offset}")
+
+
+async def resend_dead(delivered: Delivered, asked: DeadChange, clock: Clock) -> Resent:
+    """Turn dead letters into retries that are due now, and tell whoever serves their destination. Raises `UsageError`
+    when nobody would send them, or there is no such account, and `StoreError`.
+    """
+    here = chosen(delivered, asked.region)[asked.region]
+    account = await _account(here, asked)
+    accounts = await here.ledger.accounts()
+    if account.number not in served_accounts(accounts, here.region.configured):
+        if account.number in served_accounts(accounts, [account.destination]):
+            why = f"{account.destination!r} is held: it is not in the configuration"
+            raise UsageError(f"{why}; nobody would send its dead letters before its table is back")
+        gone = f"the account {account.number} of {account.destination!r} has ended"
+        raise UsageError(f"{gone}: nobody would send its dead letters; they can only be dropped")
+    count = await here.ledger.resend(account.number, asked.offsets, clock.now())
+    here.engine.poke(account.destination)
+    return Resent(count)
+
+
+async def drop_dead(delivered: Delivered, asked: DeadChange) -> Dropped:
+    """Give dead letters up for good. Raises `UsageError` when there is no such account, and `StoreError`."""
+    here = chosen(delivered, asked.region)[asked.region]
+    account = await _account(here, asked)
+    return Dropped(await here.ledger.drop(account.number, asked.offsets))
 
 
 def served_accounts(accounts: Sequence[Account], configured: Collection[str]) -> Collection[int]:
@@ -125,53 +205,58 @@ def served_accounts(accounts: Sequence[Account], configured: Collection[str]) ->
     }
 
 
-def entry_of(found: Found) -> DeadEntry:
-    """Return what a list shows of a dead letter."""
-    source, message_id = read_key(found.letter.key)
-    return DeadEntry(
-        region=found.region,
-        account=found.account.number,
-        destination=found.account.destination,
-        replay=found.account.replay is not None,
-        served=found.served,
-        offset=found.letter.offset,
-        source=source,
-        message_id=message_id,
-        event=found.letter.label,
-        died_at=found.letter.died_at,
-        first_at=found.letter.first_at,
-        tries=found.letter.tries,
-        why=found.letter.why,
-    )
+async def _account(here: DeliveredRegion, asked: DeadChange) -> Account:
+    account = await here.ledger.account(asked.account)
+    if account is None:
+        raise UsageError(f"there is no account {asked.account} in region {asked.region!r}")
+    return account
 
 
-async def dead_story(found: Found, ledger: LedgerReader) -> DeadStory:
-    """Return a dead letter with its failed tries and its event."""
-    attempts = await ledger.attempts(found.account.number, found.letter.offset)
-    body = msgspec.Raw(unpack(found.letter.value).body)
-    return DeadStory(entry_of(found), [read_try(attempt) for attempt in attempts], body)
+async def _letters(
+    account: int, ledger: LedgerReader, wanted: DeadFilter, offsets: Collection[int] | None, after: int
+) -> AsyncIterator[DeadLetter]:
+    ids, why = wanted.message_ids, (wanted.why or "").casefold()
+    read = partial(ledger.dead, account, label=wanted.event, since=wanted.since, until=wanted.until)
 
+    def fits(letter: DeadLetter) -> bool:  # what the ledger can't narrow by
+        return why in letter.why.casefold() and (ids is None or read_key(letter.key)[1] in ids)
 
-async def _of_account(account: int, ledger: LedgerReader, narrowed: Narrowed, after: int) -> AsyncIterator[DeadLetter]:
-    if narrowed.offsets is not None:
-        for offset in sorted(offset for offset in set(narrowed.offsets) if offset > after):
-            for letter in await ledger.dead(
-                account, offset=offset, label=narrowed.event, since=narrowed.since, until=narrowed.until
-            ):
-                if _fits(letter, narrowed):
-                    yield letter
-        return
-    while letters := await ledger.dead(
-        account, label=narrowed.event, since=narrowed.since, until=narrowed.until, after=after, limit=_PAGE
-    ):
-        for letter in letters:
-            if _fits(letter, narrowed):
+    if offsets is not None:
+        for offset in sorted(offset for offset in set(offsets) if offset > after):
+            for letter in filter(fits, await read(offset=offset)):
                 yield letter
+        return
+    while letters := await read(after=after, limit=_PAGE):
+        for letter in filter(fits, letters):
+            yield letter
         after = letters[-1].offset
 
 
-def _fits(letter: DeadLetter, narrowed: Narrowed) -> bool:
-    """Test what the ledger can't narrow by."""
-    if narrowed.why is not None and narrowed.why.casefold() not in letter.why.casefold():
-        return False
-    return narrowed.message_ids is None or read_key(letter.key)[1] in narrowed.message_ids
+def _entry(region: str, account: Account, letter: DeadLetter, *, served: bool) -> DeadEntry:
+    source, message_id = read_key(letter.key)
+    return DeadEntry(
+        region=region,
+        account=account.number,
+        destination=account.destination,
+        replay=account.replay is not None,
+        served=served,
+        offset=letter.offset,
+        source=source,
+        message_id=message_id,
+        event=letter.label,
+        died_at=letter.died_at,
+        first_at=letter.first_at,
+        tries=letter.tries,
+        why=letter.why,
+    )
+
+
+def _read_after(text: str | None, regions: Collection[str]) -> DeadPlace | None:
+    if text is None:
+        return None
+    with contextlib.suppress(ValueError, msgspec.ValidationError):
+        given = dict(zip(("region", "account", "offset"), text.split("/"), strict=True))
+        place = msgspec.convert(given, DeadPlace, strict=False)
+        if place.region in regions:
+            return place
+    raise WrongField("after", "give the `next` of the list before, as it is")

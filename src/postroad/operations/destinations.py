@@ -9,6 +9,7 @@ import msgspec
 
 from postroad.ledger.base import ABANDONED, Account, LedgerReader, Outcome
 from postroad.ledger.needs import needs
+from postroad.operations.asking import Asked, Delivered, Regions, chosen
 from postroad.operations.figures import by_destination, figures, waiting_in
 from postroad.regions import Region
 from postroad.storage.layout import region_files
@@ -44,6 +45,34 @@ class DestinationEntry(msgspec.Struct, frozen=True):
     def held(self) -> bool:
         """Whether nobody sends what it is owed."""
         return self.state.startswith(HELD)
+
+
+class DestinationPlace(Asked, frozen=True):
+    """One destination."""
+
+    region: str
+    name: str
+
+
+class DestinationsPage(msgspec.Struct, frozen=True):
+    """All destinations that are owed events: served, held, or abandoned and being written off."""
+
+    destinations: Sequence[DestinationEntry]
+
+
+class Abandoned(msgspec.Struct, frozen=True):
+    """A destination is owed nothing more; what becomes of each event is written down after the answer."""
+
+
+async def list_destinations(regions: Regions) -> DestinationsPage:
+    """Return all destinations by region. Raises `StoreError`."""
+    return DestinationsPage([one for region in regions.values() for one in await destinations(region)])
+
+
+async def abandon(delivered: Delivered, place: DestinationPlace) -> Abandoned:
+    """Give up what a held destination is owed. Raises `UsageError` for any other, and `StoreError`; ask again then."""
+    await chosen(delivered, place.region)[place.region].engine.abandon(place.name)
+    return Abandoned()
 
 
 async def destinations(

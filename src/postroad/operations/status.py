@@ -8,9 +8,11 @@ import msgspec
 from postroad.clock import Clock
 from postroad.errors import StoreError
 from postroad.ledger.base import Account, Outcome
+from postroad.operations.asking import Regions
 from postroad.operations.destinations import WHY_HELD
 from postroad.operations.figures import by_destination, figures
 from postroad.regions import Region
+from postroad.rejections import Count
 from postroad.storage.files import free_bytes, is_locked
 from postroad.storage.layout import delivery_pulse, ingest_pulse
 from postroad.storage.pulse import Pulse, read_pulse
@@ -69,9 +71,33 @@ class RegionStatus(msgspec.Struct, frozen=True):
     trouble: str
 
 
+class StatusReport(msgspec.Struct, frozen=True):
+    """What is told of one region. `rejections` has the counts of known sources and of strangers; it is empty when they
+    can't be read, which is `trouble` of the region then.
+    """
+
+    status: RegionStatus
+    rejections: Mapping[str, Count]
+
+
+async def report(regions: Regions, clock: Clock) -> Sequence[StatusReport]:
+    """Return what is told of every region."""
+    return [await _report_of(region, clock) for region in regions.values()]
+
+
 async def look(regions: Iterable[Region], clock: Clock) -> Sequence[RegionStatus]:
     """Return the figures of every region."""
     return [await status_of(region, clock) for region in regions]
+
+
+async def _report_of(region: Region, clock: Clock) -> StatusReport:
+    status = await status_of(region, clock)
+    try:
+        return StatusReport(status, (await region.rejections.counts())._asdict())
+    except StoreError as error:
+        told = [] if str(error) in status.trouble else [str(error)]
+        trouble = "; ".join(filter(None, [status.trouble, *told]))
+        return StatusReport(msgspec.structs.replace(status, trouble=trouble), {})
 
 
 async def status_of(region: Region, clock: Clock) -> RegionStatus:

@@ -1,13 +1,15 @@
 """One event's story: what came, and what became of it at every destination."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
 
 from postroad.contract.stored import make_key, read_key, unpack
 from postroad.ledger.base import Account, Attempt, DeadLetter, LedgerReader, Outcome, Retry
-from postroad.log.base import LogReader, Record, number_of, position_of
+from postroad.log.base import Record, number_of, position_of
+from postroad.operations.asking import Asked, Regions
+from postroad.regions import Region
 
 _PAGE: Final = 1000
 
@@ -76,22 +78,31 @@ class Story(msgspec.Struct, frozen=True):
     deliveries: Sequence[Delivery]
 
 
-async def stories(
-    region: str, log: LogReader, ledger: LedgerReader, sources: Sequence[str], message_id: str
-) -> list[Story]:
-    """Return the events with this message id that came from any of these sources, by source."""
+class StoryQuery(Asked, frozen=True):
+    """Which event is meant: the one with this message id, of a configured source or of one of these."""
+
+    message_id: str
+    source: Sequence[str] = ()
+
+
+async def stories(regions: Regions, sources_in: Callable[[str], Iterable[str]], asked: StoryQuery) -> Sequence[Story]:
+    """Return the events that are meant by region and source. `sources_in` returns the configured ones of a region.
+    Raises `StoreError`.
+    """
     return [
-        await _story(region, record, ledger)
-        for source in sources
-        if (record := await _find(make_key(source, message_id), log, ledger)) is not None
+        await _story(region, record)
+        for region in regions.values()
+        for source in dict.fromkeys([*sources_in(region.name), *asked.source])
+        if (record := await _find(make_key(source, asked.message_id), region)) is not None
     ]
 
 
-async def _find(key: bytes, log: LogReader, ledger: LedgerReader) -> Record | None:
+async def _find(key: bytes, region: Region) -> Record | None:
     """Find it in the log, or among the dead letters, which outlive it there."""
-    record = await log.find(key)
+    record = await region.log.find(key)
     if record is not None:
         return record
+    ledger = region.ledger
     for account in await ledger.accounts():
         after = -1
         while letters := await ledger.dead(account.number, after=after, limit=_PAGE):
@@ -102,12 +113,13 @@ async def _find(key: bytes, log: LogReader, ledger: LedgerReader) -> Record | No
     return None
 
 
-async def _story(region: str, record: Record, ledger: LedgerReader) -> Story:
+async def _story(region: Region, record: Record) -> Story:
+    ledger = region.ledger
     source, message_id = read_key(record.key)
     event = unpack(record.value)
     found = [await _delivery(account, record.offset, ledger) for account in await ledger.accounts()]
     return Story(
-        region=region,
+        region=region.name,
         source=source,
         message_id=message_id,
         offset=record.offset,

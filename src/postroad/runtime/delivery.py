@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from functools import partial
 
 import structlog
@@ -11,16 +11,7 @@ from msgspec.structs import asdict
 from starlette.applications import Starlette
 
 from postroad import registry
-from postroad.admin import (
-    DeadApi,
-    DeliveredRegion,
-    DestinationsApi,
-    IngestDoor,
-    Pages,
-    RejectionsApi,
-    ReplaysApi,
-    admin_app,
-)
+from postroad.admin import IngestDoor, admin_app, calls
 from postroad.clock import Clock
 from postroad.config.defaults import read_admin_token
 from postroad.config.model import Config, Destination
@@ -32,6 +23,7 @@ from postroad.destinations.email_events import without_place
 from postroad.errors import StoreError
 from postroad.ledger.base import Ledger
 from postroad.log.base import Block, LogReader, number_of
+from postroad.operations.asking import Delivered, DeliveredRegion
 from postroad.operations.status import look
 from postroad.regions import Region, open_for_delivery, open_regions
 from postroad.runtime.holding import warn_of_held
@@ -69,18 +61,17 @@ async def run_delivery(config: Config, clock: Clock, stop: asyncio.Event) -> Non
             await serve(app, _listener(config), stop)
 
 
-def _admin(config: Config, delivered: Mapping[str, DeliveredRegion], clock: Clock) -> Starlette:
+def _admin(config: Config, delivered: Delivered, clock: Clock) -> Starlette:
     token = AdminToken(partial(read_admin_token, config.server.data_dir))
-    regions = [one.region for one in delivered.values()]
-    rejections = {region.name: region.rejections for region in regions}
+    figures = partial(look, [one.region for one in delivered.values()], clock)
     return admin_app(
-        Pages(partial(look, regions, clock), lambda: _pulses(config, clock)),
-        DeadApi(delivered, clock),
-        RejectionsApi(rejections, IngestDoor(config.server, token).retry),
-        ReplaysApi(delivered),
-        DestinationsApi(delivered),
+        calls(delivered, clock),
+        figures,
+        lambda: _pulses(config, clock),
+        IngestDoor(config.server, token).retry,
         reference=reference_pages(servers_of(config), takes_calls=False),
         token=token,
+        clock=clock,
     )
 
 
@@ -160,7 +151,7 @@ def _listener(config: Config) -> Listener:
     return Listener(server.admin_bind.host, server.admin_bind.port, server.request_timeout, server.shutdown_grace)
 
 
-def _pulse(delivered: Mapping[str, DeliveredRegion], clock: Clock) -> Pulse:
+def _pulse(delivered: Delivered, clock: Clock) -> Pulse:
     states = {name: dict(one.engine.states()) for name, one in delivered.items()}
     troubles = {name: one.ledger.trouble for name, one in delivered.items()}
     return Pulse(clock.now(), os.getpid(), "", states=states, troubles=troubles)

@@ -1,4 +1,6 @@
-"""Whether the addresses to listen on are free: asked before anything is started, so that the answer is one sentence."""
+"""Whether the data folder and the addresses to listen on are free: asked before anything is started, so that the answer
+is one sentence.
+"""
 
 import asyncio
 import errno
@@ -6,13 +8,29 @@ import socket
 from collections.abc import Sequence
 
 from postroad.clock import Clock
-from postroad.config import Address, Server
-from postroad.errors import ConfigError
+from postroad.config import Address, Config, Server
+from postroad.errors import ConfigError, StoreLocked
+from postroad.storage.files import is_locked
+from postroad.storage.layout import region_files
 
 PATIENCE = 3.0
 """Seconds that a server which is just stopping gets to let go."""
 LOOK_EVERY = 0.2
 """Seconds from one look to the next."""
+
+
+def check_unlocked(config: Config, roles: Sequence[str], clock: Clock) -> None:
+    """Raise `StoreLocked` when another process writes what these roles would write."""
+    for name in config.regions:
+        files = region_files(config.server.data_dir, name)
+        locks = {"ingest": files.log_lock, "delivery": files.ledger_lock}
+        for role in roles:
+            lock = locks[role]
+            until = clock.monotonic() + PATIENCE
+            while is_locked(lock):
+                if clock.monotonic() >= until:
+                    raise StoreLocked(f"{lock}: another Postroad process is writing here; stop it first")
+                asyncio.run(clock.sleep(LOOK_EVERY))
 
 
 def check_free(server: Server, roles: Sequence[str], clock: Clock) -> None:
