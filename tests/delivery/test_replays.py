@@ -12,7 +12,7 @@ from postroad.destinations.base import Refused, Retry
 from postroad.errors import UsageError
 from postroad.ledger.base import Outcome
 from postroad.log.base import BLOCK_SPAN
-from postroad.operations.books import AccountCheck
+from postroad.operations.audit.books import AccountCheck
 
 
 async def run(bench, destination, **more):

@@ -30,7 +30,7 @@ async def test_the_page_works(tmp_path: Path) -> None:
         commands = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
         here = [command.replace("127.0.0.1:8081", f"127.0.0.1:{server.admin_port}") for command in commands]
         status, dead, replay = [json.loads(_shell(command, tmp_path)) for command in here]
-        assert [place["id"] for place in status[0]["destinations"]] == ["crm"]
+        assert [place["id"] for place in status[0]["status"]["destinations"]] == ["crm"]
         assert dead == {"dead": [], "next": None}
         assert (replay["region"], replay["total"]) == ("us", 1)
     finally:

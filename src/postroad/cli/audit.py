@@ -11,7 +11,7 @@ from postroad.cli.program import NOT_SO
 from postroad.clock import SystemClock
 from postroad.config import Config
 from postroad.operations.audit import Audit, RegionBooks, audit_all
-from postroad.operations.books import AccountBooks
+from postroad.operations.audit.books import AccountBooks
 
 _ALWAYS = ("delivered", "retry", "dead")
 _SOMETIMES = ("dropped", "evicted", "expired", "erased", "abandoned", "lost")

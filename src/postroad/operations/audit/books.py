@@ -8,7 +8,7 @@ import msgspec
 
 from postroad.ledger.base import Account, LedgerReader, Lost, Outcome
 from postroad.log.base import Block, number_of, offset_of
-from postroad.operations.losses import LostRows, blocks_in_words, share_of, unread_of
+from postroad.operations.audit.losses import LostRows, blocks_in_words, share_of, unread_of
 
 MOST_PROBLEMS: Final = 20
 """Problems that are told of one account; the others are only counted."""

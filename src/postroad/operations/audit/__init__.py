@@ -15,9 +15,15 @@ from postroad.errors import StoreError, StoreUnavailable, StoreVersion
 from postroad.ledger.base import LedgerReader
 from postroad.log.base import Block, LogReader, LogState, number_of, offset_of
 from postroad.operations.asking import Regions
-from postroad.operations.books import AccountBooks, AccountCheck
-from postroad.operations.evidence import Expected, hash_evidence, ledger_evidence, log_evidence, rejection_evidence
-from postroad.operations.losses import blocks_in_words, share_of
+from postroad.operations.audit.books import AccountBooks, AccountCheck
+from postroad.operations.audit.evidence import (
+    Expected,
+    hash_evidence,
+    ledger_evidence,
+    log_evidence,
+    rejection_evidence,
+)
+from postroad.operations.audit.losses import blocks_in_words, share_of
 from postroad.regions import Region
 from postroad.rejections import Count
 
