@@ -38,7 +38,7 @@ async def test_reading_creates_nothing(tmp_path):
             assert (await one.log.state()).appended == 0
             assert await one.ledger.accounts() == []
             assert await one.rejections.newest() == []
-            assert (dict(one.announced()), list(one.wrong_hashes())) == ({}, [])
+            assert (dict(one.starting_offsets()), list(one.wrong_hashes())) == ({}, [])
             async with one.snapshot() as ledger:
                 assert await ledger.accounts() == []
     assert list(tmp_path.iterdir()) == []
@@ -57,7 +57,7 @@ async def test_what_is_written_is_read(region):
         assert [block.number for block in await delivery.log.read(0, 100)] == [0]
         assert [account.destination for account in await region.ledger.accounts()] == ["crm"]
         assert (await region.rejections.counts()).known.kept == 1
-        assert region.announced() == {"crm": 0}
+        assert region.starting_offsets() == {"crm": 0}
         assert (stores.trouble, delivery.ledger.trouble) == ("", "")
         for opening in (open_for_ingest(region, {}, clock), open_for_delivery(region, ignore, clock)):
             with pytest.raises(StoreLocked):
@@ -73,7 +73,7 @@ async def test_a_store_that_cant_be_opened_heals(region):
     async with open_for_ingest(region, {}, clock) as stores, open_for_delivery(region, ignore, clock) as delivery:
         assert str(region.files.log) in stores.trouble
         assert str(region.files.ledger) in delivery.ledger.trouble
-        assert region.announced() == {}
+        assert region.starting_offsets() == {}
         with pytest.raises(StoreUnavailable):
             await stores.log.append([ENTRY])
         for path in (region.files.log, region.files.ledger):
@@ -81,7 +81,7 @@ async def test_a_store_that_cant_be_opened_heals(region):
         assert await stores.log.check()
         assert await delivery.ledger.check()
         await stores.log.append([ENTRY])
-        assert (stores.trouble, delivery.ledger.trouble, region.announced()) == ("", "", {"crm": 0})
+        assert (stores.trouble, delivery.ledger.trouble, region.starting_offsets()) == ("", "", {"crm": 0})
 
 
 async def test_the_log_goes_on_above_what_the_ledger_knows(region):
@@ -117,4 +117,4 @@ async def test_what_a_destination_was_called(region):
     for configured, former_ids in ((["crm"], {}), (["crm2"], {"crm2": "crm"})):
         async with open_for_ingest(replace(region, configured=configured), former_ids, ManualClock()) as stores:
             await stores.log.append([Entry(configured[0].encode(), b"v")])
-    assert region.announced() == {"crm2": 0}
+    assert region.starting_offsets() == {"crm2": 0}

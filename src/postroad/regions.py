@@ -30,9 +30,9 @@ from postroad.log.embedded.options import LogOptions
 from postroad.log.embedded.reader import SqliteLogReader
 from postroad.log.late import LateLog
 from postroad.rejections import DEFAULT_QUOTAS, Quota, Quotas, Rejections, RejectionsReader
-from postroad.storage.announced import announce, read_announced
 from postroad.storage.copying import Copying
 from postroad.storage.layout import RegionFiles, region_files
+from postroad.storage.starting_offsets import read_starting_offsets, write_starting_offsets
 
 Snapshot = Callable[[], AbstractAsyncContextManager[LedgerReader]]
 """Makes a view of the ledger as it is when entered, which does not change until it is left."""
@@ -61,9 +61,9 @@ class Region:
     snapshot: Snapshot
     wrong_hashes: Callable[[], Iterable[tuple[int, int]]] = tuple
 
-    def announced(self) -> Mapping[str, int]:
-        """Return from which offset on each destination is owed events; see `postroad.storage.announced`."""
-        return read_announced(self.files.announced)
+    def starting_offsets(self) -> Mapping[str, int]:
+        """Return from which offset on each destination is owed events; see `postroad.storage.starting_offsets`."""
+        return read_starting_offsets(self.files.starting_offsets)
 
     async def close(self) -> None:
         """Let the files go. Safe to call twice."""
@@ -125,8 +125,8 @@ async def open_regions(config: model.Config, names: Iterable[str], clock: Clock)
 
 @contextlib.asynccontextmanager
 async def open_for_ingest(region: Region, former_ids: Mapping[str, str], clock: Clock) -> AsyncIterator[IngestStores]:
-    """Open what the ingest process writes, and announce the region's destinations. `former_ids` has what they were
-    called before, by id.
+    """Open what the ingest process writes, and write down the starting offsets of the region's destinations.
+    `former_ids` has what they were called before, by id.
 
     A store that can't be opened is in `trouble`, refuses what needs it, and opens with a later `check`. Raises
     `StoreLocked` and `StoreVersion`.
@@ -190,7 +190,7 @@ async def _snapshot(files: RegionFiles) -> AsyncIterator[LedgerReader]:
 async def _open_log(region: Region, clock: Clock) -> SqliteLog:
     files, settings = region.files, region.settings
     files.folder.mkdir(mode=0o700, exist_ok=True)
-    known_end = max([await _known_to(region.ledger), *region.announced().values()])
+    known_end = max([await _known_to(region.ledger), *region.starting_offsets().values()])
     options = LogOptions(
         window_age=settings.dedup_window,
         window_ids=settings.dedup_max_ids,
@@ -215,7 +215,7 @@ async def _known_to(ledger: LedgerReader) -> int:
 
 async def _announce(region: Region, former_ids: Mapping[str, str]) -> None:
     """Say, before anything comes, which destinations are owed what comes from now on."""
-    announce(region.files.announced, region.configured, await region.log.end(), former_ids)
+    write_starting_offsets(region.files.starting_offsets, region.configured, await region.log.end(), former_ids)
 
 
 def _quotas(limits: model.Rejections) -> Quotas:

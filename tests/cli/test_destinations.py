@@ -4,7 +4,7 @@ import pytest
 
 from postroad.cli import destinations as verb
 from postroad.cli.client import Unreachable
-from postroad.ledger.base import Outcome, Retry, Settlement
+from postroad.ledger.base import Outcome, RetryRow, Settlement
 from postroad.ledger.sqlite.writer import SqliteLedger
 from postroad.storage.layout import region_files
 
@@ -19,7 +19,7 @@ async def data(tmp_path):
     for region, name in (("us", "crm"), ("eu", "lake")):
         ledger = SqliteLedger.open(region_files(tmp_path / "data", region).ledger)
         await ledger.open_account(name, start=0, at=1)
-        retry = Retry(0, 9, 1, 1, "busy", b"k", b"v")
+        retry = RetryRow(0, 9, 1, 1, "busy", b"k", b"v")
         await ledger.settle(1, Settlement({0: Outcome.RETRY}, {0: 1}, 1, [retry]))
         await ledger.close()
     return tmp_path / "data"

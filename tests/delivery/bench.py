@@ -16,8 +16,8 @@ from postroad.contract.stored import StoredEvent, make_key, pack
 from postroad.delivery.plan import Plan
 from postroad.delivery.routing import Route
 from postroad.delivery.worker import Worker
-from postroad.destinations.base import Delivered, Event, Outcome
-from postroad.ledger.base import Account, Retry, Settlement
+from postroad.destinations.base import Delivered, Event, SendResult
+from postroad.ledger.base import Account, RetryRow, Settlement
 from postroad.log.base import Entry
 from postroad.testing.memory_ledger import MemoryLedger
 from postroad.testing.memory_log import MemoryLog
@@ -57,7 +57,7 @@ def stored(name: str = "Order Placed", *, kind: Kind | None = None, integrations
     return StoredEvent(Type.TRACK, name, kind, integrations is not None, 0, b"", body)
 
 
-Step = Outcome | BaseException | Sequence[Any] | asyncio.Event | None
+Step = SendResult | BaseException | Sequence[Any] | asyncio.Event | None
 
 DELIVERED = Delivered()
 
@@ -82,7 +82,7 @@ class Scripted:
         """Say no to `untaken`."""
         return event.message_id not in self.untaken
 
-    async def send(self, events: Sequence[Event]) -> Sequence[Outcome]:
+    async def send(self, events: Sequence[Event]) -> Sequence[SendResult]:
         """Take one step of the script."""
         assert not self.closed
         (event,) = events
@@ -141,7 +141,7 @@ class WatchedLedger(MemoryLedger):
 
     async def retries(
         self, account: int, *, due_at: int | None, due_after: int | None = None, offset: int | None = None, limit: int
-    ) -> Sequence[Retry]:
+    ) -> Sequence[RetryRow]:
         """Count the call."""
         self.calls["retries"] += 1
         if self.unreadable is not None:

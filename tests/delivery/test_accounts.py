@@ -17,9 +17,9 @@ HELD = {"DELIVERED": 3, "RETRY": 1, "DEAD": 1}
 ABANDONED = {"DELIVERED": 3, "DEAD": 1, "ABANDONED": 3}
 
 
-async def opened(bench, *wanted, announced=dict):
+async def opened(bench, *wanted, starting_offsets=dict):
     """Open the accounts of these destinations; returns them by id."""
-    return await open_accounts([Wanted(*one) for one in wanted], bench.log, bench.ledger, bench.clock, announced)
+    return await open_accounts([Wanted(*one) for one in wanted], bench.log, bench.ledger, bench.clock, starting_offsets)
 
 
 async def run(bench, *services, **more):
@@ -35,13 +35,13 @@ def service(destination, name="hook", **more):
     return Service(plan(name), lambda: destination, from_beginning=False, **more)
 
 
-def noting(withdrawn):
-    """Return a `withdraw` that notes which announcements are taken back."""
+def noting(dropped):
+    """Return a `drop_starting_offset` that notes whose were dropped."""
 
-    async def withdraw(destination):
-        withdrawn.append(destination)
+    async def drop(destination):
+        dropped.append(destination)
 
-    return withdraw
+    return drop
 
 
 async def removed(bench: Bench) -> None:
@@ -62,13 +62,13 @@ async def test_where_a_new_account_starts(bench):
     assert await opened(bench, *wanted) == found
 
 
-async def test_where_an_announced_account_starts(bench):
+async def test_an_account_begins_at_its_starting_offset(bench):
     """A destination that was configured before is owed what came since, but never what is not there yet."""
     await bench.append("a")
     await bench.append("b")
     await bench.append("c")
-    announced = {"early": BLOCK_SPAN, "beyond": 9 * BLOCK_SPAN}
-    found = await opened(bench, ("early",), ("beyond",), ("unheard",), announced=lambda: announced)
+    starting_offsets = {"early": BLOCK_SPAN, "beyond": 9 * BLOCK_SPAN}
+    found = await opened(bench, ("early",), ("beyond",), ("unheard",), starting_offsets=lambda: starting_offsets)
     starts = {name: account.start for name, account in found.items()}
     assert starts == {"early": BLOCK_SPAN, "beyond": 3 * BLOCK_SPAN, "unheard": 3 * BLOCK_SPAN}
 
@@ -97,10 +97,10 @@ async def test_a_removed_destination_is_held(bench):
     assert await bench.totals() == {"DELIVERED": 7, "DEAD": 1}
 
 
-async def test_an_announced_destination_that_is_gone_is_held(bench):
+async def test_a_destination_without_an_account_that_is_gone_is_held(bench):
     """One that was configured when events came and was gone before it had an account is owed them all the same."""
     await bench.append("a")
-    await opened(bench, ("other",), announced=lambda: {"hook": 0, "other": 0})
+    await opened(bench, ("other",), starting_offsets=lambda: {"hook": 0, "other": 0})
     assert {one.destination: one.start for one in await bench.ledger.accounts()} == {"other": 0, "hook": 0}
     destination = Scripted()
     await run(bench, service(destination))
@@ -110,8 +110,8 @@ async def test_an_announced_destination_that_is_gone_is_held(bench):
 async def test_a_destination_can_be_abandoned(bench):
     """What it was owed, unread and in retry, is abandoned, the account ended, and it is owed nothing more."""
     await removed(bench)
-    withdrawn = []
-    engine = await run(bench, withdraw=noting(withdrawn))
+    dropped = []
+    engine = await run(bench, drop_starting_offset=noting(dropped))
     bench.clock.advance(5)
     await engine.abandon("hook")
     await bench.append("h")
@@ -120,19 +120,19 @@ async def test_a_destination_can_be_abandoned(bench):
     assert (account.end, account.cursor) == (3 * BLOCK_SPAN, 3 * BLOCK_SPAN)
     assert (account.ended_at, account.ended_by) == (bench.clock.now(), "abandoned")
     assert await bench.totals() == ABANDONED
-    assert (await bench.ledger.next_due(1), withdrawn) == (None, ["hook"])
+    assert (await bench.ledger.next_due(1), dropped) == (None, ["hook"])
     with pytest.raises(UsageError, match="no destination 'hook'"):
         await engine.abandon("hook")
 
 
 async def test_a_configured_destination_is_not_abandoned(bench):
-    """Nor one that nobody knows; and where the file that announces it can't be written, nothing is changed."""
+    """Nor one that nobody knows; and where the file of its starting offset can't be written, nothing is changed."""
 
     async def full(_name):
         raise OSError(28, "No space left on device", "destinations.json")
 
     await opened(bench, ("gone",))
-    engine = await run(bench, service(Scripted()), withdraw=full)
+    engine = await run(bench, service(Scripted()), drop_starting_offset=full)
     for name, why in (("hook", "remove its table"), ("nobody", "no destination 'nobody'")):
         with pytest.raises(UsageError, match=why):
             await engine.abandon(name)
@@ -278,14 +278,14 @@ async def test_a_renamed_destination_goes_on(bench):
     """With `was` the account of the old id is that of the new one: cursor, retries, dead letters and replays."""
     await removed(bench)
     replay = await bench.ledger.open_account("hook", start=0, end=BLOCK_SPAN, at=0, replay='{"events":["Other"]}')
-    destination, withdrawn = Scripted(), []
-    await run(bench, service(destination, "crm", was="hook"), withdraw=noting(withdrawn))
+    destination, dropped = Scripted(), []
+    await run(bench, service(destination, "crm", was="hook"), drop_starting_offset=noting(dropped))
     await bench.append("h")
     await bench.pass_time(200)
     assert sorted(destination.seen) == ["b", "d", "g", "h"]
     assert await bench.totals() == {"DELIVERED": 7, "DEAD": 1}
     assert {account.destination for account in await bench.ledger.accounts()} == {"crm"}
-    assert ((await bench.ledger.account(replay.number)).cursor, withdrawn) == (BLOCK_SPAN, ["hook"])
+    assert ((await bench.ledger.account(replay.number)).cursor, dropped) == (BLOCK_SPAN, ["hook"])
     await bench.stop()
     before = list(await bench.ledger.accounts())
     await run(bench, service(destination, "crm", was="hook"))
@@ -324,20 +324,20 @@ async def test_what_was_settled_of_a_renamed_destination_stays_its(bench):
     assert (account.end, account.ended_by) == (2, "taken over")
 
 
-async def test_a_renamed_destination_that_was_only_announced(bench):
+async def test_a_renamed_destination_without_an_account(bench):
     """What was owed to the old id before it had an account is owed to the new one, whether that has one or not."""
     await bench.append("a")
     await bench.append("b")
-    announced = {"hook": 0, "crm": BLOCK_SPAN}
+    starting_offsets = {"hook": 0, "crm": BLOCK_SPAN}
     wanted = ("crm", False, "refuse", "hook")
-    await opened(bench, wanted, announced=lambda: announced)
+    await opened(bench, wanted, starting_offsets=lambda: starting_offsets)
     assert [(a.destination, a.start, a.end) for a in await bench.ledger.accounts()] == [("crm", 0, None)]
-    await opened(bench, wanted, announced=lambda: announced)
+    await opened(bench, wanted, starting_offsets=lambda: starting_offsets)
     assert len(await bench.ledger.accounts()) == 1
     other = Bench()
     await other.append("a")
     await opened(other, ("crm",))
-    await opened(other, wanted, announced=lambda: {"hook": 0})
+    await opened(other, wanted, starting_offsets=lambda: {"hook": 0})
     assert [(a.destination, a.start, a.end) for a in await other.ledger.accounts()] == [
         ("crm", BLOCK_SPAN, None),
         ("crm", 0, BLOCK_SPAN),

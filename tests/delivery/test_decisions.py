@@ -13,8 +13,7 @@ from postroad.delivery.routing import Route, filter_of
 from postroad.delivery.schedule import LONGEST_RETRY_AFTER, due_at, interval
 from postroad.delivery.verdict import judge
 from postroad.destinations.base import Delivered, Event, Pause, Refused, Retry, Split
-from postroad.ledger.base import Attempt, DeadLetter, Outcome
-from postroad.ledger.base import Retry as RetryRow
+from postroad.ledger.base import Attempt, DeadLetter, Outcome, RetryRow
 from postroad.log.base import Record
 
 NOW = 1_000 * MICROSECONDS

@@ -10,8 +10,7 @@ from postroad.clock import MICROSECONDS
 from postroad.delivery import backlog as backlog_module
 from postroad.delivery.breaker import FAILURES
 from postroad.destinations.base import BatchLimits, Delivered, Retry
-from postroad.ledger.base import Outcome, Settlement
-from postroad.ledger.base import Retry as RetryRow
+from postroad.ledger.base import Outcome, RetryRow, Settlement
 from postroad.ledger.sqlite.writer import SqliteLedger
 from postroad.log.base import offset_of
 

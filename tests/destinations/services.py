@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from postroad.destinations.base import Destination, Event, Outcome, Split
+from postroad.destinations.base import Destination, Event, SendResult, Split
 from postroad.destinations.http.client import basic_auth
 from postroad.testing.events import RECEIVED_AT
 from postroad.testing.receiver import Behaviour, Receiver, Request, answer
@@ -18,7 +18,7 @@ PLACEHOLDERS = [
 ]
 
 
-async def settle(destination: Destination, events: Sequence[Event]) -> Sequence[Outcome]:
+async def settle(destination: Destination, events: Sequence[Event]) -> Sequence[SendResult]:
     """Send events as the engine does: the halves of what is split, until nothing is."""
     outcomes = list(await destination.send(events))
     split = [number for number, outcome in enumerate(outcomes) if isinstance(outcome, Split)]

@@ -10,7 +10,7 @@ from services import CustomerioService, settle
 
 from postroad import __version__
 from postroad.contract.email import Kind
-from postroad.destinations.base import Delivered, Event, Outcome, Pause, Refused, Retry, Split, Surroundings
+from postroad.destinations.base import Delivered, Event, Pause, Refused, Retry, SendResult, Split, Surroundings
 from postroad.destinations.customerio import HOSTS, Customerio
 from postroad.destinations.http.client import basic_auth
 from postroad.registry import settings_of
@@ -103,7 +103,11 @@ async def test_a_wrong_key_pauses(surroundings: Surroundings, service: Customeri
     ],
 )
 async def test_each_behaviour_has_its_outcome(
-    surroundings: Surroundings, receiver: Receiver, behaviour: Behaviour, alone: type[Outcome], together: type[Outcome]
+    surroundings: Surroundings,
+    receiver: Receiver,
+    behaviour: Behaviour,
+    alone: type[SendResult],
+    together: type[SendResult],
 ) -> None:
     """Whatever the service does, in bounded time there is the documented outcome for one event and for several."""
     receiver.behaviour = behaviour

@@ -13,7 +13,7 @@ import pytest
 
 from postroad.clock import ManualClock
 from postroad.contract.email import Kind
-from postroad.destinations.base import Delivered, Event, Outcome, Pause, Retry, Surroundings
+from postroad.destinations.base import Delivered, Event, Pause, Retry, SendResult, Surroundings
 from postroad.destinations.file import File, line
 from postroad.testing.events import email_event, every_email_event, unusual_events
 
@@ -51,7 +51,7 @@ def put_aside(folder: Path) -> list[Path]:
     return sorted(folder.glob("crm.2*.ndjson"))
 
 
-async def sent(file: File, *events: Event) -> Outcome:
+async def sent(file: File, *events: Event) -> SendResult:
     """Send a batch whose events share one outcome."""
     outcomes = await file.send(events)
     assert len(outcomes) == len(events)

@@ -12,7 +12,7 @@ from services import PLACEHOLDERS, MixpanelService, settle
 
 from postroad import __version__
 from postroad.contract.email import Kind
-from postroad.destinations.base import Delivered, Event, Outcome, Pause, Refused, Retry, Split, Surroundings
+from postroad.destinations.base import Delivered, Event, Pause, Refused, Retry, SendResult, Split, Surroundings
 from postroad.destinations.mixpanel import HOSTS, Mixpanel
 from postroad.destinations.mixpanel.event import insert_id, write
 from postroad.errors import ConfigError
@@ -95,7 +95,7 @@ async def test_only_the_events_that_are_named_are_refused(surroundings: Surround
     ],
 )
 async def test_an_answer_must_account_for_every_event(
-    surroundings: Surroundings, receiver: Receiver, body: object, expected: list[type[Outcome]]
+    surroundings: Surroundings, receiver: Receiver, body: object, expected: list[type[SendResult]]
 ) -> None:
     """What is not said of an event is not guessed: those are sent again in smaller batches."""
     receiver.behaviour = answer(400, json.dumps(body).encode())
@@ -134,7 +134,11 @@ async def test_an_answer_too_long_to_be_read_is_no_guess(surroundings: Surroundi
     ],
 )
 async def test_each_behaviour_has_its_outcome(
-    surroundings: Surroundings, receiver: Receiver, behaviour: Behaviour, alone: type[Outcome], together: type[Outcome]
+    surroundings: Surroundings,
+    receiver: Receiver,
+    behaviour: Behaviour,
+    alone: type[SendResult],
+    together: type[SendResult],
 ) -> None:
     """Whatever the service does, in bounded time there is the documented outcome for one event and for several."""
     receiver.behaviour = behaviour

@@ -9,7 +9,7 @@ import pytest
 import s3_server
 
 from postroad.contract.email import Kind
-from postroad.destinations.base import Delivered, Outcome, Pause, Retry, Split, Surroundings
+from postroad.destinations.base import Delivered, Pause, Retry, SendResult, Split, Surroundings
 from postroad.destinations.http.answer import Answer
 from postroad.destinations.http.client import MAX_EXCERPT
 from postroad.destinations.parquet import Parquet
@@ -31,7 +31,7 @@ def error(code: str, message: str = "", more: str = "") -> str:
     return f"{head}<Error><Code>{code}</Code><Message>{message}</Message>{more}<RequestId>1</RequestId></Error>"
 
 
-def judged(status: int, said: str = "", headers: Mapping[str, str] | None = None, name: str = "s3://b") -> Outcome:
+def judged(status: int, said: str = "", headers: Mapping[str, str] | None = None, name: str = "s3://b") -> SendResult:
     """Return what an answer means."""
     return outcome_of_put(name, Answer(status, headers or {}, b"", said), 0)
 

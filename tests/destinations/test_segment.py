@@ -9,7 +9,7 @@ from services import SegmentService, settle
 
 from postroad import __version__
 from postroad.contract.email import Kind
-from postroad.destinations.base import Delivered, Event, Outcome, Pause, Refused, Retry, Split, Surroundings
+from postroad.destinations.base import Delivered, Event, Pause, Refused, Retry, SendResult, Split, Surroundings
 from postroad.destinations.http.client import basic_auth
 from postroad.destinations.segment import HOSTS, Segment, message_id
 from postroad.registry import settings_of
@@ -121,7 +121,11 @@ async def test_a_message_id_always_fits(surroundings: Surroundings, service: Seg
     ],
 )
 async def test_each_behaviour_has_its_outcome(
-    surroundings: Surroundings, receiver: Receiver, behaviour: Behaviour, alone: type[Outcome], together: type[Outcome]
+    surroundings: Surroundings,
+    receiver: Receiver,
+    behaviour: Behaviour,
+    alone: type[SendResult],
+    together: type[SendResult],
 ) -> None:
     """Whatever the service does, in bounded time there is the documented outcome for one event and for several."""
     receiver.behaviour = behaviour

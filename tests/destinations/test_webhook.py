@@ -13,7 +13,7 @@ from standardwebhooks import WebhookVerificationError
 from postroad import __version__
 from postroad.clock import ManualClock, SystemClock
 from postroad.contract.email import Kind
-from postroad.destinations.base import Delivered, Outcome, Pause, Refused, Retry, Split, Surroundings
+from postroad.destinations.base import Delivered, Pause, Refused, Retry, SendResult, Split, Surroundings
 from postroad.destinations.http.signed import webhook_id
 from postroad.destinations.webhook import Webhook
 from postroad.registry import settings_of
@@ -30,7 +30,7 @@ def make(surroundings: Surroundings, receiver: Receiver, **raw: object) -> Webho
     return Webhook(settings, surroundings)
 
 
-async def deliver(surroundings: Surroundings, receiver: Receiver, **raw: object) -> Outcome:
+async def deliver(surroundings: Surroundings, receiver: Receiver, **raw: object) -> SendResult:
     """Send one event."""
     webhook = make(surroundings, receiver, **raw)
     [outcome] = await webhook.send([email_event(Kind.OPENED)])
@@ -115,7 +115,7 @@ def test_the_id_always_fits_a_header(message_id: str, expected: str) -> None:
     ],
 )
 async def test_each_behaviour_has_its_outcome(
-    surroundings: Surroundings, receiver: Receiver, behaviour: Behaviour, expected: Outcome | type
+    surroundings: Surroundings, receiver: Receiver, behaviour: Behaviour, expected: SendResult | type
 ) -> None:
     """Whatever the receiver does, in bounded time there is the documented outcome."""
     receiver.behaviour = behaviour

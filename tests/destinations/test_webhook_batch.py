@@ -11,7 +11,7 @@ from standardwebhooks import Webhook as Verifier
 from postroad import __version__
 from postroad.clock import ManualClock, SystemClock
 from postroad.contract.email import Kind
-from postroad.destinations.base import Delivered, Outcome, Pause, Refused, Retry, Split, Surroundings
+from postroad.destinations.base import Delivered, Pause, Refused, Retry, SendResult, Split, Surroundings
 from postroad.destinations.webhook_batch import WebhookBatch, batch_id
 from postroad.registry import settings_of
 from postroad.testing.events import email_event, every_email_event, unusual_events
@@ -77,7 +77,11 @@ def test_the_id_of_a_batch_is_that_of_its_members() -> None:
     ],
 )
 async def test_a_batch_shares_its_outcome(
-    surroundings: Surroundings, receiver: Receiver, behaviour: Behaviour, alone: type[Outcome], together: type[Outcome]
+    surroundings: Surroundings,
+    receiver: Receiver,
+    behaviour: Behaviour,
+    alone: type[SendResult],
+    together: type[SendResult],
 ) -> None:
     """One answer counts for all members; where one of them may be at fault, the batch is split to find it."""
     receiver.behaviour = behaviour

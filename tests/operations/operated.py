@@ -47,11 +47,11 @@ class Engine:
 
 @dataclass(frozen=True, kw_only=True)
 class Announcing(Region):
-    """A region that is told what was announced."""
+    """A region with the starting offsets that it is told."""
 
     told: dict
 
-    def announced(self):
+    def starting_offsets(self):
         """Return it."""
         return self.told
 
@@ -69,7 +69,7 @@ class Operated:
         self.rejections = Rejections.open(files.rejections)
         self.engine = Engine(self.ledger)
         self.configured = {destination}
-        self.announced = {}
+        self.starting_offsets = {}
         region = Announcing(
             name=name,
             files=files,
@@ -78,7 +78,7 @@ class Operated:
             ledger=self.ledger,
             rejections=RejectionsReader(files.rejections),
             snapshot=None,
-            told=self.announced,
+            told=self.starting_offsets,
         )
         self.regions = {name: region}
         self.delivered = {name: DeliveredRegion(region, self.ledger, self.engine)}

@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import NamedTuple
 
 from postroad.clock import ManualClock
-from postroad.ledger.base import DeadLetter, Outcome, Retry, Settlement
+from postroad.ledger.base import DeadLetter, Outcome, RetryRow, Settlement
 from postroad.ledger.sqlite.writer import SqliteLedger
 from postroad.log.base import Entry, number_of
 from postroad.log.embedded.log import SqliteLog
@@ -15,8 +15,8 @@ from postroad.log.embedded.reader import SqliteLogReader
 from postroad.operations.audit import audit
 from postroad.regions import open_region
 from postroad.rejections import Rejection, Rejections
-from postroad.storage.announced import announce
 from postroad.storage.layout import RegionFiles
+from postroad.storage.starting_offsets import write_starting_offsets
 
 SIZE = 3
 FAR = 10**17
@@ -26,8 +26,9 @@ OPTIONS = LogOptions(
     disk_floor=0, segment_bytes=17_000
 )  # an empty one has four pages of 4096; then about six blocks fit
 DESTINATIONS = ("first", "late", "new")
-"""The first from the beginning of the log; the second added later, with nothing delivered yet; the third was announced
-and has no account yet."""
+"""The first from the beginning of the log; the second added later, with nothing delivered yet; the third has a starting
+offset and has no account yet.
+"""
 
 
 class Stores(NamedTuple):
@@ -57,7 +58,7 @@ class Stores(NamedTuple):
     async def settle(self, account, blocks, *outcomes):
         """Settle blocks, the events of each with these outcomes, and move the cursor behind them."""
         places = {number << 16 | place: outcome for number in blocks for place, outcome in enumerate(outcomes)}
-        retries = [Retry(one, FAR, 1, 1, "busy") for one, outcome in places.items() if outcome == Outcome.RETRY]
+        retries = [RetryRow(one, FAR, 1, 1, "busy") for one, outcome in places.items() if outcome == Outcome.RETRY]
         dead = [DeadLetter(one, b"k", b"v", "E", "no", 1, 1, 1) for one, what in places.items() if what == Outcome.DEAD]
         sizes, cursor = dict.fromkeys(blocks, SIZE), (blocks[-1] + 1) << 16
         await self.ledger.settle(account, Settlement(places, sizes, cursor, retries, dead))
@@ -72,7 +73,7 @@ async def seed(folder):
     """Make a region whose log lost its beginning to retention, with every sort of account and of outcome."""
     stores = Stores.open(folder)
     _, clock, log, reader, ledger = stores
-    announce(stores.files.announced, DESTINATIONS, 0)
+    write_starting_offsets(stores.files.starting_offsets, DESTINATIONS, 0)
     first = (await ledger.open_account("first", start=0, at=1)).number
     end = number_of(await stores.accept(END))
     await stores.settle(first, range(end), *[Outcome.DELIVERED] * SIZE)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from postroad.clock import SystemClock
-from postroad.ledger.base import DeadLetter, Outcome, Retry, Settlement
+from postroad.ledger.base import DeadLetter, Outcome, RetryRow, Settlement
 from postroad.log.base import Entry, number_of, position_of
 from postroad.operations.audit import audit
 from postroad.regions import open_region
@@ -40,7 +40,7 @@ class Books:
                 dict.fromkeys(first, Outcome.DELIVERED) | {first[1]: Outcome.RETRY, first[2]: Outcome.DEAD},
                 {0: SIZE},
                 self.offsets[SIZE],
-                [Retry(first[1], 9, 1, 1, "503")],
+                [RetryRow(first[1], 9, 1, 1, "503")],
                 [DeadLetter(first[2], b"k", b"v", "Email Opened", "410", 2, 1, 3)],
             ),
         )
@@ -57,7 +57,7 @@ class Books:
         async def snapshot():
             yield self.ledger
 
-        self.region.files.announced.write_text('{"hook": 0}')
+        self.region.files.starting_offsets.write_text('{"hook": 0}')
         stores = {"log": self.log, "ledger": self.ledger, "snapshot": snapshot}
         return await audit(replace(self.region, configured=destinations, **stores))
 

@@ -7,7 +7,7 @@ import pytest
 from postroad.clock import ManualClock
 from postroad.delivery.accounts import Wanted, end_accounts, open_accounts
 from postroad.delivery.giving_up import abandon
-from postroad.ledger.base import DeadLetter, Outcome, Retry, Settlement
+from postroad.ledger.base import DeadLetter, Outcome, RetryRow, Settlement
 from postroad.ledger.needs import needed_from
 from postroad.ledger.sqlite.writer import SqliteLedger
 from postroad.log.base import Entry
@@ -58,7 +58,7 @@ class Region:
         cursor = (await self.ledger.account(account)).cursor
         for number in range(cursor >> 16, upto >> 16):
             places = [(number << 16 | place, outcome) for place, outcome in enumerate(outcomes)]
-            retries = [Retry(offset, BEYOND, 1, 1, "busy") for offset, outcome in places if outcome == Outcome.RETRY]
+            retries = [RetryRow(offset, BEYOND, 1, 1, "busy") for offset, outcome in places if outcome == Outcome.RETRY]
             dead = [DeadLetter(o, b"k", b"v", "E", "no", 1, 1, 1) for o, outcome in places if outcome == Outcome.DEAD]
             after = (number + 1) << 16
             await self.ledger.settle(account, Settlement(dict(places), {number: 3}, after, retries, dead))

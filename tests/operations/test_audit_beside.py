@@ -9,7 +9,7 @@ import pytest
 
 from postroad.clock import ManualClock
 from postroad.errors import StoreUnavailable
-from postroad.ledger.base import DeadLetter, Outcome, Retry, Settlement
+from postroad.ledger.base import DeadLetter, Outcome, RetryRow, Settlement
 from postroad.ledger.sqlite.writer import SqliteLedger
 from postroad.log.base import Entry, number_of
 from postroad.log.embedded.log import SqliteLog
@@ -45,7 +45,7 @@ class Region:
     async def settle(self, account, offsets, outcome=Outcome.DELIVERED, *, of=3, move=True):
         """Settle the events of one block, and move the cursor past it unless told otherwise."""
         number = number_of(offsets[0])
-        retries = [Retry(offset, BEYOND, 1, 1, "busy") for offset in offsets if outcome == Outcome.RETRY]
+        retries = [RetryRow(offset, BEYOND, 1, 1, "busy") for offset in offsets if outcome == Outcome.RETRY]
         dead = [DeadLetter(offset, b"k", b"v", "E", "no", 1, 1, 1) for offset in offsets if outcome == Outcome.DEAD]
         cursor = (number + 1) << 16 if move else None
         await self.ledger.settle(

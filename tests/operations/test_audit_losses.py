@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from postroad.clock import ManualClock
-from postroad.ledger.base import DeadLetter, Outcome, Retry, Settlement
+from postroad.ledger.base import DeadLetter, Outcome, RetryRow, Settlement
 from postroad.log.base import Entry, offset_of
 from postroad.operations.audit import LostStretch, audit
 from postroad.regions import open_region
@@ -114,7 +114,7 @@ async def test_retries_of_it(region):
     places = [offset_of(1, n) for n in range(SIZE)]
     dead = [DeadLetter(places[0], b"k", b"v", "E", "no", 1, 1, 1)]
     outcomes = {**dict.fromkeys(places, Outcome.DELIVERED), places[0]: Outcome.DEAD, places[1]: Outcome.RETRY}
-    retries = [Retry(places[1], 9, 1, 1, "busy")]
+    retries = [RetryRow(places[1], 9, 1, 1, "busy")]
     await region.ledger.settle(1, Settlement(outcomes, {1: SIZE}, offset_of(2, 0), retries, dead))
     await region.ledger.resend(1, [places[0]], 9)
     region.log.damage(1)

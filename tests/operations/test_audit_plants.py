@@ -118,7 +118,7 @@ PLANTS = {
         ledger("UPDATE account SET cursor = cursor + 10 * 65536 WHERE number = 2"),
         "was passed and has no outcome",
     ),
-    "destinations.json": (lambda files: files.announced.unlink(), "destination new has no account"),
+    "destinations.json": (lambda files: files.starting_offsets.unlink(), "destination new has no account"),
     "ledger.db": (lambda files: remove(files.ledger), "the ledger is lost"),
     "ends.json": (lambda files: [path.unlink() for path in files_of(files.log)], "ends.json"),
 }

@@ -10,7 +10,7 @@ import pytest
 
 from postroad.clock import ManualClock
 from postroad.errors import StoreError, StoreUnavailable, UsageError
-from postroad.ledger.base import Outcome, Retry, Settlement
+from postroad.ledger.base import Outcome, RetryRow, Settlement
 from postroad.ledger.sqlite.writer import SqliteLedger
 from postroad.log.base import Entry, number_of
 from postroad.log.embedded.log import SqliteLog
@@ -50,7 +50,7 @@ class Server:
         values = [Entry(b"app\0%d" % name, os.urandom(300)) for name in names]
         offsets = (await self.log.append(values)).offsets
         number = number_of(offsets[0])
-        retries = [Retry(offset, 10**15, 1, 1, "busy") for offset in offsets if outcome == Outcome.RETRY]
+        retries = [RetryRow(offset, 10**15, 1, 1, "busy") for offset in offsets if outcome == Outcome.RETRY]
         settlement = Settlement(dict.fromkeys(offsets, outcome), {number: 3}, (number + 1) << 16, retries)
         await self.ledger.settle(1, settlement)
         await self.rejections.record([Rejection(1, "app", "not_json", (), "/v1/track", 4, "", b"what")])

@@ -3,7 +3,7 @@
 import pytest
 
 from postroad.errors import UsageError
-from postroad.ledger.base import Outcome, Retry, Settlement
+from postroad.ledger.base import Outcome, RetryRow, Settlement
 from postroad.log.base import BLOCK_SPAN
 from postroad.operations.destinations import DestinationPlace, abandon, list_destinations
 
@@ -12,15 +12,15 @@ async def hold(us):
     """Take the destination out of the configuration, with an event of its last block in retry."""
     us.configured.clear()
     offset = us.offsets[5]
-    retry = Retry(offset, 9, 1, 1, "busy")
+    retry = RetryRow(offset, 9, 1, 1, "busy")
     await us.ledger.settle(2, Settlement({offset: Outcome.RETRY}, {offset >> 16: 1}, None, [retry]))
 
 
 async def test_what_is_held(us):
-    """Each is told with what it is owed; one that is not configured is held, also one that was only announced."""
+    """Each is told with what it is owed; one that is not configured is held, even if it has only a starting offset."""
     await hold(us)
     await us.engine.open_replay("crm", start=0, end=BLOCK_SPAN)
-    us.announced.update({"crm": 0, "early": us.offsets[3]})
+    us.starting_offsets.update({"crm": 0, "early": us.offsets[3]})
     found = (await list_destinations(us.regions)).destinations
     assert [(one.id, one.state, one.waiting, one.retrying, one.replays) for one in found] == [
         ("crm", "held: not in the configuration", 0, 1, 1),

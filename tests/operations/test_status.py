@@ -9,7 +9,7 @@ import pytest
 
 from postroad.clock import ManualClock
 from postroad.errors import StoreUnavailable
-from postroad.ledger.base import Outcome, Retry, Settlement
+from postroad.ledger.base import Outcome, RetryRow, Settlement
 from postroad.ledger.sqlite.reader import SqliteLedgerReader
 from postroad.log.base import Entry, offset_of
 from postroad.log.embedded.reader import SqliteLogReader
@@ -112,7 +112,7 @@ async def test_what_waits(view):
         await log.append([Entry(b"app\0%d-%d" % (block, place), b"") for place in range(4)])
     await ledger.settle(1, Settlement(dict.fromkeys(range(4), DELIVERED), {0: 4}, offset_of(1, 1)))
     begun = {offset_of(1, 0): DELIVERED, offset_of(1, 2): Outcome.RETRY, offset_of(2, 3): DELIVERED}
-    retry = Retry(offset_of(1, 2), 9000, 1, 1000, "busy")
+    retry = RetryRow(offset_of(1, 2), 9000, 1, 1000, "busy")
     await ledger.settle(1, Settlement(begun, {1: 4, 2: 4}, None, [retry]))
     (place,) = (await look()).destinations
     assert (place.waiting, place.retrying, place.outcomes["delivered"]) == (5, 1, 6)
@@ -142,8 +142,8 @@ async def test_looking_at_what_waits_is_bounded(view, monkeypatch):
 
 
 async def test_what_is_held(view, tmp_path):
-    """A destination that is not configured is held, also one that was only announced, and about so much of the log with
-    it; the figures of an account that was taken over are those of who took it over.
+    """A destination that is not configured is held, also one that only has a starting offset, and about so much of the
+    log with it; the figures of an account that was taken over are those of who took it over.
     """
     _, log, ledger = view
     for block in range(4):

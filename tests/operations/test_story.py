@@ -8,7 +8,7 @@ from postroad.clock import ManualClock
 from postroad.contract.calls import Type
 from postroad.contract.decode import decode
 from postroad.contract.stored import make_key, pack
-from postroad.ledger.base import Attempt, DeadLetter, FrozenBatch, Outcome, Retry, Settlement
+from postroad.ledger.base import Attempt, DeadLetter, FrozenBatch, Outcome, RetryRow, Settlement
 from postroad.log.base import Entry
 from postroad.operations import story as story_module
 from postroad.operations.story import MEANINGS, StoryQuery, stories
@@ -32,7 +32,7 @@ class World:
 
     async def settle(self, account, outcome, *, tries=0, cursor=None):
         """Settle the first event for an account."""
-        retry = [Retry(0, 9000, tries, 1000, "busy")] if outcome == Outcome.RETRY else []
+        retry = [RetryRow(0, 9000, tries, 1000, "busy")] if outcome == Outcome.RETRY else []
         dead = [DeadLetter(0, KEY, VALUE, "Email Opened", "gone", 5, 1, tries)] if outcome == Outcome.DEAD else []
         failed = [Attempt(0, at, 503, "busy", "try later") for at in range(tries)]
         await self.ledger.settle(account, Settlement({0: outcome}, {0: 1}, cursor, retry, dead, failed))

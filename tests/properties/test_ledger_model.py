@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from model_account import BLOCKS, QUOTA, SIZE, ModelAccount
 
 from postroad.errors import StoreUnavailable
-from postroad.ledger.base import Attempt, DeadLetter, FrozenBatch, Lost, Outcome, Retry, Settlement
+from postroad.ledger.base import Attempt, DeadLetter, FrozenBatch, Lost, Outcome, RetryRow, Settlement
 from postroad.ledger.sqlite.writer import SqliteLedger
 from postroad.log.base import BLOCK_SPAN, offset_of
 from postroad.storage import files
@@ -183,7 +183,7 @@ class LedgerMachine(RuleBasedStateMachine):
         at = self._time + due_in
         dead = {offset: account.dead[offset] for offset in offsets if offset in account.dead}
         assert self.run(self._ledger.resend(number, offsets, at)) == len(dead)
-        retries = [Retry(offset, at, 0, at, "resent", letter.key, letter.value) for offset, letter in dead.items()]
+        retries = [RetryRow(offset, at, 0, at, "resent", letter.key, letter.value) for offset, letter in dead.items()]
         account.settle(Settlement(dict.fromkeys(dead, Outcome.RETRY), {}, retries=retries))
 
     @rule(data=st.data(), offsets=st.lists(OFFSETS, max_size=6))
@@ -275,7 +275,7 @@ class LedgerMachine(RuleBasedStateMachine):
             {offset // BLOCK_SPAN: SIZE for offset in outcomes},
             data.draw(st.none() | OFFSETS.map(lambda offset: max(offset, account.cursor))),
             [
-                Retry(o, now + o % 5, 1, now, "503", key, value)
+                RetryRow(o, now + o % 5, 1, now, "503", key, value)
                 for o, outcome in outcomes.items()
                 if outcome == Outcome.RETRY
             ],

@@ -46,12 +46,12 @@ async def test_it_is_said_once_and_tried_every_second():
 
 
 class Opening:
-    """Opens a log, or announces, unless told to fail."""
+    """Opens a log, or writes starting offsets, unless told to fail."""
 
     def __init__(self, folder, clock):
         self.fails = None
-        self.announce_fails = None
-        self.announced = 0
+        self.write_fails = None
+        self.written = 0
         self._folder = folder
         self._clock = clock
 
@@ -60,20 +60,20 @@ class Opening:
             raise self.fails
         return SqliteLog.open(self._folder, self._clock, LogOptions(disk_floor=0))
 
-    async def announce(self):
-        if self.announce_fails:
-            raise self.announce_fails
-        self.announced += 1
+    async def write(self):
+        if self.write_fails:
+            raise self.write_fails
+        self.written += 1
 
 
 @pytest.mark.parametrize("error", [StoreError("damaged"), StoreUnavailable("full"), OSError(28, "full", "x")])
-@pytest.mark.parametrize("at", ["fails", "announce_fails"])
+@pytest.mark.parametrize("at", ["fails", "write_fails"])
 async def test_a_late_log_refuses_until_it_could_be_opened(tmp_path, error, at):
-    """Nothing is taken before the log is open and the destinations are announced; the next look heals it."""
+    """Nothing is taken before the log is open and the starting offsets are written; the next look heals it."""
     clock = ManualClock()
     opening = Opening(tmp_path / "log", clock)
     setattr(opening, at, error)
-    log = LateLog(opening.make, opening.announce)
+    log = LateLog(opening.make, opening.write)
     await log.open()
     for _ in range(2):
         assert not await log.check()
@@ -82,7 +82,7 @@ async def test_a_late_log_refuses_until_it_could_be_opened(tmp_path, error, at):
             await log.append([Entry(b"a", b"")])
     setattr(opening, at, None)
     assert await log.check()
-    assert (log.healthy, log.trouble, opening.announced) == (True, "", 1)
+    assert (log.healthy, log.trouble, opening.written) == (True, "", 1)
     assert len((await log.append([Entry(b"a", b"")])).offsets) == 1
     assert log.window.ids == 1
     await log.close()
@@ -96,4 +96,4 @@ async def test_what_trying_again_cannot_cure_is_raised(tmp_path, error):
     opening = Opening(tmp_path / "log", ManualClock())
     opening.fails = error
     with pytest.raises(type(error)):
-        await LateLog(opening.make, opening.announce).open()
+        await LateLog(opening.make, opening.write).open()

@@ -10,7 +10,7 @@ from postroad.errors import StoreError
 from postroad.ledger.base import ABANDONED, TAKEN_OVER, Account, Ledger, LedgerReader, Outcome
 from postroad.ledger.needs import needs, without_account
 from postroad.log.base import LogReader, offset_of
-from postroad.storage.announced import take_over
+from postroad.storage.starting_offsets import take_over
 
 _PAGE = 1000
 
@@ -34,31 +34,31 @@ async def open_accounts(
     log: LogReader,
     ledger: Ledger,
     clock: Clock,
-    announced: Callable[[], Mapping[str, int]] = dict,
+    starting_offsets: Callable[[], Mapping[str, int]] = dict,
 ) -> dict[str, Account]:
     """Return the live account of every wanted destination, opening those that are missing.
 
-    A new one starts at the beginning of the log, or where it was `announced`, or at the log's end; it claims nothing
+    A new one starts at the beginning of the log, or at its starting offset, or at the log's end; it claims nothing
     that an earlier account of its destination did. A destination that is not wanted keeps its account, open and
-    owed what comes: it is held. It gets one, too, when it was announced and never had any.
+    owed what comes: it is held. It gets one, too, when it has a starting offset and never had any.
     Raises `StoreError`; calling it again does what is left to do.
     """
-    end = await log.end()  # before the announcements are read: what is not announced then has no event behind this end
+    end = await log.end()  # before the starting offsets: a destination without one is owed nothing below this
     was = {one.destination: one.was for one in wanted if one.was is not None}
-    heard = announced()
+    starts = starting_offsets()
     for new, old in was.items():
-        await _take_over(old, new, heard, ledger, clock)
-    heard = take_over(heard, was)
+        await _take_over(old, new, starts, ledger, clock)
+    starts = take_over(starts, was)
     opened = {}
     for one in wanted:
         account = live_accounts(await ledger.accounts()).get(one.destination)
         if account is None:
-            start = await log.first() if one.from_beginning else min(heard.get(one.destination, end), await log.end())
+            start = await log.first() if one.from_beginning else min(starts.get(one.destination, end), await log.end())
             account = await _open(one.destination, start, ledger, clock)
         if account.policy != one.policy:
             await ledger.set_policy(account.number, one.policy)
         opened[one.destination] = account._replace(policy=one.policy)
-    for name, offset in without_account(heard, await ledger.accounts()).items():
+    for name, offset in without_account(starts, await ledger.accounts()).items():
         await _open(name, min(offset, await log.end()), ledger, clock)
     return opened
 
@@ -103,16 +103,16 @@ async def _open(destination: str, start: int, ledger: Ledger, clock: Clock) -> A
     return await ledger.open_account(destination, start=start, at=clock.now())
 
 
-async def _take_over(old: str, new: str, announced: Mapping[str, int], ledger: Ledger, clock: Clock) -> None:
+async def _take_over(old: str, new: str, starting_offsets: Mapping[str, int], ledger: Ledger, clock: Clock) -> None:
     """Give the accounts of `old` to `new`. Where that has a live account already, what `old` is owed up to where the
     other's begins is delivered beside it: its account gets an end.
     """
     accounts = await ledger.accounts()
     live = live_accounts(accounts)
     mine, other = live.get(new), live.get(old)
-    heard = without_account(announced, accounts).get(old)
-    if other is None and heard is not None and (mine is None or heard < mine.start):
-        other = await ledger.open_account(old, start=heard, at=clock.now())
+    start = without_account(starting_offsets, accounts).get(old)
+    if other is None and start is not None and (mine is None or start < mine.start):
+        other = await ledger.open_account(old, start=start, at=clock.now())
     if mine is not None and other is not None:
         end = max(mine.start, await settled_to(other, ledger))
         await ledger.end_account(other.number, end, at=clock.now(), by=TAKEN_OVER)

@@ -19,7 +19,7 @@ from postroad.delivery.serving import Serving, Shared
 from postroad.delivery.worker import Worker
 from postroad.errors import StoreError
 from postroad.ledger.base import Account, Ledger
-from postroad.ledger.needs import is_stretch, needs
+from postroad.ledger.needs import is_bounded, needs
 from postroad.log.base import LogReader
 
 _AGAIN_AFTER = 1.0
@@ -111,7 +111,7 @@ class BoundedAccounts:
             free = account.number not in self._running and account.number not in self._halted
             if (
                 free
-                and is_stretch(account)
+                and is_bounded(account)
                 and account.destination in self._plans
                 and await needs(account, self._ledger)
             ):

@@ -24,8 +24,8 @@ from postroad.log.base import LogReader
 _AGAIN_AFTER = 1.0
 
 
-async def _nothing_announced(_destination: str) -> None:
-    """Withdraw nothing: where no destination is announced."""
+async def _drop_nothing(_destination: str) -> None:
+    """Drop no starting offset: where none are kept."""
 
 
 class Service(NamedTuple):
@@ -49,23 +49,24 @@ class Engine:
         log: LogReader,
         ledger: Ledger,
         clock: Clock,
-        announced: Callable[[], Mapping[str, int]] = dict,
+        starting_offsets: Callable[[], Mapping[str, int]] = dict,
         *,
-        withdraw: Callable[[str], Awaitable[None]] = _nothing_announced,
+        drop_starting_offset: Callable[[str], Awaitable[None]] = _drop_nothing,
         retention: float | None = None,
     ) -> None:
-        """`announced` tells from which offset on a destination without an account is owed events, `withdraw` takes
-        one back. `retention` is in seconds: what is older expires at held destinations that may not hold back the log.
+        """`starting_offsets` tells from which offset on a destination without an account is owed events,
+        `drop_starting_offset` removes one. `retention` is in seconds: what is older expires at held destinations that
+        may not hold back the log.
         """
         self._services = {service.plan.destination: service for service in services}
         self._log = log
         self._ledger = ledger
         self._clock = clock
-        self._announced = announced
+        self._starting_offsets = starting_offsets
         plans = {name: service.plan for name, service in self._services.items()}
         self._shared = {name: Shared(service.make) for name, service in self._services.items()}
         self._servings = {name: Serving(name, partial(self._make, name), clock) for name in self._services}
-        self._withdraw = withdraw
+        self._drop_starting_offset = drop_starting_offset
         self._bounded = BoundedAccounts(plans, self._shared, log, ledger, clock)
         self._replays = Replays(plans, self._bounded, log, ledger, clock)
         self._giving_up = GivingUp(plans, log, ledger, clock, retention)
@@ -138,7 +139,7 @@ class Engine:
         if not await owing(destination, self._ledger):
             raise UsageError(f"there is no destination {destination!r} that is owed anything")
         try:
-            await self._withdraw(destination)  # first: else the next start would open an account
+            await self._drop_starting_offset(destination)  # first: else the next start would open an account
         except OSError as error:
             raise StoreUnavailable(f"{error.filename}: {error.strerror}") from error
         await end_accounts(destination, self._log, self._ledger, self._clock)
@@ -151,7 +152,7 @@ class Engine:
         while True:
             try:
                 await belong(self._log, self._ledger)
-                await open_accounts(wanted, self._log, self._ledger, self._clock, self._announced)
+                await open_accounts(wanted, self._log, self._ledger, self._clock, self._starting_offsets)
             except StoreError as error:
                 if str(error) != told:
                     self._logger.warning("the accounts can't be opened; deliveries wait", reason=str(error))
@@ -163,7 +164,7 @@ class Engine:
                 break
         for former in [one.was for one in wanted if one.was is not None]:
             try:
-                await self._withdraw(former)
+                await self._drop_starting_offset(former)
             except OSError as error:
                 self._logger.warning(
                     "a former id can't be forgotten: leave `was` in the file until a start without this line",

@@ -11,8 +11,7 @@ from postroad.delivery.schedule import is_due
 from postroad.delivery.verdict import Verdict
 from postroad.destinations.base import BatchLimits
 from postroad.errors import StoreError
-from postroad.ledger.base import FrozenBatch, Outcome
-from postroad.ledger.base import Retry as RetryRow
+from postroad.ledger.base import FrozenBatch, Outcome, RetryRow
 from postroad.log.base import Record, number_of, offset_of
 
 _PAGE: Final = 1000

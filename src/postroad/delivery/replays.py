@@ -17,10 +17,10 @@ class Replays:
     """Opens and stops them; `BoundedAccounts` serves them."""
 
     def __init__(
-        self, configured: Collection[str], stretches: BoundedAccounts, log: LogReader, ledger: Ledger, clock: Clock
+        self, configured: Collection[str], bounded: BoundedAccounts, log: LogReader, ledger: Ledger, clock: Clock
     ) -> None:
         self._configured = configured
-        self._bounded = stretches
+        self._bounded = bounded
         self._log = log
         self._ledger = ledger
         self._clock = clock

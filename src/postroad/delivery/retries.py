@@ -9,7 +9,7 @@ from postroad.delivery.items import Item
 from postroad.delivery.parts import Parts
 from postroad.delivery.schedule import is_due
 from postroad.delivery.verdict import Verdict
-from postroad.ledger.base import Outcome, Retry
+from postroad.ledger.base import Outcome, RetryRow
 from postroad.log.base import Record
 
 _AT_A_TIME: Final = 256
@@ -73,7 +73,7 @@ class Retries:
         stale = self._settler.stale()  # taken before the rows are read, so that no row is newer than this
         limit = _AT_A_TIME + len(stale)
         found = await self._ledger.retries(self._account, due_at=None, limit=limit)
-        far: Sequence[Retry] = []
+        far: Sequence[RetryRow] = []
         if len(found) == limit:  # else `found` has also the rows that a clock which was set put too far ahead
             far = await self._ledger.retries(self._account, due_at=None, due_after=now + self._longest, limit=limit)
         waiting = False
@@ -96,7 +96,7 @@ class Retries:
             self._settler.expect(offset)
             self._settler.put(offset, Verdict(Outcome.EXPIRED))
 
-    async def _take(self, retry: Retry) -> None:
+    async def _take(self, retry: RetryRow) -> None:
         record = await self._record_of(retry)
         if record is None:
             gone = await self._losses.verdict(retry.offset)
@@ -110,7 +110,7 @@ class Retries:
         else:
             self._settler.put(retry.offset, item)
 
-    async def _record_of(self, retry: Retry) -> Record | None:
+    async def _record_of(self, retry: RetryRow) -> Record | None:
         if retry.key is not None and retry.value is not None:
             return Record(retry.offset, retry.key, retry.value)
         return await self._log.get(retry.offset)

@@ -16,7 +16,7 @@ from postroad.delivery.probes import Suspects, label_of
 from postroad.delivery.rate import RateLimit
 from postroad.delivery.schedule import in_words
 from postroad.delivery.verdict import judge, put_back
-from postroad.destinations.base import Delivered, Destination, Event, Outcome, Pause, Refused, Retry, Split
+from postroad.destinations.base import Delivered, Destination, Event, Pause, Refused, Retry, SendResult, Split
 
 _GRACE = 5.0
 """Seconds beyond its own timeout after which a send is cut off all the same."""
@@ -87,7 +87,7 @@ class Sender:
         for item, verdict in zip(items, verdicts, strict=True):
             self._settler.put(item.record.offset, verdict)
 
-    def _settle(self, part: Sequence[Item], tried: Sequence[tuple[Item, Outcome]]) -> list[Item]:
+    def _settle(self, part: Sequence[Item], tried: Sequence[tuple[Item, SendResult]]) -> list[Item]:
         """Write down what came of each event; returns those to be sent again in smaller batches."""
         again, delivered = [], []
         now, policy = self._clock.now(), self._plan.retry
@@ -107,7 +107,7 @@ class Sender:
         for item in items:
             self._settler.put(item.record.offset, put_back(item, self._breaker.why, now))
 
-    async def _try(self, items: Sequence[Item], era: int) -> Sequence[tuple[Item, Outcome]]:
+    async def _try(self, items: Sequence[Item], era: int) -> Sequence[tuple[Item, SendResult]]:
         """Send once, and tell the breaker. A failure while the breaker is not closed is not held against the
         events: it becomes a `Pause`.
         """
@@ -118,7 +118,7 @@ class Sender:
         counts = self._breaker.closed
         self._tell(answer, era, items, fresh=fresh)
         if isinstance(answer, Retry):
-            again: Outcome = Split(answer.why) if len(items) > 1 else answer
+            again: SendResult = Split(answer.why) if len(items) > 1 else answer
             answer = [again] * len(items)
         if not counts:
             answer = [Pause(one.why, one.status, one.answer) if isinstance(one, Retry) else one for one in answer]
@@ -130,7 +130,7 @@ class Sender:
         self._flow.look(now, self._clock.monotonic())
         return now
 
-    def _tell(self, answer: Sequence[Outcome] | Retry, era: int, items: Sequence[Item], *, fresh: bool) -> None:
+    def _tell(self, answer: Sequence[SendResult] | Retry, era: int, items: Sequence[Item], *, fresh: bool) -> None:
         """Tell breaker and suspects whether a send failed as a whole, was paused, or reached the destination."""
         now, word = self._clock.monotonic(), self._breaker.word
         outcomes = [answer] if isinstance(answer, Retry) else answer
@@ -172,7 +172,7 @@ class Sender:
             next_try_in=in_words(breaker.wait(now)),
         )
 
-    async def _send(self, events: Sequence[Event]) -> Sequence[Outcome] | Retry:
+    async def _send(self, events: Sequence[Event]) -> Sequence[SendResult] | Retry:
         """Send; where the destination's code goes wrong, one `Retry` stands for the whole: nothing is known of
         any event.
         """

@@ -6,7 +6,7 @@ import structlog
 
 from postroad.clock import Clock
 from postroad.delivery.worker import Worker
-from postroad.destinations.base import Destination, Event, Outcome
+from postroad.destinations.base import Destination, Event, SendResult
 from postroad.errors import StoreError
 
 _AGAIN_AFTER = 1.0
@@ -94,7 +94,7 @@ class _Lent:
         """Ask it."""
         return self._made.takes(event)
 
-    async def send(self, events: Sequence[Event]) -> Sequence[Outcome]:
+    async def send(self, events: Sequence[Event]) -> Sequence[SendResult]:
         """Send by it."""
         return await self._made.send(events)
 

@@ -13,7 +13,7 @@ from postroad.delivery.alarm import Alarm
 from postroad.delivery.progress import Progress
 from postroad.delivery.verdict import Verdict
 from postroad.errors import StoreError
-from postroad.ledger.base import Attempt, DeadLetter, Ledger, Outcome, Retry, Settlement
+from postroad.ledger.base import Attempt, DeadLetter, Ledger, Outcome, RetryRow, Settlement
 from postroad.log.base import BLOCK_SPAN
 
 FULL: Final = 8 * 1024 * 1024
@@ -27,7 +27,7 @@ _AGAIN_AFTER: Final = 1.0
 class _Draft:
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     sizes: dict[int, int] = field(default_factory=dict)
-    retries: list[Retry] = field(default_factory=list)
+    retries: list[RetryRow] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
     weight: int = 0

@@ -7,9 +7,8 @@ from postroad.config.model import RetryPolicy
 from postroad.delivery.items import Item
 from postroad.delivery.schedule import due_at, in_words, interval
 from postroad.destinations.base import Delivered, Pause, Refused, Retry, Split
-from postroad.destinations.base import Outcome as Tried
-from postroad.ledger.base import Attempt, DeadLetter, Outcome
-from postroad.ledger.base import Retry as RetryRow
+from postroad.destinations.base import SendResult as Tried
+from postroad.ledger.base import Attempt, DeadLetter, Outcome, RetryRow
 
 
 class Verdict(NamedTuple):

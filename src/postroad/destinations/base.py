@@ -88,7 +88,7 @@ class Pause(NamedTuple):
     answer: str = ""
 
 
-Outcome = Delivered | Retry | Refused | Split | Pause
+SendResult = Delivered | Retry | Refused | Split | Pause
 
 
 class BatchLimits(NamedTuple):
@@ -153,7 +153,7 @@ class Destination(Protocol):
         """
         ...
 
-    async def send(self, events: Sequence[Event]) -> Sequence[Outcome]:
+    async def send(self, events: Sequence[Event]) -> Sequence[SendResult]:
         """Try to deliver a batch; one outcome an event, in order."""
         ...
 

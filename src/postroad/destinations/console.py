@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from postroad.clock import iso
-from postroad.destinations.base import BatchLimits, Delivered, EmailEvents, Event, Outcome, Retry, Surroundings
+from postroad.destinations.base import BatchLimits, Delivered, EmailEvents, Event, Retry, SendResult, Surroundings
 from postroad.destinations.email_events import passed_on
 from postroad.destinations.printable import printable
 
@@ -41,14 +41,14 @@ class Console:
         """Every event can be printed."""
         return True
 
-    async def send(self, events: Sequence[Event]) -> Sequence[Outcome]:
+    async def send(self, events: Sequence[Event]) -> Sequence[SendResult]:
         """Print a line for each: when it came, from where, what it is, its id, and the event itself."""
         return [self._print(event) for event in events]
 
     async def close(self) -> None:
         """Nothing was opened."""
 
-    def _print(self, event: Event) -> Outcome:
+    def _print(self, event: Event) -> SendResult:
         came = f"{iso(event.received_at)} {event.region}/{event.source}"
         line = f"{came}  {event.name or event.type}  {event.message_id}  {event.body.decode('utf-8', 'replace')}"
         try:

@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Final
 import msgspec
 from msgspec import Meta
 
-from postroad.destinations.base import BatchLimits, EmailEvents, Event, Outcome, Surroundings
+from postroad.destinations.base import BatchLimits, EmailEvents, Event, SendResult, Surroundings
 from postroad.destinations.email_events import passed_on
 from postroad.destinations.http.batches import Part
 from postroad.destinations.http.calls import Calls, Residency, Service, address, members_of
@@ -66,7 +66,7 @@ class Customerio:
         """Every call can be expressed."""
         return True
 
-    async def send(self, events: Sequence[Event]) -> Sequence[Outcome]:
+    async def send(self, events: Sequence[Event]) -> Sequence[SendResult]:
         """POST the batch."""
         return await self._calls.send(events)
 

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta, Raw
 
 from postroad.contract.email import Kind
-from postroad.destinations.base import BatchLimits, EmailEvents, Event, Outcome, Surroundings
+from postroad.destinations.base import BatchLimits, EmailEvents, Event, SendResult, Surroundings
 from postroad.destinations.email_events import passed_on
 from postroad.destinations.http.batches import Part
 from postroad.destinations.http.calls import Calls, Residency, Service, address, members_of
@@ -76,7 +76,7 @@ class Segment:
         identity = _IDENTITY.decode(event.body)
         return bytes(identity.userId) not in _NOBODY or bytes(identity.anonymousId) not in _NOBODY
 
-    async def send(self, events: Sequence[Event]) -> Sequence[Outcome]:
+    async def send(self, events: Sequence[Event]) -> Sequence[SendResult]:
         """POST the batch."""
         return await self._calls.send(events)
 

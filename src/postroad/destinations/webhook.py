@@ -6,7 +6,7 @@ The body is the event as it is, `webhook-id` its message id. `postroad.destinati
 from collections.abc import Sequence
 from typing import ClassVar
 
-from postroad.destinations.base import BatchLimits, EmailEvents, Event, Outcome, Surroundings
+from postroad.destinations.base import BatchLimits, EmailEvents, Event, SendResult, Surroundings
 from postroad.destinations.email_events import passed_on
 from postroad.destinations.http.signed import SignedClient, SignedSettings, webhook_id
 
@@ -25,7 +25,7 @@ class Webhook:
         """Every event can be posted."""
         return True
 
-    async def send(self, events: Sequence[Event]) -> Sequence[Outcome]:
+    async def send(self, events: Sequence[Event]) -> Sequence[SendResult]:
         """POST each event, one after the other."""
         return [await self._client.post(webhook_id(event.message_id), event.body) for event in events]
 

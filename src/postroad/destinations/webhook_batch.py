@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import ClassVar
 
-from postroad.destinations.base import BatchLimits, EmailEvents, Event, Outcome, Refused, Surroundings
+from postroad.destinations.base import BatchLimits, EmailEvents, Event, Refused, SendResult, Surroundings
 from postroad.destinations.email_events import passed_on
 from postroad.destinations.http.batches import ABOUT_EVENTS, isolating
 from postroad.destinations.http.signed import SignedClient, SignedSettings, webhook_id
@@ -30,7 +30,7 @@ class WebhookBatch:
         """Every event can be posted."""
         return True
 
-    async def send(self, events: Sequence[Event]) -> Sequence[Outcome]:
+    async def send(self, events: Sequence[Event]) -> Sequence[SendResult]:
         """POST all of them together; one answer counts for all."""
         if not events:
             return []

@@ -112,7 +112,7 @@ class Account(NamedTuple):
     ended_by: str = ""
 
 
-class Retry(NamedTuple):
+class RetryRow(NamedTuple):
     """A record to send again at `due_at`. `tries` attempts were made, the first at `first_at` (0: none); whoever
     sends moves `first_at` on by what is not to count as the record's age.
 
@@ -187,7 +187,7 @@ class Settlement(NamedTuple):
     outcomes: Mapping[int, Outcome]
     sizes: Mapping[int, int]
     cursor: int | None = None
-    retries: Sequence[Retry] = ()
+    retries: Sequence[RetryRow] = ()
     dead: Sequence[DeadLetter] = ()
     attempts: Sequence[Attempt] = ()
 
@@ -235,7 +235,7 @@ class LedgerReader(Protocol):
 
     async def retries(
         self, account: int, *, due_at: int | None, due_after: int | None = None, offset: int | None = None, limit: int
-    ) -> Sequence[Retry]:
+    ) -> Sequence[RetryRow]:
         """Return the retries due at or before `due_at` (all when None) and later than `due_after`, the soonest
         first; only that of `offset` when it is given.
         """

@@ -6,15 +6,17 @@ from types import MappingProxyType
 from postroad.ledger.base import ABANDONED, TAKEN_OVER, Account, LedgerReader
 
 
-async def needed_from(ledger: LedgerReader, announced: Mapping[str, int] = MappingProxyType({})) -> Sequence[int]:
+async def needed_from(
+    ledger: LedgerReader, starting_offsets: Mapping[str, int] = MappingProxyType({})
+) -> Sequence[int]:
     """Return the offsets from which on somebody needs the log: each account that still owes something or has no end,
-    and each destination that was `announced` and has no account yet.
+    and each destination of `starting_offsets` that has no account yet.
 
     Raises `StoreUnavailable` when the ledger can't be read.
     """
     accounts = await ledger.accounts()
     floors = [await ledger.floor(account.number) for account in accounts if await needs(account, ledger)]
-    return [*floors, *without_account(announced, accounts).values()]
+    return [*floors, *without_account(starting_offsets, accounts).values()]
 
 
 async def needs(account: Account, ledger: LedgerReader) -> bool:
@@ -23,8 +25,8 @@ async def needs(account: Account, ledger: LedgerReader) -> bool:
     return has_more or await ledger.next_due(account.number) is not None
 
 
-def without_account(announced: Mapping[str, int], accounts: Sequence[Account]) -> Mapping[str, int]:
-    """Return, of the destinations that were announced, those that are owed events and have no account for them yet.
+def without_account(starting_offsets: Mapping[str, int], accounts: Sequence[Account]) -> Mapping[str, int]:
+    """Return, of the starting offsets, those of destinations that have no account for these events yet.
 
     One whose account was ended beyond that offset had its account.
     """
@@ -33,12 +35,12 @@ def without_account(announced: Mapping[str, int], accounts: Sequence[Account]) -
     ended = {(account.destination, account.end) for account in had if account.end is not None}
     return {
         name: offset
-        for name, offset in announced.items()
+        for name, offset in starting_offsets.items()
         if name not in opened and not any(owner == name and end > offset for owner, end in ended)
     }
 
 
-def is_stretch(account: Account) -> bool:
+def is_bounded(account: Account) -> bool:
     """Tell whether an account has an end and what is below it is still to be delivered."""
     if account.end is None or account.ended_by == ABANDONED:
         return False

@@ -9,18 +9,18 @@ Opening = Callable[[], Awaitable[Log]]
 
 
 class LateLog:
-    """A `Log` that refuses everything until it could be opened and the region's destinations be announced.
+    """A `Log` that refuses everything until it could be opened and the starting offsets be written.
 
     Both are tried by `open`, and again by every `check`. `trouble` is why it can't be used; empty when it can.
     """
 
-    def __init__(self, make: Opening, announce: Callable[[], Awaitable[None]]) -> None:
-        """`make` opens the log, `announce` says which destinations are owed what comes from now on.
+    def __init__(self, make: Opening, write_starting_offsets: Callable[[], Awaitable[None]]) -> None:
+        """`make` opens the log, `write_starting_offsets` says which destinations are owed what comes from now on.
 
         Both raise `StoreError` or `OSError`.
         """
         self._make = make
-        self._announce = announce
+        self._write_starting_offsets = write_starting_offsets
         self._log: Log | None = None
         self._ready = False
         self._trouble = "the log has not been opened yet"
@@ -102,5 +102,5 @@ class LateLog:
         if self._log is None:
             self._log = await self._make()
         await self._log.append(())  # stores nothing: it is what `check` does, and says why it can't
-        await self._announce()
+        await self._write_starting_offsets()
         self._ready = True

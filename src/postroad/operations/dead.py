@@ -11,7 +11,7 @@ from postroad.clock import Clock
 from postroad.contract.stored import read_key, unpack
 from postroad.errors import UsageError
 from postroad.ledger.base import Account, DeadLetter, LedgerReader
-from postroad.ledger.needs import is_stretch
+from postroad.ledger.needs import is_bounded
 from postroad.operations.asking import (
     MOST,
     Asked,
@@ -201,7 +201,7 @@ def served_accounts(accounts: Sequence[Account], configured: Collection[str]) ->
     return {
         account.number
         for account in accounts
-        if account.destination in live & set(configured) and (account.end is None or is_stretch(account))
+        if account.destination in live & set(configured) and (account.end is None or is_bounded(account))
     }
 
 

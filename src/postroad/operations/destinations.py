@@ -85,7 +85,7 @@ async def destinations(
     accounts = await ledger.accounts()
     heirs = {old: new for new, old in former_ids.items()}
     found = []
-    for name, mine in sorted(by_destination(accounts, region.announced()).items()):
+    for name, mine in sorted(by_destination(accounts, region.starting_offsets()).items()):
         told = await figures(mine, log, ledger)
         found.append(
             DestinationEntry(

@@ -24,13 +24,13 @@ class Figures(NamedTuple):
     log_bytes: int
 
 
-def by_destination(accounts: Sequence[Account], announced: Mapping[str, int]) -> Mapping[str, Sequence[Account]]:
+def by_destination(accounts: Sequence[Account], starting_offsets: Mapping[str, int]) -> Mapping[str, Sequence[Account]]:
     """Return the accounts that figures are taken of: of each destination the open live one, and those taken over.
 
-    One that was announced and has no account yet is there with the account that it will get, whose number is 0.
+    One that has a starting offset and no account yet is there with the account that it will get, whose number is 0.
     """
     found = {one.destination: [one] for one in accounts if one.replay is None and one.end is None}
-    for name, start in without_account(announced, accounts).items():
+    for name, start in without_account(starting_offsets, accounts).items():
         found[name] = [Account(0, name, None, start, None, start, 0)]
     for account in accounts:
         if account.ended_by == TAKEN_OVER and account.destination in found:

@@ -150,7 +150,7 @@ def _delivers(region: str, delivery: Pulse | None) -> bool:
 
 async def _destinations(region: Region, delivery: Pulse | None) -> list[DestinationStatus]:
     states = delivery.states.get(region.name, {}) if delivery else {}
-    found = by_destination(await region.ledger.accounts(), region.announced())
+    found = by_destination(await region.ledger.accounts(), region.starting_offsets())
     return [
         await _destination(region, states.get(name, "not running") if name in region.configured else WHY_HELD, accounts)
         for name, accounts in found.items()

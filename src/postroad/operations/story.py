@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from postroad.contract.stored import make_key, read_key, unpack
-from postroad.ledger.base import Account, Attempt, DeadLetter, LedgerReader, Outcome, Retry
+from postroad.ledger.base import Account, Attempt, DeadLetter, LedgerReader, Outcome, RetryRow
 from postroad.log.base import Record, number_of, position_of
 from postroad.operations.asking import Asked, Regions
 from postroad.regions import Region
@@ -163,7 +163,7 @@ _SETTLED: Final = "settled before retention removed it; how is only counted"
 
 
 async def _outcome(
-    account: Account, offset: int, ledger: LedgerReader, retry: Retry | None, letter: DeadLetter | None
+    account: Account, offset: int, ledger: LedgerReader, retry: RetryRow | None, letter: DeadLetter | None
 ) -> Outcome | None:
     """Return the outcome of one record; None when the ledger forgot it."""
     if retry is not None or letter is not None:

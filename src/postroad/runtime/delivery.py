@@ -30,9 +30,9 @@ from postroad.runtime.holding import warn_of_held
 from postroad.runtime.loops import heal, running
 from postroad.runtime.serving import Listener, serve
 from postroad.shaping.shape import Shape, make_shape
-from postroad.storage.announced import withdraw
 from postroad.storage.layout import delivery_pulse, ingest_pulse, region_files
 from postroad.storage.pulse import Pulse, beat, read_pulse
+from postroad.storage.starting_offsets import drop_starting_offset
 from postroad.web.reference import reference_pages, servers_of
 from postroad.web.token import AdminToken
 
@@ -87,8 +87,10 @@ async def _engine(
             log,
             ledger,
             clock,
-            region.announced,
-            withdraw=lambda gone: asyncio.to_thread(withdraw, region.files.announced, gone),
+            region.starting_offsets,
+            drop_starting_offset=lambda gone: asyncio.to_thread(
+                drop_starting_offset, region.files.starting_offsets, gone
+            ),
             retention=region.settings.retention,
         )
     finally:

@@ -103,7 +103,7 @@ async def record_ends(log: Log, clock: Clock) -> None:
 
 
 async def _retire_once(region: Region, log: Log) -> int:
-    needed = await needed_from(region.ledger, region.announced())
+    needed = await needed_from(region.ledger, region.starting_offsets())
     if not needed and region.configured:
         return 0  # the first start is still under way: the delivery process has opened no account yet
     return await log.retire(min(needed, default=_NO_FLOOR), region.settings.retention)

@@ -35,8 +35,8 @@ class RegionFiles(NamedTuple):
         return self.ledger.with_suffix(".lock")
 
     @property
-    def announced(self) -> Path:
-        """From where on each destination is owed events; see `postroad.storage.announced`."""
+    def starting_offsets(self) -> Path:
+        """From where on each destination is owed events; see `postroad.storage.starting_offsets`."""
         return self.folder / "destinations.json"
 
     @property

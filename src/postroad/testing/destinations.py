@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from postroad.contract.email import Kind
-from postroad.destinations.base import Delivered, Destination, DestinationType, Event, Outcome, Refused
+from postroad.destinations.base import Delivered, Destination, DestinationType, Event, Refused, SendResult
 from postroad.destinations.email_events import without_place
 from postroad.testing.events import every_email_event, plain_track, unusual_events
 
@@ -165,7 +165,7 @@ class DestinationConformance:
         await self._end(destination)
 
     async def _check(self, destination: Destination, events: Sequence[Event]) -> None:
-        outcomes: Sequence[Outcome] = await destination.send(events)
+        outcomes: Sequence[SendResult] = await destination.send(events)
         assert list(outcomes) == [Delivered()] * len(events)
         arrived = (await self.harness.arrived())[-len(events) :] if events else []
         assert [one.message_id for one in arrived] == [self.harness.message_id(event) for event in events]

@@ -14,7 +14,7 @@ from postroad.ledger.base import (
     Lost,
     Outcome,
     Quota,
-    Retry,
+    RetryRow,
     Settlement,
 )
 from postroad.log.base import number_of, offset_of, position_of
@@ -33,7 +33,7 @@ class MemoryLedger:
         self._kept_from: dict[int, int] = {}
         self._blocks: dict[tuple[int, int], bytearray] = {}
         self._forgotten: dict[int, Counter[Outcome]] = {}
-        self._retries: dict[tuple[int, int], Retry] = {}
+        self._retries: dict[tuple[int, int], RetryRow] = {}
         self._dead: dict[tuple[int, int], DeadLetter] = {}
         self._frozen: dict[tuple[int, int], FrozenBatch] = {}
         self._attempts: dict[tuple[int, int], list[Attempt]] = {}
@@ -117,7 +117,7 @@ class MemoryLedger:
     async def resend(self, account: int, offsets: Sequence[int], at: int) -> int:
         """Turn these dead letters into retries; returns how many were dead letters."""
         dead = [self._dead[account, offset] for offset in dict.fromkeys(offsets) if (account, offset) in self._dead]
-        retries = [Retry(letter.offset, at, 0, at, "resent", letter.key, letter.value) for letter in dead]
+        retries = [RetryRow(letter.offset, at, 0, at, "resent", letter.key, letter.value) for letter in dead]
         await self.settle(account, Settlement({retry.offset: Outcome.RETRY for retry in retries}, {}, retries=retries))
         return len(dead)
 
@@ -215,7 +215,7 @@ class MemoryLedger:
 
     async def retries(
         self, account: int, *, due_at: int | None, due_after: int | None = None, offset: int | None = None, limit: int
-    ) -> Sequence[Retry]:
+    ) -> Sequence[RetryRow]:
         """Return the retries due by `due_at`, later than `due_after`, the soonest first; or that of `offset`."""
         mine = [retry for (owner, _), retry in self._retries.items() if owner == account]
         due = [
@@ -350,7 +350,7 @@ class MemoryLedger:
             self._attempts.pop(place, None)
         return was is not None
 
-    def _put_rows(self, place: tuple[int, int], retry: Retry | None, letter: DeadLetter | None) -> None:
+    def _put_rows(self, place: tuple[int, int], retry: RetryRow | None, letter: DeadLetter | None) -> None:
         had = self._retries.pop(place, None)
         self._dead.pop(place, None)
         if retry is not None:

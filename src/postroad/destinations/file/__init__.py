@@ -15,7 +15,16 @@ import msgspec
 from msgspec import Meta
 
 from postroad.clock import iso
-from postroad.destinations.base import BatchLimits, Delivered, EmailEvents, Event, Outcome, Pause, Retry, Surroundings
+from postroad.destinations.base import (
+    BatchLimits,
+    Delivered,
+    EmailEvents,
+    Event,
+    Pause,
+    Retry,
+    SendResult,
+    Surroundings,
+)
 from postroad.destinations.email_events import passed_on
 from postroad.destinations.file.line_file import LineFile
 
@@ -67,7 +76,7 @@ class File:
         """Every event can be written."""
         return True
 
-    async def send(self, events: Sequence[Event]) -> Sequence[Outcome]:
+    async def send(self, events: Sequence[Event]) -> Sequence[SendResult]:
         """Append the batch and fsync: all of it, or nothing."""
         if not events:
             return []
@@ -79,7 +88,7 @@ class File:
         await asyncio.to_thread(self._thread.shutdown)
         self._file.close()
 
-    def _append(self, events: Sequence[Event]) -> Outcome:
+    def _append(self, events: Sequence[Event]) -> SendResult:
         try:
             self._file.append(b"".join(line(event) for event in events))
         except OSError as error:

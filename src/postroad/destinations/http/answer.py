@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import Final, NamedTuple
 
 from postroad.clock import MICROSECONDS
-from postroad.destinations.base import Delivered, Outcome, Pause, Refused, Retry, Split
+from postroad.destinations.base import Delivered, Pause, Refused, Retry, SendResult, Split
 
 MAX_RETRY_AFTER: Final = 3600.0
 
@@ -35,7 +35,7 @@ class Answer(NamedTuple):
     excerpt: str
 
 
-def outcome_of(answer: Answer, now: int) -> Outcome:
+def outcome_of(answer: Answer, now: int) -> SendResult:
     """Return what became of the event by the table above; `now` is for a Retry-After that is a date."""
     status, excerpt = answer.status, answer.excerpt
     said = f"answered {status} {_PHRASES.get(status, '')}".rstrip()

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from postroad.destinations.base import Outcome, Pause, Refused, Retry, Split
+from postroad.destinations.base import Pause, Refused, Retry, SendResult, Split
 
 ABOUT_EVENTS: Final = frozenset({400, 409, 413, 422})
 """The statuses by which a service can mean one event of a batch."""
@@ -16,21 +16,21 @@ class Part(NamedTuple):
     key: str
 
 
-Post = Callable[[Sequence[Part]], Awaitable[Sequence[Outcome]]]
+Post = Callable[[Sequence[Part]], Awaitable[Sequence[SendResult]]]
 """Posts events in one request and says what became of each, in order."""
 
 
 async def send_in_chunks(
     parts: Sequence[Part | Refused], *, max_events: int, max_bytes: int, post: Post
-) -> Sequence[Outcome]:
+) -> Sequence[SendResult]:
     """Send events in as few requests as the limits allow, one after the other; return an outcome for each.
 
     An event that is `Refused` already is not sent. Once a request has to be made again later, the ones after
     it are not made now: their events share its outcome.
     """
-    outcomes: dict[int, Outcome] = {number: part for number, part in enumerate(parts) if isinstance(part, Refused)}
+    outcomes: dict[int, SendResult] = {number: part for number, part in enumerate(parts) if isinstance(part, Refused)}
     sendable = {number: part for number, part in enumerate(parts) if not isinstance(part, Refused)}
-    stopped: Outcome | None = None
+    stopped: SendResult | None = None
     for numbers in chunks({n: len(part.body) for n, part in sendable.items()}, max_events, max_bytes):
         found = await post([sendable[number] for number in numbers]) if stopped is None else [stopped] * len(numbers)
         outcomes |= zip(numbers, found, strict=True)
@@ -55,7 +55,7 @@ def chunks(sizes: Mapping[int, int], max_events: int, max_bytes: int) -> Iterato
         yield chunk
 
 
-def isolating(outcome: Outcome, count: int) -> Outcome:
+def isolating(outcome: SendResult, count: int) -> SendResult:
     """Return the outcome of each of `count` events that one request held.
 
     Where several were refused and any of them may be at fault that is `Split`, by which the engine finds it.
@@ -65,7 +65,7 @@ def isolating(outcome: Outcome, count: int) -> Outcome:
     return outcome
 
 
-def pausing(outcome: Outcome) -> Outcome:
+def pausing(outcome: SendResult) -> SendResult:
     """Return the outcome of a request, but a `Pause` where it was refused for what no event can be at fault for.
 
     That is then no answer of the service: the address is wrong.

@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Raw
 
 from postroad.clock import iso
-from postroad.destinations.base import Delivered, Event, Outcome, Refused, Surroundings
+from postroad.destinations.base import Delivered, Event, Refused, SendResult, Surroundings
 from postroad.destinations.http.answer import Answer, outcome_of
 from postroad.destinations.http.batches import Part, isolating, pausing, send_in_chunks
 from postroad.destinations.http.client import Client, Url
@@ -76,7 +76,7 @@ class Calls:
         hidden = [service.key.reveal(), authorization.partition(" ")[2]]
         self._client = Client(surroundings, secrets=[*service.url.secrets, *hidden])
 
-    async def send(self, events: Sequence[Event]) -> Sequence[Outcome]:
+    async def send(self, events: Sequence[Event]) -> Sequence[SendResult]:
         """Send a batch in as few requests as the limits allow."""
         parts = [self._checked(self._write(event)) for event in events]
         return await send_in_chunks(parts, max_events=self._service.max_events, max_bytes=BATCH_BYTES, post=self._post)
@@ -90,7 +90,7 @@ class Calls:
             return part
         return Refused(f"has {len(part.body)} bytes; {self._service.name} takes {EVENT_BYTES} an event")
 
-    async def _post(self, parts: Sequence[Part]) -> Sequence[Outcome]:
+    async def _post(self, parts: Sequence[Part]) -> Sequence[SendResult]:
         joined, now = b",".join(part.body for part in parts), self._clock.now()
         body = b'{"batch":[%b],"sentAt":"%b"}' % (joined, iso(now).encode())
         answer = await self._client.post(self._service.url, body, self._headers)
@@ -113,7 +113,7 @@ def members_of(event: Event) -> dict[str, Raw]:
     return members
 
 
-def _read(answer: Answer, now: int) -> Outcome:
+def _read(answer: Answer, now: int) -> SendResult:
     outcome = outcome_of(answer, now)
     if isinstance(outcome, Delivered) and _reports_errors(answer.body):
         why = f"answered {answer.status}, but with errors"

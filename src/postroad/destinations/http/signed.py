@@ -18,7 +18,7 @@ from standardwebhooks import Webhook as Signer
 
 from postroad.clock import MICROSECONDS
 from postroad.config.problems import dotted
-from postroad.destinations.base import Outcome, Surroundings
+from postroad.destinations.base import SendResult, Surroundings
 from postroad.destinations.http.answer import Answer, outcome_of
 from postroad.destinations.http.client import Client, Url
 from postroad.secret import Secret, Secrets
@@ -86,7 +86,7 @@ class SignedClient:
         hidden = [text for secret in (*settings.secret, *settings.headers.values()) for text in _forms(secret.reveal())]
         self._client = Client(surroundings, secrets=[*settings.url.secrets, *hidden])
 
-    async def post(self, identifier: str, body: bytes) -> Outcome:
+    async def post(self, identifier: str, body: bytes) -> SendResult:
         """POST a body once, and say what came of it."""
         answer = await self._client.post(self._url, body, self._headers | self._signed(identifier, body))
         return outcome_of(answer, self._clock.now()) if isinstance(answer, Answer) else answer

@@ -21,7 +21,7 @@ from typing import Annotated, ClassVar, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from postroad.destinations.base import BatchLimits, EmailEvents, Event, Outcome, Surroundings
+from postroad.destinations.base import BatchLimits, EmailEvents, Event, SendResult, Surroundings
 from postroad.destinations.http.answer import Answer
 from postroad.destinations.http.batches import Part, send_in_chunks
 from postroad.destinations.http.client import Client, Url, basic_auth
@@ -99,7 +99,7 @@ class Mixpanel:
         """Tell whether it is something that happened: a track, page or screen call."""
         return event.type in _CALLS
 
-    async def send(self, events: Sequence[Event]) -> Sequence[Outcome]:
+    async def send(self, events: Sequence[Event]) -> Sequence[SendResult]:
         """POST the batch, compressed."""
         # In a thread: two thousand events are some tens of milliseconds that other destinations need.
         parts = await asyncio.to_thread(lambda: [write(event) for event in events])
@@ -109,7 +109,7 @@ class Mixpanel:
         """Close the connections."""
         await self._client.close()
 
-    async def _post(self, parts: Sequence[Part]) -> Sequence[Outcome]:
+    async def _post(self, parts: Sequence[Part]) -> Sequence[SendResult]:
         body = await asyncio.to_thread(_compressed, parts)
         answer = await self._client.post(self._url, body, self._headers)
         if not isinstance(answer, Answer):

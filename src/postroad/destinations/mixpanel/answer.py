@@ -18,7 +18,7 @@ from typing import Final
 
 import msgspec
 
-from postroad.destinations.base import Delivered, Outcome, Refused, Retry
+from postroad.destinations.base import Delivered, Refused, Retry, SendResult
 from postroad.destinations.http.answer import Answer, outcome_of
 from postroad.destinations.http.batches import isolating, pausing
 
@@ -39,7 +39,7 @@ class _Said(msgspec.Struct):
 _SAID: Final = msgspec.json.Decoder(_Said)
 
 
-def outcomes_of(answer: Answer, now: int, ids: Sequence[str], showable: Callable[[str], str]) -> Sequence[Outcome]:
+def outcomes_of(answer: Answer, now: int, ids: Sequence[str], showable: Callable[[str], str]) -> Sequence[SendResult]:
     """Return what became of each event, given their `$insert_id`s in the order they were sent.
 
     `now` is for a Retry-After that is a date; `showable` makes Mixpanel's words fit to be shown.
@@ -52,15 +52,15 @@ def outcomes_of(answer: Answer, now: int, ids: Sequence[str], showable: Callable
     except msgspec.DecodeError:
         return [_unread(outcome, answer, len(ids))] * len(ids)
     named = _named(said.failed_records, ids)
-    others: Outcome = Delivered()
+    others: SendResult = Delivered()
     if said.num_records_imported + len(named) != len(ids):
         why = f"answered {answer.status}, but took {said.num_records_imported} of {len(ids)} events"
         others = isolating(Refused(why, answer.status, answer.excerpt), len(ids))
-    refusals: dict[int, Outcome] = {number: _refused(answer.status, showable(why)) for number, why in named.items()}
+    refusals: dict[int, SendResult] = {number: _refused(answer.status, showable(why)) for number, why in named.items()}
     return [refusals.get(number, others) for number in range(len(ids))]
 
 
-def _unread(outcome: Delivered | Refused, answer: Answer, count: int) -> Outcome:
+def _unread(outcome: Delivered | Refused, answer: Answer, count: int) -> SendResult:
     if isinstance(outcome, Delivered):
         return Retry(f"answered {answer.status}, but not as Mixpanel does", None, answer.status, answer.excerpt)
     return isolating(outcome, count)

@@ -26,11 +26,20 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 from msgspec import Meta
 
-from postroad.destinations.base import BatchLimits, Delivered, EmailEvents, Event, Outcome, Refused, Retry, Surroundings
+from postroad.destinations.base import (
+    BatchLimits,
+    Delivered,
+    EmailEvents,
+    Event,
+    Refused,
+    Retry,
+    SendResult,
+    Surroundings,
+)
 from postroad.destinations.http.client import Url
 from postroad.destinations.parquet.bucket import Bucket
 from postroad.destinations.parquet.names import File, files_of
-from postroad.destinations.parquet.places import Folder, Place
+from postroad.destinations.parquet.places import FileStore, Folder
 from postroad.destinations.warehouse.columns import Columns, columns_or_refusal, email_events
 from postroad.secret import Secret
 
@@ -93,7 +102,7 @@ class Parquet:
         """Every event has a partition."""
         return True
 
-    async def send(self, events: Sequence[Event]) -> Sequence[Outcome]:
+    async def send(self, events: Sequence[Event]) -> Sequence[SendResult]:
         """Write a file for each partition that the batch touches, one after the other."""
         read, files = await asyncio.get_running_loop().run_in_executor(self._thread, _read, events)
         deadline = self._clock.monotonic() + self._timeout
@@ -108,7 +117,7 @@ class Parquet:
         await asyncio.to_thread(self._thread.shutdown)
         await self._place.close()
 
-    async def _put(self, file: File, deadline: float) -> Outcome:
+    async def _put(self, file: File, deadline: float) -> SendResult:
         # Not here for speed: a batch that never fits into the time would begin at its first file for ever.
         if file.path in self._written:
             return Delivered()
@@ -133,7 +142,7 @@ def _encoded(rows: Sequence[Columns]) -> bytes:
     return encode(rows)
 
 
-def _place(settings: Parquet.Settings, surroundings: Surroundings, thread: Executor) -> Place:
+def _place(settings: Parquet.Settings, surroundings: Surroundings, thread: Executor) -> FileStore:
     scheme, rest = _split(settings.url)
     if scheme != "s3":
         return Folder(Path(rest) if rest else surroundings.folder / surroundings.id, thread)

@@ -15,7 +15,7 @@ import re
 from http import HTTPStatus
 from typing import Final
 
-from postroad.destinations.base import Delivered, Outcome, Pause, Retry, Split
+from postroad.destinations.base import Delivered, Pause, Retry, SendResult, Split
 from postroad.destinations.http.answer import Answer, outcome_of, retry_after
 
 _AGAIN: Final = frozenset({"RequestTimeout", "SlowDown"})
@@ -23,7 +23,7 @@ _REGION: Final = re.compile(r"[a-z0-9-]{1,20}")
 _BRIEF: Final = 60
 
 
-def outcome_of_put(name: str, answer: Answer, now: int) -> Outcome:
+def outcome_of_put(name: str, answer: Answer, now: int) -> SendResult:
     """Return what became of a file by the table above; `name` is the bucket's, for messages.
 
     `now` is for a Retry-After that is a date. Code and message are looked for in the excerpt: they come first.

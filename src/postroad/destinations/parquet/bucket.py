@@ -10,7 +10,7 @@ from html import unescape
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, quote
 
-from postroad.destinations.base import Outcome, Pause, Surroundings
+from postroad.destinations.base import Pause, SendResult, Surroundings
 from postroad.destinations.http.answer import Answer
 from postroad.destinations.http.client import MAX_EXCERPT, Client, Url
 from postroad.destinations.parquet.answer import outcome_of_put
@@ -46,7 +46,7 @@ class Bucket:
         self._hidden = [text for text in (options.get("access_key_id"), options.get("secret_access_key")) if text]
         self._store: S3Store | None = None
 
-    async def put(self, path: str, data: bytes) -> Outcome:
+    async def put(self, path: str, data: bytes) -> SendResult:
         """Put an object."""
         from obstore.exceptions import BaseError  # noqa: PLC0415 -- only those with a bucket need it
 

@@ -8,20 +8,20 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
-from postroad.destinations.base import Delivered, Outcome, Pause, Retry
+from postroad.destinations.base import Delivered, Pause, Retry, SendResult
 from postroad.storage.files import sync_folder, write_all
 
 # What no amount of waiting cures.
 _LASTING: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR, errno.EEXIST})
 
 
-class Place(Protocol):
+class FileStore(Protocol):
     """A place that files are put in. Made inside a running event loop."""
 
     name: str
     """For messages."""
 
-    async def put(self, path: str, data: bytes) -> Outcome:
+    async def put(self, path: str, data: bytes) -> SendResult:
         """Write a file, over one of the same path; it is durable when this returns `Delivered`."""
         ...
 
@@ -41,7 +41,7 @@ class Folder:
         self._root = root
         self._thread = thread
 
-    async def put(self, path: str, data: bytes) -> Outcome:
+    async def put(self, path: str, data: bytes) -> SendResult:
         """Write beside it, fsync, rename."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, _put, self._root / path, data)
 
@@ -49,7 +49,7 @@ class Folder:
         """Nothing is open between two files."""
 
 
-def _put(target: Path, data: bytes) -> Outcome:
+def _put(target: Path, data: bytes) -> SendResult:
     draft = target.with_name(f".{target.name}.tmp")
     try:
         _make(target.parent)

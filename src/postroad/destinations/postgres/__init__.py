@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 import msgspec
 from msgspec import Meta
 
-from postroad.destinations.base import BatchLimits, EmailEvents, Event, Outcome, Refused, Retry, Surroundings
+from postroad.destinations.base import BatchLimits, EmailEvents, Event, Refused, Retry, SendResult, Surroundings
 from postroad.destinations.warehouse.columns import Columns, columns_or_refusal, email_events
 from postroad.secret import Secret
 
@@ -77,13 +77,13 @@ class Postgres:
         self._settings = settings
         self._timeout = surroundings.timeout
         self._idle: list[Session] = []
-        self._writes: set[asyncio.Task[Sequence[Outcome]]] = set()
+        self._writes: set[asyncio.Task[Sequence[SendResult]]] = set()
 
     def takes(self, event: Event) -> bool:  # noqa: ARG002 -- the port's signature
         """Every event has a row in `events`."""
         return True
 
-    async def send(self, events: Sequence[Event]) -> Sequence[Outcome]:
+    async def send(self, events: Sequence[Event]) -> Sequence[SendResult]:
         """Insert the batch in one transaction; one that is cut off leaves nothing."""
         read = await asyncio.to_thread(_read, events) if events else ()
         rows = [one for one in read if isinstance(one, Columns)]
@@ -97,7 +97,7 @@ class Postgres:
         while self._idle:
             await self._idle.pop().close()
 
-    async def _write(self, rows: Sequence[Columns]) -> Sequence[Outcome]:
+    async def _write(self, rows: Sequence[Columns]) -> Sequence[SendResult]:
         session = self._idle.pop() if self._idle else self._session()
         write = asyncio.create_task(session.write(rows))
         self._writes.add(write)

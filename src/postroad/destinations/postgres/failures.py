@@ -15,7 +15,7 @@ is a retry.
 import re
 from typing import Final
 
-from postroad.destinations.base import Outcome, Pause, Refused, Retry, Split
+from postroad.destinations.base import Pause, Refused, Retry, SendResult, Split
 from postroad.destinations.printable import printable
 
 GONE: Final = frozenset({"42P01", "3F000"})
@@ -40,7 +40,7 @@ def refused(said: str) -> Refused:
     return Refused(f"the database refused its data: {_line(said)}")
 
 
-def outcome_of(state: str | None, said: str, table: str) -> Outcome:
+def outcome_of(state: str | None, said: str, table: str) -> SendResult:
     """Return the outcome of the whole batch; `table` is the one that was being written, if any."""
     words = _line(said)
     if state is None:

@@ -12,7 +12,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict
 
-from postroad.destinations.base import Delivered, Outcome, Pause, Retry
+from postroad.destinations.base import Delivered, Pause, Retry, SendResult
 from postroad.destinations.postgres import failures
 from postroad.destinations.postgres.tables import inserts
 from postroad.destinations.postgres.versions import Unfit, make_again, migrate
@@ -34,7 +34,7 @@ class Session:
         self._table = ""
         self._over = False
 
-    async def write(self, rows: Sequence[Columns]) -> Sequence[Outcome]:
+    async def write(self, rows: Sequence[Columns]) -> Sequence[SendResult]:
         """Insert the rows in one transaction; one outcome a row."""
         self._table, written = "", False
         try:
@@ -68,7 +68,7 @@ class Session:
         if connection is not None:
             await connection.close()
 
-    async def _write(self, rows: Sequence[Columns]) -> Sequence[Outcome]:
+    async def _write(self, rows: Sequence[Columns]) -> Sequence[SendResult]:
         fresh = self._connection is None
         connection = self._connection or await self._connect()
         try:
@@ -104,7 +104,7 @@ class Session:
         await migrate(connection, self._schema)
         return connection
 
-    async def _insert(self, connection: AsyncConnection[Any], rows: Sequence[Columns]) -> Sequence[Outcome]:
+    async def _insert(self, connection: AsyncConnection[Any], rows: Sequence[Columns]) -> Sequence[SendResult]:
         try:
             async with self._transaction(connection):
                 await self._fill(connection, rows)
@@ -116,7 +116,7 @@ class Session:
         async with self._transaction(connection):
             return await self._sift(connection, rows)
 
-    async def _sift(self, connection: AsyncConnection[Any], rows: Sequence[Columns]) -> Sequence[Outcome]:
+    async def _sift(self, connection: AsyncConnection[Any], rows: Sequence[Columns]) -> Sequence[SendResult]:
         """Insert what can be inserted: halves, and theirs, until the refused ones are alone."""
         try:
             async with connection.transaction():

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from postroad.ledger import rules
-from postroad.ledger.base import DEFAULT_QUOTA, Account, FrozenBatch, Outcome, Quota, Retry, Settlement
+from postroad.ledger.base import DEFAULT_QUOTA, Account, FrozenBatch, Outcome, Quota, RetryRow, Settlement
 from postroad.ledger.sqlite import packing, schema
 from postroad.ledger.sqlite.page import Page
 
@@ -67,7 +67,7 @@ class Books:
         """Turn dead letters into retries; returns how many were dead letters."""
         page = self._page(number)
         retries = [
-            Retry(offset, at, 0, at, "resent", key, packing.unpack(value, how))
+            RetryRow(offset, at, 0, at, "resent", key, packing.unpack(value, how))
             for offset in dict.fromkeys(offsets)
             for key, value, how in self._db.execute(
                 "SELECT key, value, packing FROM dead WHERE account = ? AND offset = ?", (number, offset)

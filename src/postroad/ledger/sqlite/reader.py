@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from postroad.errors import StoreUnavailable
-from postroad.ledger.base import Account, Attempt, DeadLetter, FrozenBatch, Lost, Outcome, Retry
+from postroad.ledger.base import Account, Attempt, DeadLetter, FrozenBatch, Lost, Outcome, RetryRow
 from postroad.ledger.sqlite import packing, schema
 from postroad.log.base import offset_of
 from postroad.storage import files
@@ -102,12 +102,12 @@ class SqliteLedgerReader:
 
     async def retries(
         self, account: int, *, due_at: int | None, due_after: int | None = None, offset: int | None = None, limit: int
-    ) -> Sequence[Retry]:
+    ) -> Sequence[RetryRow]:
         """Return the retries due by `due_at`, later than `due_after`, the soonest first; or that of `offset`."""
         tests = (("due_at <= ?", due_at), ("due_at > ?", due_after), ("offset = ?", offset))
         query, values = _narrow(_RETRY, *tests)
         rows = await self._rows(f"{query} ORDER BY due_at, offset LIMIT ?", account, *values, limit)
-        return [Retry(*row) for row in rows]
+        return [RetryRow(*row) for row in rows]
 
     async def rows(self, account: int, outcome: Outcome, *, after: int = -1, limit: int) -> Sequence[int]:
         """Return up to `limit` offsets above `after` that have a row for this outcome, in order."""

@@ -4,7 +4,7 @@ from postroad.clock import MICROSECONDS
 from postroad.errors import StoreUnavailable
 from postroad.log.base import offset_of
 from postroad.log.embedded.options import LogOptions
-from postroad.log.embedded.segments import Segment
+from postroad.log.embedded.segments import SegmentFile
 from postroad.log.embedded.tables import Meta, Opened, Tail, create_tables, read_meta, read_tail
 from postroad.storage.files import Connect, checkpoint, sync_folder
 
@@ -16,7 +16,7 @@ class ActiveSegment:
     after one that did, the segment must be opened again: its figures may be wrong.
     """
 
-    def __init__(self, segment: Segment, connect: Connect, previous: Tail, meta: Meta) -> None:
+    def __init__(self, segment: SegmentFile, connect: Connect, previous: Tail, meta: Meta) -> None:
         """Open a segment, or make it: then it goes on where `previous` ended, and is what `meta` says."""
         self.segment = segment
         self._db = connect(segment.path)

@@ -10,7 +10,7 @@ from postroad.errors import StoreDamaged, StoreUnavailable
 from postroad.log.base import Block, Ends
 from postroad.log.embedded.codec import BlockCodec
 from postroad.log.embedded.ends import EndsFile
-from postroad.log.embedded.segments import Segment, failures_of, list_segments
+from postroad.log.embedded.segments import SegmentFile, failures_of, list_segments
 from postroad.log.embedded.tables import Meta, Opened, guess_meta, numbers_backwards, read_meta, rows
 from postroad.storage.files import connect_reader, is_writable
 
@@ -51,18 +51,18 @@ class BlockFiles:
 
     def __init__(self, folder: Path, cache_bytes: int) -> None:
         self.folder = folder
-        self.segments: list[Segment] = []
-        self.broken: dict[Segment, str] = {}
+        self.segments: list[SegmentFile] = []
+        self.broken: dict[SegmentFile, str] = {}
         """What is wrong with segments that can't be read."""
         self.damaged: dict[int, str] = {}
         """What is wrong with blocks, by their number."""
-        self._holes: dict[Segment, list[tuple[int, int]]] = {}
+        self._holes: dict[SegmentFile, list[tuple[int, int]]] = {}
         self._ends = EndsFile(folder)
         self._near: Meta | None = None
         self._cache_bytes = cache_bytes
         self._cached: OrderedDict[int, StoredBlock] = OrderedDict()
         self._cost = 0
-        self._open: OrderedDict[Segment, Opened] = OrderedDict()
+        self._open: OrderedDict[SegmentFile, Opened] = OrderedDict()
         self._codec = BlockCodec()
         self._passing = False
 
@@ -89,7 +89,7 @@ class BlockFiles:
         """Return the newest segment that can be read."""
         return next(self.opened_backwards(), None)
 
-    def open(self, segment: Segment) -> Opened | None:
+    def open(self, segment: SegmentFile) -> Opened | None:
         """Return a segment with a connection to it; None when it is gone, not made yet, or can't be read."""
         opened = self._open.get(segment)
         if opened is not None:
@@ -110,7 +110,7 @@ class BlockFiles:
             self._open.popitem(last=False)[1].db.close()
         return opened
 
-    def holding(self, start: int, end: int | None = None) -> list[Segment]:
+    def holding(self, start: int, end: int | None = None) -> list[SegmentFile]:
         """Return the segments that may hold blocks `start <= number < end`, oldest first."""
         first = bisect_right(self.segments, start, key=lambda segment: segment.first) - 1
         last = None if end is None else bisect_left(self.segments, end, key=lambda segment: segment.first)
@@ -173,7 +173,7 @@ class BlockFiles:
         if self._passing:
             self.close()
 
-    def _connected(self, segment: Segment) -> Opened | None:
+    def _connected(self, segment: SegmentFile) -> Opened | None:
         try:
             db = connect_reader(segment.path)
         except StoreUnavailable:

@@ -19,7 +19,7 @@ from postroad.log.embedded.active import ActiveSegment
 from postroad.log.embedded.blocks import BlockFiles
 from postroad.log.embedded.digests import SECRET_BYTES
 from postroad.log.embedded.own_time import last_mark
-from postroad.log.embedded.segments import Segment, failures_of, segment_at, set_aside, size_of
+from postroad.log.embedded.segments import SegmentFile, failures_of, segment_at, set_aside, size_of
 from postroad.log.embedded.tables import FORMAT, NOTHING, Meta, Tail, read_tail
 from postroad.storage.files import Connect
 
@@ -49,7 +49,7 @@ class _Known(NamedTuple):
 
 
 def open_active(
-    files: BlockFiles, connect: Connect, now: int, own_now: OwnNow, *, known_end: int, distrusted: Segment | None
+    files: BlockFiles, connect: Connect, now: int, own_now: OwnNow, *, known_end: int, distrusted: SegmentFile | None
 ) -> ActiveSegment:
     """Open the segment that the next block goes to; `files` is fresh, and is refreshed when one was made.
 
@@ -89,7 +89,7 @@ def open_active(
     return active
 
 
-def _known(files: BlockFiles, newest: Segment | None) -> _Known:
+def _known(files: BlockFiles, newest: SegmentFile | None) -> _Known:
     """Gather what is known, from the segments that can be read and from what is written down."""
     older, tail, meta = NOTHING, NOTHING, None
     for opened in files.opened_backwards():
@@ -123,7 +123,7 @@ def _meta_after(known: _Known, now: int, own_now: OwnNow) -> Meta:
 
 
 def _begin(
-    files: BlockFiles, connect: Connect, newest: Segment | None, known: _Known, meta: Meta, *, top: int, why: str
+    files: BlockFiles, connect: Connect, newest: SegmentFile | None, known: _Known, meta: Meta, *, top: int, why: str
 ) -> ActiveSegment:
     """Begin a segment above all numbers that are known; in a new epoch, and with a margin, when `why` says so."""
     tail, ends = known.tail, known.ends

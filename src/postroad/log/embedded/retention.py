@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from postroad.log.base import offset_of
 from postroad.log.embedded.blocks import BlockFiles
-from postroad.log.embedded.segments import Segment, failures_of, remove_segment
+from postroad.log.embedded.segments import SegmentFile, failures_of, remove_segment
 from postroad.log.embedded.tables import Head, Opened, Tail, read_head, read_tail
 from postroad.storage.files import sync_folder
 
@@ -15,7 +15,7 @@ class Going(NamedTuple):
     block that can be read then.
     """
 
-    segments: list[Segment]
+    segments: list[SegmentFile]
     first: int
     retired: int
     head: Head | None
@@ -34,7 +34,7 @@ def retire_segments(files: BlockFiles, before: int, oldest: int) -> Going | None
     than `oldest` in the log's own time; None when there are none. The newest segment stays, and one that can't be
     read goes by what the next one that can says of its beginning. Raises `StoreUnavailable`.
     """
-    segments: list[Segment] = []
+    segments: list[SegmentFile] = []
     going: Going | None = None
     for segment in files.segments:
         opened = files.open(segment)
@@ -47,7 +47,7 @@ def retire_segments(files: BlockFiles, before: int, oldest: int) -> Going | None
     return going
 
 
-def _tail(files: BlockFiles, segment: Segment, following: Opened) -> Tail:
+def _tail(files: BlockFiles, segment: SegmentFile, following: Opened) -> Tail:
     """Return where a segment ends, or bounds of it when that can't be read: the next one says when it began."""
     opened = files.open(segment)
     if opened is not None:

@@ -24,14 +24,14 @@ _DAMAGED = ".damaged"
 _BROKEN: Final = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR_SHORT_READ}
 
 
-class Segment(NamedTuple):
+class SegmentFile(NamedTuple):
     """One file of the log; `first` is the lowest block number that it may hold."""
 
     first: int
     path: Path
 
 
-def list_segments(folder: Path) -> list[Segment]:
+def list_segments(folder: Path) -> list[SegmentFile]:
     """Return the segments there are, oldest first; none when there is no folder."""
     try:
         names = [path for path in folder.iterdir() if path.suffix == _SUFFIX and path.stem.isdigit()]
@@ -39,21 +39,21 @@ def list_segments(folder: Path) -> list[Segment]:
         return []
     except OSError as error:
         raise StoreUnavailable(f"{folder}: {error.strerror}") from error
-    return sorted(Segment(int(path.stem), path) for path in names)
+    return sorted(SegmentFile(int(path.stem), path) for path in names)
 
 
-def segment_at(folder: Path, first: int) -> Segment:
+def segment_at(folder: Path, first: int) -> SegmentFile:
     """Return the segment that begins with block `first`, made or not."""
-    return Segment(first, folder / f"{first:015d}{_SUFFIX}")
+    return SegmentFile(first, folder / f"{first:015d}{_SUFFIX}")
 
 
-def remove_segment(segment: Segment) -> None:
+def remove_segment(segment: SegmentFile) -> None:
     """Remove a segment with its companions; what is gone already is fine."""
     for path in (segment.path, *_companions(segment)):
         path.unlink(missing_ok=True)
 
 
-def set_aside(segment: Segment) -> Path:
+def set_aside(segment: SegmentFile) -> Path:
     """Rename a segment and its companions so that it is none any more, durably; returns its new path."""
     aside = segment.path.with_name(segment.path.name + _DAMAGED)
     for ending in (*_COMPANIONS, ""):  # the file itself last: until it has gone this can be done again
@@ -64,7 +64,7 @@ def set_aside(segment: Segment) -> Path:
     return aside
 
 
-def size_of(segment: Segment) -> int:
+def size_of(segment: SegmentFile) -> int:
     """Return the bytes of a segment on disk, its write-ahead log included."""
     size = 0
     for path in (segment.path, *_companions(segment)):
@@ -75,7 +75,7 @@ def size_of(segment: Segment) -> int:
     return size
 
 
-def wal_size(segment: Segment) -> int:
+def wal_size(segment: SegmentFile) -> int:
     """Return the bytes that lie in a segment's write-ahead log."""
     try:
         return segment.path.with_name(f"{segment.path.name}-wal").stat().st_size
@@ -103,5 +103,5 @@ def failures_of(path: Path) -> Iterator[None]:
         raise StoreUnavailable(f"{path}: {error.strerror}") from error
 
 
-def _companions(segment: Segment) -> list[Path]:
+def _companions(segment: SegmentFile) -> list[Path]:
     return [segment.path.with_name(segment.path.name + ending) for ending in _COMPANIONS]

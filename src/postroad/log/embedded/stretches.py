@@ -22,7 +22,7 @@ def tell_nobody(_lost: Block, _why: str) -> None:
     """Let nobody know: whoever asked counts for itself."""
 
 
-class Place(NamedTuple):
+class Reached(NamedTuple):
     """A place between blocks: `number` is the lowest that a block behind it can have, `appended` how many records the
     log had got up to there.
     """
@@ -39,14 +39,14 @@ class Stretches:
         self._tell = tell
         self._told: set[int] = set()
 
-    def begin(self) -> Place:
+    def begin(self) -> Reached:
         """Return where the log begins, by what is written down of it, or else by its first segment."""
         ends = self._files.ends()
         for opened in self._files.opened():
-            first = Place(opened.segment.first, opened.meta.appended)
+            first = Reached(opened.segment.first, opened.meta.appended)
             # Where retention is under way the files may be ahead of what is written down, never the other way round.
-            return first if ends is None or ends.retired > first.appended else Place(ends.first, ends.retired)
-        return Place(ends.first, ends.retired) if ends is not None else Place(0, 0)
+            return first if ends is None or ends.retired > first.appended else Reached(ends.first, ends.retired)
+        return Reached(ends.first, ends.retired) if ends is not None else Reached(0, 0)
 
     def end(self, ends: Ends | None) -> Tail:
         """Return where the log ends, what can't be read included. `ends` must have been read before the folder was:
@@ -98,7 +98,7 @@ class Stretches:
         ends = self._files.ends()
         self._files.refresh()
         end = self.end(ends)
-        place: Place | None = None
+        place: Reached | None = None
         for stored in self._files.blocks(start):
             number = stored.block.number
             if place is None and number > start:
@@ -106,22 +106,22 @@ class Stretches:
             if place is not None and stored.before > place.appended:
                 yield from self._between(place, number, stored.before, stored)
             yield stored
-            place = Place(number + 1, stored.appended)
+            place = Reached(number + 1, stored.appended)
         if end.following > (start if place is None else place.number):
             place = self._before(start) if place is None else place
             if end.appended > place.appended:
                 yield from self._between(place, end.following, end.appended, None)
 
-    def _before(self, number: int) -> Place:
+    def _before(self, number: int) -> Reached:
         """Return the place behind the last block below `number` that can be read."""
         stored = self._files.block_before(number)
-        return self.begin() if stored is None else Place(stored.block.number + 1, stored.appended)
+        return self.begin() if stored is None else Reached(stored.block.number + 1, stored.appended)
 
-    def _between(self, place: Place, until: int, before: int, following: StoredBlock | None) -> Iterator[StoredBlock]:
+    def _between(self, place: Reached, until: int, before: int, following: StoredBlock | None) -> Iterator[StoredBlock]:
         """Yield what is lost from `place` up to number `until`, up to which the log had got `before` records."""
         ends = self._files.ends()  # anew: retention writes it down before it removes anything
         if ends is not None and ends.first > place.number:
-            place = Place(ends.first, max(place.appended, ends.retired))
+            place = Reached(ends.first, max(place.appended, ends.retired))
         # No more than fits: what a damaged row of format 1 says must not cry wolf.
         lost = min(before - place.appended, (until - place.number) * BLOCK_SPAN)
         if lost <= 0:

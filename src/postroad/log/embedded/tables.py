@@ -17,7 +17,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from postroad.errors import StoreDamaged, StoreVersion
 from postroad.log.base import offset_of
-from postroad.log.embedded.segments import Segment, failures_of
+from postroad.log.embedded.segments import SegmentFile, failures_of
 
 KIND = "log"
 FORMAT = 2
@@ -107,7 +107,7 @@ class Opened:
     could be looked for, as far as that was found out.
     """
 
-    segment: Segment
+    segment: SegmentFile
     db: sqlite3.Connection
     meta: Meta
     holes: list[tuple[int, int]] = field(default_factory=list)
@@ -168,7 +168,9 @@ def guess_meta(db: sqlite3.Connection, path: Path, near: Meta | None) -> Meta:
     if "body" not in columns:
         raise StoreDamaged(f"{path}: its tables can't be read")
     known = near if "ticks" in columns and near is not None else Meta(1 + ("ticks" in columns), 0, 0, 0, 0, 0)
-    head = next(rows(Opened(Segment(0, path), db, known), f"appended - count, appended_at, {known.ticks_column}"), None)
+    head = next(
+        rows(Opened(SegmentFile(0, path), db, known), f"appended - count, appended_at, {known.ticks_column}"), None
+    )
     if head is None or not all(isinstance(figure, int) for figure in head):
         raise StoreDamaged(f"{path}: its tables can't be read")
     _, before, at, ticks = head

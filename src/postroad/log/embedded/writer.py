@@ -27,7 +27,7 @@ from postroad.log.embedded.own_time import OwnTime
 from postroad.log.embedded.receipts import all_new, sort_out
 from postroad.log.embedded.recorder import EndsRecorder
 from postroad.log.embedded.retention import retire_segments
-from postroad.log.embedded.segments import Segment, is_damage, list_segments, segment_at, wal_size
+from postroad.log.embedded.segments import SegmentFile, is_damage, list_segments, segment_at, wal_size
 from postroad.log.embedded.stretches import Stretches
 from postroad.log.embedded.tables import FORMAT
 from postroad.log.embedded.window import DedupWindow
@@ -66,7 +66,7 @@ class LogWriter:
         self._known_end = known_end
         self._time = OwnTime(clock)
         self._recorder = EndsRecorder(folder, clock, self._time)
-        self._distrusted: Segment | None = None
+        self._distrusted: SegmentFile | None = None
         self._active: ActiveSegment | None = None
         self._seed = 0
         self._owner = b""

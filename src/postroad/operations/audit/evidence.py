@@ -1,4 +1,4 @@
-"""What lies beside the books and has to fit them: whose ledger it is, which accounts there were, what was announced."""
+"""What lies beside the books and has to fit them: whose ledger it is, which accounts there were, where they start."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -23,11 +23,11 @@ _NO_BOOKS = (
 
 class Expected(NamedTuple):
     """What the configuration and the data folder say of a region's destinations: those that are configured, and from
-    which offset on those are owed events that were announced.
+    which offset on those are owed events that have a starting offset.
     """
 
     destinations: Collection[str] = ()
-    announced: Mapping[str, int] = {}
+    starting_offsets: Mapping[str, int] = {}
 
 
 async def log_evidence(log: LogReader, accepted: int) -> list[str]:
@@ -110,8 +110,8 @@ async def _cursors(log: LogReader, accounts: Sequence[Account]) -> list[str]:
 
 
 def _unannounced(accounts: Sequence[Account], expected: Expected, accepted: int) -> list[str]:
-    """Without announcements nobody knows from when on a destination without an account is owed events."""
-    if not accepted or expected.announced:
+    """Without starting offsets nobody knows from when on a destination without an account is owed events."""
+    if not accepted or expected.starting_offsets:
         return []
     live = {account.destination for account in accounts if account.replay is None and account.end is None}
     return [

@@ -12,7 +12,7 @@ from postroad.ledger.base import (
     LedgerReader,
     Outcome,
     Quota,
-    Retry,
+    RetryRow,
     Settlement,
 )
 from postroad.log.base import offset_of
@@ -62,9 +62,9 @@ def settlement(
     )
 
 
-def retry(offset: int, due_at: int = 100, value: bytes | None = None) -> Retry:
+def retry(offset: int, due_at: int = 100, value: bytes | None = None) -> RetryRow:
     """Return a retry after one try."""
-    return Retry(offset, due_at, 1, 50, "503", value)
+    return RetryRow(offset, due_at, 1, 50, "503", value)
 
 
 def letter(offset: int, label: str = "Email Opened", died_at: int = 90) -> DeadLetter:

@@ -1,6 +1,6 @@
 """Retries, dead letters and the attempts that led to them."""
 
-from postroad.ledger.base import Attempt, Outcome, Retry
+from postroad.ledger.base import Attempt, Outcome, RetryRow
 from postroad.log.base import offset_of
 from postroad.testing.ledgers.cases import LedgerCase, frozen, letter, retry, settlement
 
@@ -85,7 +85,7 @@ class WaitingConformance(LedgerCase):
         assert await ledger.resend(crm, [0, 0, 1, 3, 77], 200) == 1
         assert list(await ledger.dead(crm)) == []
         (resent,) = await ledger.retries(crm, due_at=200, limit=9)
-        assert resent._replace(why="") == Retry(0, 200, 0, 200, "", b"key", b"value 0")
+        assert resent._replace(why="") == RetryRow(0, 200, 0, 200, "", b"key", b"value 0")
         assert await ledger.totals(crm) == {_RETRY: 1, _DELIVERED: 1}
         assert await ledger.resend(crm, [0], 300) == 0
 

@@ -1,8 +1,9 @@
-"""From where on each destination is owed events, as the ingest process says before it takes the first one.
+"""The starting offset of each destination: it is owed events from there on. The ingest process writes it before it
+takes the first one.
 
 Accounts are opened by the delivery process, which may come up later than ingest, or much later. What was accepted
 in between is owed all the same: the destination was configured when it came. One that is gone from the configuration
-stays announced: only who abandons it withdraws that.
+keeps its starting offset until it is abandoned.
 """
 
 import contextlib
@@ -19,46 +20,46 @@ from postroad.storage.files import write_private
 _OFFSETS = msgspec.json.Decoder(dict[str, int])
 
 
-def announce(
+def write_starting_offsets(
     path: Path, destinations: Iterable[str], end: int, was: Mapping[str, str] = MappingProxyType({})
 ) -> Mapping[str, int]:
     """Write down that destinations are configured; those that are new are owed what is stored from `end` on.
 
     `was` has the former id of those that take one over: they are owed what that one was. Returns the offset of each
-    that is announced, those from before too. Durable on return. Raises `OSError`.
+    that has one, those from before too. Durable on return. Raises `OSError`.
     """
     with _locked(path):
-        known = read_announced(path)
-        announced = dict(take_over(known, was))
-        announced.update({name: end for name in destinations if name not in announced})
-        if announced != known:
-            write_private(path, msgspec.json.encode(announced).decode())
-    return announced
+        known = read_starting_offsets(path)
+        starting_offsets = dict(take_over(known, was))
+        starting_offsets.update({name: end for name in destinations if name not in starting_offsets})
+        if starting_offsets != known:
+            write_private(path, msgspec.json.encode(starting_offsets).decode())
+    return starting_offsets
 
 
-def withdraw(path: Path, destination: str) -> None:
-    """Forget that a destination was announced: its account is ended, or goes on under another id.
+def drop_starting_offset(path: Path, destination: str) -> None:
+    """Remove a destination's starting offset: its account is ended, or goes on under another id.
 
     Durable on return. Raises `OSError`.
     """
     with _locked(path):
-        known = read_announced(path)
+        known = read_starting_offsets(path)
         left = {name: offset for name, offset in known.items() if name != destination}
         if left != known:
             write_private(path, msgspec.json.encode(left).decode())
 
 
-def take_over(announced: Mapping[str, int], was: Mapping[str, str]) -> Mapping[str, int]:
+def take_over(starting_offsets: Mapping[str, int], was: Mapping[str, str]) -> Mapping[str, int]:
     """Return the offsets with those of former ids given to the ids that take them over."""
-    left = {name: offset for name, offset in announced.items() if name not in was.values()}
+    left = {name: offset for name, offset in starting_offsets.items() if name not in was.values()}
     for new, old in was.items():
-        if old in announced:
-            left[new] = min(announced[old], announced.get(new, announced[old]))
+        if old in starting_offsets:
+            left[new] = min(starting_offsets[old], starting_offsets.get(new, starting_offsets[old]))
     return left
 
 
-def read_announced(path: Path) -> Mapping[str, int]:
-    """Return the offset of each destination that was announced; none when nothing was, or the file is damaged."""
+def read_starting_offsets(path: Path) -> Mapping[str, int]:
+    """Return the starting offset of each destination; none when there is no file, or it is damaged."""
     try:
         return _OFFSETS.decode(path.read_bytes())
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
