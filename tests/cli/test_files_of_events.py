@@ -7,7 +7,7 @@ from server import KEY
 
 from postroad.cli import export
 from postroad.cli.client import Unreachable
-from postroad.cli.sender import Sender
+from postroad.cli.sender import CallSender
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -145,7 +145,7 @@ async def test_import_interrupted(server, tmp_path, monkeypatch, error, expected
     """An import that is interrupted, or loses its server, says how many lines to skip; all of those are taken."""
     file = tmp_path / "calls.ndjson"
     file.write_text("".join(call(f"stopped-{expected}-{place}") + "\n" for place in range(1000)))
-    real, sent = Sender.send, 0
+    real, sent = CallSender.send, 0
 
     async def send(self, batch):
         nonlocal sent
@@ -155,7 +155,7 @@ async def test_import_interrupted(server, tmp_path, monkeypatch, error, expected
         return await real(self, batch)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Sender, "send", send)
+        patch.setattr(CallSender, "send", send)
         status, _, err = await server.run("import", str(file), "--key", KEY, "--concurrency", "1")
     assert status == expected
     assert "go on with --skip 400" in err

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from postroad.cli.calls_file import Batch, Call, read_batches, read_call
+from postroad.cli.calls_file import CallBatch, CallLine, read_batches, read_call
 from postroad.cli.client import Unreachable
-from postroad.cli.sender import Refused, open_sender
+from postroad.cli.sender import RefusedCall, open_sender
 from postroad.clock import SystemClock
 from postroad.config import Address, Server
 from postroad.errors import PostroadError, UsageError
@@ -25,8 +25,8 @@ class Hurried(SystemClock):
 
 def batch(*names):
     """Return a batch of calls with these message ids, a line each."""
-    calls = [Call(line, b'{"messageId":"%b"}' % name.encode()) for line, name in enumerate(names, 1)]
-    return Batch(calls, 0, len(calls))
+    calls = [CallLine(line, b'{"messageId":"%b"}' % name.encode()) for line, name in enumerate(names, 1)]
+    return CallBatch(calls, 0, len(calls))
 
 
 async def send(behaviours, given):
@@ -62,14 +62,14 @@ async def test_without_the_refused():
     ]
     body = json.dumps({"message": "bad", "meta": {"details": details}}).encode()
     refused, got, _ = await send([answer(400, body), answer(200, b"{}")], batch("a", "b", "c"))
-    assert list(refused) == [Refused(2, "properties.email_id: is required; is too large")]
+    assert list(refused) == [RefusedCall(2, "properties.email_id: is required; is too large")]
     assert got == [["a", "b", "c"], ["a", "c"]]
 
 
 async def test_all_refused():
     """A refusal that names no call is one of all, and ends there."""
     refused, got, _ = await send([answer(400, b'{"message":"too large"}')], batch("a", "b"))
-    assert list(refused) == [Refused(1, "too large"), Refused(2, "too large")]
+    assert list(refused) == [RefusedCall(1, "too large"), RefusedCall(2, "too large")]
     assert len(got) == 1
 
 
@@ -126,7 +126,7 @@ def test_a_line_that_never_ends(tmp_path):
 )
 def test_a_line_as_it_is(line, body):
     """A call is sent as it is; of an exported line its event."""
-    assert read_call(1, line) == Call(1, body)
+    assert read_call(1, line) == CallLine(1, body)
 
 
 def test_a_line_without_an_id():

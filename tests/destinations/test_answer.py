@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from postroad.clock import ManualClock
 from postroad.destinations.base import Delivered, Pause, Refused, Retry, Split
-from postroad.destinations.http.answer import Answer, outcome_of, retry_after
+from postroad.destinations.http.answer import ServiceAnswer, outcome_of, retry_after
 
 NOW = ManualClock().now()  # Tue, 14 Nov 2023 22:13:20 GMT
 
@@ -22,7 +22,7 @@ def test_every_status_has_its_outcome() -> None:
     """Each status leads to the documented outcome, and whatever is not listed is refused."""
     for status in range(100, 1000):
         expected = next((kind for kind, statuses in OUTCOMES.items() if status in statuses), Refused)
-        outcome = outcome_of(Answer(status, {}, b"no", "no"), NOW)
+        outcome = outcome_of(ServiceAnswer(status, {}, b"no", "no"), NOW)
         assert (status, type(outcome)) == (status, expected)
         if not isinstance(outcome, Delivered):
             assert outcome.why.startswith(f"answered {status}")
@@ -31,13 +31,13 @@ def test_every_status_has_its_outcome() -> None:
 
 def test_a_redirect_says_what_to_do() -> None:
     """A redirect is refused with the advice to configure the final address."""
-    outcome = outcome_of(Answer(302, {"Location": "http://10.0.0.1/?token=t"}, b"", ""), NOW)
+    outcome = outcome_of(ServiceAnswer(302, {"Location": "http://10.0.0.1/?token=t"}, b"", ""), NOW)
     assert outcome == Refused("answered 302 Found: redirects are not followed, configure the final address", 302)
 
 
 def test_a_retry_waits_as_asked() -> None:
     """The Retry-After of a retryable answer is handed on."""
-    outcome = outcome_of(Answer(429, {"Retry-After": "17"}, b"", ""), NOW)
+    outcome = outcome_of(ServiceAnswer(429, {"Retry-After": "17"}, b"", ""), NOW)
     assert outcome == Retry("answered 429 Too Many Requests", 17.0, 429)
 
 

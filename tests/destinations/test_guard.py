@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from postroad.destinations.base import Pause, Retry, Surroundings
-from postroad.destinations.http.answer import Answer
+from postroad.destinations.http.answer import ServiceAnswer
 from postroad.destinations.http.client import Client, Url
 from postroad.destinations.http.guard import PrivateAddress, forbidden, open_socket
 from postroad.testing.receiver import Receiver
@@ -124,7 +124,7 @@ class Names(AbstractResolver):
         """Nothing is open."""
 
 
-async def call(surroundings: Surroundings, url: str, *answers: list[str]) -> Answer | Retry | Pause:
+async def call(surroundings: Surroundings, url: str, *answers: list[str]) -> ServiceAnswer | Retry | Pause:
     """Post once with such a name service."""
     client = Client(surroundings, resolver=Names(*answers))
     try:
@@ -182,7 +182,7 @@ async def test_an_unusual_notation_is_not_called(surroundings: Surroundings, rec
 async def test_allow_private_lets_it_call(surroundings: Surroundings, receiver: Receiver) -> None:
     """With `allow_private` the same call goes through."""
     outcome = await call(surroundings, f"http://crm.example.com:{receiver.port}/", ["127.0.0.1"])
-    assert isinstance(outcome, Answer)
+    assert isinstance(outcome, ServiceAnswer)
     assert len(receiver.requests) == 1
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from postroad import __version__
 from postroad.destinations.base import Pause, Retry, Surroundings
-from postroad.destinations.http.answer import Answer
+from postroad.destinations.http.answer import ServiceAnswer
 from postroad.destinations.http.client import MAX_ANSWER, MAX_EXCERPT, Client, Url
 from postroad.testing import receiver as behaviours
 from postroad.testing.receiver import Receiver, answer
@@ -27,7 +27,7 @@ async def client(surroundings: Surroundings) -> AsyncIterator[Client]:
     await made.close()
 
 
-async def post(client: Client, receiver: Receiver) -> Answer | Retry | Pause:
+async def post(client: Client, receiver: Receiver) -> ServiceAnswer | Retry | Pause:
     """Post to the receiver with a URL full of secrets."""
     return await client.post(
         Url(f"http://ada:pass@127.0.0.1:{receiver.port}/hook?token=query"), b"{}", {"X": "hunter2"}
@@ -59,7 +59,7 @@ def test_what_cannot_be_called_is_no_url(text: str) -> None:
 
 async def test_it_sends_what_it_was_given(client: Client, receiver: Receiver) -> None:
     """Body and headers go out as they are, with our name, the URL's credentials, and no wish for compression."""
-    assert isinstance(await post(client, receiver), Answer)
+    assert isinstance(await post(client, receiver), ServiceAnswer)
     request = receiver.requests[0]
     assert request.body == b"{}"
     assert request.headers["user-agent"] == f"Postroad/{__version__}"
@@ -73,7 +73,7 @@ async def test_a_put_sends_a_signed_url_as_it_is_written(client: Client, receive
     """PUT sends the body like POST does, and an encoded URL byte for byte: a signature covers how it is written."""
     written = "/b/region%3Dus%2Fa?Credential=key%2Fs3&Signature=a%2bb%3d"
     got = await client.put(Url(f"http://127.0.0.1:{receiver.port}{written}", encoded=True), b"file", {"X": "y"})
-    assert isinstance(got, Answer)
+    assert isinstance(got, ServiceAnswer)
     (request,) = receiver.requests
     assert request.head.startswith(f"PUT {written} HTTP/1.1\r\n".encode())
     assert (request.body, request.headers["x"]) == (b"file", "y")
@@ -99,7 +99,7 @@ async def test_redirects_and_cookies_are_ignored(client: Client, receiver: Recei
     receiver.behaviour = answer(307, b"", {"Location": "/elsewhere", "Set-Cookie": "a=b"})
     for _ in range(2):
         got = await post(client, receiver)
-        assert isinstance(got, Answer)
+        assert isinstance(got, ServiceAnswer)
         assert got.status == 307
     assert len(receiver.requests) == 2
     assert "cookie" not in receiver.requests[1].headers
@@ -111,7 +111,7 @@ async def test_a_proxy_of_the_environment_is_ignored(
     """A proxy could reach what the guard forbids, so none is taken from the environment."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     client = Client(surroundings)
-    assert isinstance(await post(client, receiver), Answer)
+    assert isinstance(await post(client, receiver), ServiceAnswer)
     await client.close()
 
 
@@ -119,7 +119,7 @@ async def test_the_excerpt_is_short_printable_and_without_secrets(client: Client
     """A service that echoes our secrets, controls the terminal or talks at length is quoted safely."""
     receiver.behaviour = answer(400, b"\x1b[2J\r\nhunter2 \xff \xe2\x80\xae" + b"long" * 1000)
     got = await post(client, receiver)
-    assert isinstance(got, Answer)
+    assert isinstance(got, ServiceAnswer)
     assert got.excerpt.startswith("\\x1b[2J\\r\\n*** � \\u202elong")
     assert len(got.excerpt) == MAX_EXCERPT
     assert got.excerpt.isprintable()
@@ -129,7 +129,7 @@ async def test_an_endless_answer_is_cut(client: Client, receiver: Receiver) -> N
     """Of an answer without end 64 KiB are read, and its status counts."""
     receiver.behaviour = behaviours.endless
     got = await post(client, receiver)
-    assert isinstance(got, Answer)
+    assert isinstance(got, ServiceAnswer)
     assert (got.status, len(got.body)) == (200, MAX_ANSWER)
 
 
@@ -137,7 +137,7 @@ async def test_a_stalled_answer_is_cut(client: Client, receiver: Receiver) -> No
     """A body that stops half way is given up after the time-out, and the status that came counts."""
     receiver.behaviour = behaviours.stall
     got = await post(client, receiver)
-    assert isinstance(got, Answer)
+    assert isinstance(got, ServiceAnswer)
     assert (got.status, got.body) == (200, b"ok so far")
 
 
@@ -145,7 +145,7 @@ async def test_a_compressed_bomb_stays_small(client: Client, receiver: Receiver)
     """A body is not decompressed, whatever its headers say."""
     receiver.behaviour = answer(200, b"\x1f\x8b not really", {"Content-Encoding": "gzip"})
     got = await post(client, receiver)
-    assert isinstance(got, Answer)
+    assert isinstance(got, ServiceAnswer)
     assert got.body == b"\x1f\x8b not really"
 
 

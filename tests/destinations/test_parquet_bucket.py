@@ -10,7 +10,7 @@ import s3_server
 
 from postroad.contract.email import Kind
 from postroad.destinations.base import Delivered, Pause, Retry, SendResult, Split, Surroundings
-from postroad.destinations.http.answer import Answer
+from postroad.destinations.http.answer import ServiceAnswer
 from postroad.destinations.http.client import MAX_EXCERPT
 from postroad.destinations.parquet import Parquet
 from postroad.destinations.parquet.answer import outcome_of_put
@@ -33,7 +33,7 @@ def error(code: str, message: str = "", more: str = "") -> str:
 
 def judged(status: int, said: str = "", headers: Mapping[str, str] | None = None, name: str = "s3://b") -> SendResult:
     """Return what an answer means."""
-    return outcome_of_put(name, Answer(status, headers or {}, b"", said), 0)
+    return outcome_of_put(name, ServiceAnswer(status, headers or {}, b"", said), 0)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ class Endless:
         self.ended = asyncio.Event()
 
     async def __call__(self, writer: asyncio.StreamWriter) -> None:
-        """Answer until the other side has gone away."""
+        """ServiceAnswer until the other side has gone away."""
         writer.write(self.head)
         try:
             while True:

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from server import Server as Process
+from server import ApiServer as Process
 
 from page_elements import read
 from postroad.reference.servers import Server

@@ -35,7 +35,7 @@ def browser():
 @pytest.fixture
 def address(api):
     """The URL of the page, on another origin than the API."""
-    known = [servers.Server("us", api), servers.Server("eu", "https://cdp-eu.example.com")]
+    known = [servers.ApiServer("us", api), servers.ApiServer("eu", "https://cdp-eu.example.com")]
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):

@@ -21,11 +21,11 @@ from postroad.contract.violations import Code, Problem
 from postroad.reference.openapi import openapi, openapi_json
 from postroad.reference.responses import error_example
 from postroad.reference.schemas import call_component, component
-from postroad.reference.servers import Server
+from postroad.reference.servers import ApiServer
 from postroad.web.answers import refuse
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "reference" / "openapi.json"
-SCHEMAS = openapi([Server("us", "https://cdp.example.com")])["components"]["schemas"]
+SCHEMAS = openapi([ApiServer("us", "https://cdp.example.com")])["components"]["schemas"]
 
 
 def wrong_with(body, call=Type.TRACK):
@@ -95,7 +95,7 @@ def test_a_running_server_serves_it(api):
         connection.request("GET", "/openapi.json")
         answer = connection.getresponse()
         assert (answer.status, answer.getheader("content-type")) == (200, "application/json")
-        assert answer.read() == openapi_json([Server("us", api)])
+        assert answer.read() == openapi_json([ApiServer("us", api)])
 
 
 @pytest.mark.parametrize("kind", Kind)
@@ -162,7 +162,7 @@ def test_an_error_example_is_what_the_server_writes():
     told = refuse(Error.INVALID, "the event breaks the contract", (problem,))
     assert json.loads(told.body) == error_example("invalid", "the event breaks the contract", problem)
     assert json.loads(refuse(Error.UNAVAILABLE, "later").body) == error_example("unavailable", "later")
-    shown = openapi([Server("us", "http://x")])["components"]["responses"]["Invalid"]["content"]["application/json"]
+    shown = openapi([ApiServer("us", "http://x")])["components"]["responses"]["Invalid"]["content"]["application/json"]
     broken = {"userId": "u", "event": "Email Opened", "properties": {"campaign_id": 204}}
     found = decode(json.dumps(broken).encode(), Type.TRACK, 0, lambda: "m")
     assert [problem.sentence for problem in found.violations] == shown["example"]["meta"]["errors"]
@@ -170,7 +170,7 @@ def test_an_error_example_is_what_the_server_writes():
 
 def test_the_servers_are_those_it_is_given():
     """Each server is there with its region in words, in the order given, without a slash at the end."""
-    given = [Server("eu", "https://eu.example.com/"), Server("ap-1", "http://127.0.0.1:8080")]
+    given = [ApiServer("eu", "https://eu.example.com/"), ApiServer("ap-1", "http://127.0.0.1:8080")]
     found = openapi(given)["servers"]
     assert [server["url"] for server in found] == ["https://eu.example.com", "http://127.0.0.1:8080"]
     assert "European Union" in found[0]["description"]

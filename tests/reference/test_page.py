@@ -13,7 +13,7 @@ from postroad.reference.examples import CALLS, email_example
 from postroad.reference.openapi import openapi
 from postroad.reference.page import docs_headers
 from postroad.reference.schemas import component
-from postroad.reference.servers import Server
+from postroad.reference.servers import ApiServer
 from postroad.reference.snippets import Exchange, plain, snippets
 
 POLICY = b"content-security-policy"
@@ -117,7 +117,7 @@ def test_without_scripts_everything_can_be_read(page):
 
 def test_a_server_s_name_stays_text():
     """Regions and addresses from the configuration can't become markup or widen the policy."""
-    hostile = [Server('"><script>x</script>', "https://a.example/'\"><script>y</script>")]
+    hostile = [ApiServer('"><script>x</script>', "https://a.example/'\"><script>y</script>")]
     found = read(hostile)
     assert len(list(found.all(tag="script"))) == 1
     assert b"script>" not in dict(docs_headers(hostile))[b"content-security-policy"]

@@ -42,7 +42,7 @@ class Fuzzer:
         import schemathesis  # noqa: PLC0415
         from schemathesis.specs.openapi import checks  # noqa: PLC0415
 
-        self._schema = schemathesis.openapi.from_dict(openapi.openapi([servers.Server("us", api)]))
+        self._schema = schemathesis.openapi.from_dict(openapi.openapi([servers.ApiServer("us", api)]))
         self._checks = [schemathesis.checks.not_a_server_error, *(getattr(checks, name) for name in CHECKS)]
         self._api = api
         self.good, self.bad = schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE

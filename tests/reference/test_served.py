@@ -8,7 +8,7 @@ import pytest
 
 from postroad.reference.openapi import openapi_json
 from postroad.reference.page import docs_headers, docs_page
-from postroad.reference.servers import Server
+from postroad.reference.servers import ApiServer
 from postroad.web.reference import Document
 
 PATHS = ("/docs", "/openapi.json")
@@ -31,7 +31,7 @@ def ask(port, path, method="GET", **headers):
 
 def expected(process, port):
     """Return what each path has to be on this address."""
-    servers = [Server("us", process.url)]
+    servers = [ApiServer("us", process.url)]
     return {
         "/docs": docs_page(servers, takes_calls=port == process.port),
         "/openapi.json": openapi_json(servers),
@@ -90,7 +90,9 @@ def test_head_tells_the_same(port):
 )
 def test_only_gzip_that_is_wanted(accepted, packed):
     """A weight of 0 means no, `*` means any that is not named."""
-    headers = Document(b"page", docs_headers([Server("us", "http://x")])).answer({b"accept-encoding": accepted}).headers
+    headers = (
+        Document(b"page", docs_headers([ApiServer("us", "http://x")])).answer({b"accept-encoding": accepted}).headers
+    )
     assert ((b"content-encoding", b"gzip") in headers) is packed
 
 
@@ -104,7 +106,7 @@ def test_no_host_gets_into_the_page(port):
 
 def test_the_policy_comes_along(process, port):
     """The page's policy is on the page, and the 304 renews it."""
-    wanted = dict(docs_headers([Server("us", process.url)], takes_calls=port == process.port))
+    wanted = dict(docs_headers([ApiServer("us", process.url)], takes_calls=port == process.port))
     name = ask(port, "/docs")[1]["etag"]
     for headers in (ask(port, "/docs")[1], ask(port, "/docs", If_None_Match=name)[1]):
         assert headers["content-security-policy"] == wanted[b"content-security-policy"].decode()

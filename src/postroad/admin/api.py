@@ -16,7 +16,7 @@ from postroad.web.answers import Answer, new_request_id
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-class Call(NamedTuple):
+class Operation(NamedTuple):
     """One operation and where it is. `run` takes the request that `wanted` is; what it returns is told as JSON."""
 
     method: str
@@ -25,32 +25,34 @@ class Call(NamedTuple):
     run: Callable[[Any], Awaitable[Any]]
 
 
-def calls(delivered: Delivered, clock: Clock) -> Sequence[Call]:
+def calls(delivered: Delivered, clock: Clock) -> Sequence[Operation]:
     """Return every operation but the retry of rejections, which is the ingest process's."""
     regions = {name: here.region for name, here in delivered.items()}
     return [
-        Call("GET", "/api/status", Nothing, lambda _: status.report(regions, clock)),
-        Call("GET", "/api/dead", dead.DeadQuery, partial(dead.list_dead, regions)),
-        Call("GET", "/api/dead/{region}/{account:int}/{offset:int}", dead.DeadPlace, partial(dead.show_dead, regions)),
-        Call("POST", "/api/dead/resend", dead.DeadChange, partial(dead.resend_dead, delivered, clock=clock)),
-        Call("POST", "/api/dead/drop", dead.DeadChange, partial(dead.drop_dead, delivered)),
-        Call("GET", "/api/rejections", rejections.RejectionsQuery, partial(rejections.list_rejections, regions)),
-        Call(
+        Operation("GET", "/api/status", Nothing, lambda _: status.report(regions, clock)),
+        Operation("GET", "/api/dead", dead.DeadQuery, partial(dead.list_dead, regions)),
+        Operation(
+            "GET", "/api/dead/{region}/{account:int}/{offset:int}", dead.DeadPlace, partial(dead.show_dead, regions)
+        ),
+        Operation("POST", "/api/dead/resend", dead.DeadChange, partial(dead.resend_dead, delivered, clock=clock)),
+        Operation("POST", "/api/dead/drop", dead.DeadChange, partial(dead.drop_dead, delivered)),
+        Operation("GET", "/api/rejections", rejections.RejectionsQuery, partial(rejections.list_rejections, regions)),
+        Operation(
             "GET",
             "/api/rejections/{region}/{id:int}",
             rejections.RejectionPlace,
             partial(rejections.show_rejection, regions),
         ),
-        Call("GET", "/api/replays", Nothing, lambda _: replays.list_replays(delivered)),
-        Call("POST", "/api/replays", replays.ReplayWanted, partial(replays.begin_replay, delivered)),
-        Call(
+        Operation("GET", "/api/replays", Nothing, lambda _: replays.list_replays(delivered)),
+        Operation("POST", "/api/replays", replays.ReplayWanted, partial(replays.begin_replay, delivered)),
+        Operation(
             "POST",
             "/api/replays/{region}/{number:int}/stop",
             replays.ReplayPlace,
             partial(replays.stop_replay, delivered),
         ),
-        Call("GET", "/api/destinations", Nothing, lambda _: destinations.list_destinations(regions)),
-        Call(
+        Operation("GET", "/api/destinations", Nothing, lambda _: destinations.list_destinations(regions)),
+        Operation(
             "POST",
             "/api/destinations/{region}/{name}/abandon",
             destinations.DestinationPlace,
@@ -59,7 +61,7 @@ def calls(delivered: Delivered, clock: Clock) -> Sequence[Call]:
     ]
 
 
-def endpoint(call: Call, clock: Clock) -> Endpoint:
+def endpoint(call: Operation, clock: Clock) -> Endpoint:
     """Return what answers a call: its request has the parts of the path and the query's parameters, or the members of
     the JSON body.
     """

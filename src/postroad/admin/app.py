@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from postroad.admin.api import Call, Endpoint, as_response, endpoint
+from postroad.admin.api import Endpoint, Operation, as_response, endpoint
 from postroad.clock import Clock
 from postroad.contract.refusals import Error
 from postroad.errors import StoreError, UsageError
@@ -26,7 +26,7 @@ Ask = Callable[[bytes], Awaitable[Answer]]
 
 
 def admin_app(
-    calls: Iterable[Call],
+    calls: Iterable[Operation],
     look: Look,
     pulses: Callable[[], Sequence[str]],
     retry: Ask,

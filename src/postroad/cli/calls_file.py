@@ -16,7 +16,7 @@ _MARGIN = 1024
 _LONGEST = 4 << 20
 
 
-class Call(NamedTuple):
+class CallLine(NamedTuple):
     """One line. `why` says what is wrong with a line that is no call; `body` is empty then."""
 
     line: int
@@ -24,12 +24,12 @@ class Call(NamedTuple):
     why: str = ""
 
 
-class Batch(NamedTuple):
+class CallBatch(NamedTuple):
     """Lines that are sent together. `size` is the bytes of the file that they take, empty lines included, and
     `last` the number of the last one.
     """
 
-    calls: list[Call]
+    calls: list[CallLine]
     size: int
     last: int
 
@@ -42,9 +42,9 @@ class Batch(NamedTuple):
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 
 
-def read_batches(file: BinaryIO, skip: int) -> Iterator[Batch]:
+def read_batches(file: BinaryIO, skip: int) -> Iterator[CallBatch]:
     """Yield the lines behind the first `skip` ones."""
-    calls: list[Call] = []  # of the batch to come
+    calls: list[CallLine] = []  # of the batch to come
     size = weight = number = 0
     for number, text in enumerate(_lines(file), 1):
         if number <= skip:
@@ -53,14 +53,14 @@ def read_batches(file: BinaryIO, skip: int) -> Iterator[Batch]:
         call = read_call(number, text) if text.strip() else None
         more = len(call.body) + 1 if call else 0
         if calls and (len(calls) >= BATCH_CALLS or weight + more > BATCH_BYTES - _MARGIN):
-            yield Batch(calls, size, number - 1)
+            yield CallBatch(calls, size, number - 1)
             calls, size, weight = [], 0, 0
         size += len(text)
         if call:
             calls.append(call)
             weight += more
     if calls or size:
-        yield Batch(calls, size, number)
+        yield CallBatch(calls, size, number)
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
@@ -72,7 +72,7 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
         yield text
 
 
-def read_call(number: int, text: bytes) -> Call:
+def read_call(number: int, text: bytes) -> CallLine:
     """Read a line: a call, or one of `postroad export`, whose event is the call.
 
     A call without a messageId gets one that is the same each time that this line is read.
@@ -83,9 +83,9 @@ def read_call(number: int, text: bytes) -> Call:
             text = bytes(members["event"])
             members = _OBJECT.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return Call(number, b"", f"is not a JSON object: {error}")
+        return CallLine(number, b"", f"is not a JSON object: {error}")
     if bytes(members.get("messageId", b"null")) in {b"null", b'""'}:
         digest = hashlib.sha256(text.strip()).hexdigest()[:32]
         members["messageId"] = Raw(msgspec.json.encode(f"import-{digest}-{number}"))
         text = msgspec.json.encode(members)
-    return Call(number, text.strip())
+    return CallLine(number, text.strip())

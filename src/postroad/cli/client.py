@@ -18,7 +18,7 @@ class Unreachable(PostroadError):
     """No server answers there; the sentence says where, and why."""
 
 
-class Answer(NamedTuple):
+class ApiAnswer(NamedTuple):
     """What came back."""
 
     status: int
@@ -36,12 +36,12 @@ def call_headers(key: str, *, strict: bool) -> Mapping[str, str]:
     return headers | {"X-Strict-Mode": "1"} if strict else headers
 
 
-def get(server: Server, path: str, timeout: float) -> Answer:
+def get(server: Server, path: str, timeout: float) -> ApiAnswer:
     """Ask the ingest address. Raises `Unreachable`."""
     return _call(_ingest(server, timeout), ingest_url(server), ("GET", path, None, {}))
 
 
-def post(server: Server, path: str, body: bytes, headers: Mapping[str, str], timeout: float) -> Answer:
+def post(server: Server, path: str, body: bytes, headers: Mapping[str, str], timeout: float) -> ApiAnswer:
     """Send to the ingest address. Raises `Unreachable`."""
     return _call(_ingest(server, timeout), ingest_url(server), ("POST", path, body, headers))
 
@@ -107,12 +107,12 @@ def _ingest(server: Server, timeout: float) -> http.client.HTTPConnection:
     return http.client.HTTPSConnection(host, port, timeout=timeout, context=pinned(server.tls))
 
 
-def _call(connection: http.client.HTTPConnection, url: str, request: _Request) -> Answer:
+def _call(connection: http.client.HTTPConnection, url: str, request: _Request) -> ApiAnswer:
     method, path, body, headers = request
     try:
         connection.request(method, path, body, {"Content-Type": "application/json", **headers})
         response = connection.getresponse()
-        return Answer(response.status, dict(response.getheaders()), response.read())
+        return ApiAnswer(response.status, dict(response.getheaders()), response.read())
     except (OSError, http.client.HTTPException) as error:
         raise Unreachable(f"no server answers at {url} ({error}); is `postroad serve` running?") from error
     finally:

@@ -9,11 +9,11 @@ from typing import Annotated, BinaryIO, NamedTuple
 
 import typer
 
-from postroad.cli.calls_file import Batch, read_batches
+from postroad.cli.calls_file import CallBatch, read_batches
 from postroad.cli.options import AsJson, ConfigFile, WriteKey, read_config, verb, write_key
 from postroad.cli.output import progress, say, say_json
 from postroad.cli.program import INTERRUPTED, NOT_SO
-from postroad.cli.sender import Refused, Sender, open_sender
+from postroad.cli.sender import CallSender, RefusedCall, open_sender
 from postroad.clock import SystemClock
 from postroad.config import Server
 from postroad.errors import PostroadError, UsageError
@@ -53,7 +53,7 @@ class _Place:
         self._tell = tell
         self._as_json = as_json
 
-    def passed(self, batch: Batch, refused: list[Refused]) -> None:
+    def passed(self, batch: CallBatch, refused: list[RefusedCall]) -> None:
         """Note that a batch was answered, and tell what of it was refused."""
         for one in refused:
             if self._as_json:
@@ -116,7 +116,7 @@ def _open(file: Path) -> tuple[BinaryIO, int]:
 
 async def _import(goods: BinaryIO, job: _Job, place: _Place) -> None:
     batches = read_batches(goods, job.skip)
-    under_way: deque[tuple[Batch, asyncio.Task[list[Refused]]]] = deque()
+    under_way: deque[tuple[CallBatch, asyncio.Task[list[RefusedCall]]]] = deque()
     async with open_sender(job.server, job.key, SystemClock(), strict=job.strict) as sender:
         try:
             while (batch := await asyncio.to_thread(next, batches, None)) is not None:
@@ -131,11 +131,11 @@ async def _import(goods: BinaryIO, job: _Job, place: _Place) -> None:
             await asyncio.gather(*(task for _, task in under_way), return_exceptions=True)
 
 
-async def _send(sender: Sender, batch: Batch) -> list[Refused]:
+async def _send(sender: CallSender, batch: CallBatch) -> list[RefusedCall]:
     return list(await sender.send(batch))
 
 
-async def _finish(under_way: deque[tuple[Batch, asyncio.Task[list[Refused]]]], place: _Place) -> None:
+async def _finish(under_way: deque[tuple[CallBatch, asyncio.Task[list[RefusedCall]]]], place: _Place) -> None:
     """Wait for the oldest batch: what is passed is passed without a gap."""
     batch, task = under_way[0]
     place.passed(batch, await task)

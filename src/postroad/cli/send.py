@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from postroad.cli.client import Answer, call_headers, decoded, post
+from postroad.cli.client import ApiAnswer, call_headers, decoded, post
 from postroad.cli.options import AsJson, ConfigFile, WriteKey, check_call, read_config, verb, write_key
 from postroad.cli.output import say, say_json
 from postroad.cli.program import NOT_SO, UNREACHABLE
@@ -101,7 +101,7 @@ def _json(option: str, text: str | None) -> Any:
         raise UsageError(f"{option}: {error}") from error
 
 
-def _tell(answer: Answer, message_id: str | None, *, as_json: bool) -> None:
+def _tell(answer: ApiAnswer, message_id: str | None, *, as_json: bool) -> None:
     violations = int(answer.headers.get("x-postroad-violations", "0"))
     body = decoded(answer.body)
     if as_json:
@@ -113,7 +113,7 @@ def _tell(answer: Answer, message_id: str | None, *, as_json: bool) -> None:
         raise typer.Exit(UNREACHABLE if server_side else NOT_SO)
 
 
-def _tell_people(answer: Answer, body: Any, message_id: str | None, violations: int) -> None:
+def _tell_people(answer: ApiAnswer, body: Any, message_id: str | None, violations: int) -> None:
     if answer.status == HTTPStatus.OK:
         noted = f", with {violations} violations noted" if violations else ""
         named = f"; messageId {message_id}" if message_id else ""

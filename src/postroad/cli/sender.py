@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import aiohttp
 
-from postroad.cli.calls_file import Batch, Call
+from postroad.cli.calls_file import CallBatch, CallLine
 from postroad.cli.client import Unreachable, call_headers, decoded
 from postroad.clock import Clock
 from postroad.config import Server
@@ -19,7 +19,7 @@ _WAIT: Final = 1.0
 _TIMEOUT: Final = 60.0
 
 
-class Refused(NamedTuple):
+class RefusedCall(NamedTuple):
     """A line that was not taken, and why."""
 
     line: int
@@ -32,7 +32,7 @@ class _Answer(NamedTuple):
     body: Any
 
 
-class Sender:
+class CallSender:
     """Sends with one write key. Make it with `open_sender`."""
 
     def __init__(self, session: aiohttp.ClientSession, server: Server, clock: Clock) -> None:
@@ -47,12 +47,12 @@ class Sender:
         if answer.status == HTTPStatus.UNAUTHORIZED:
             raise UsageError(_message(answer))
 
-    async def send(self, batch: Batch) -> Sequence[Refused]:
+    async def send(self, batch: CallBatch) -> Sequence[RefusedCall]:
         """Send a batch until it is taken, without the calls that are refused; returns those.
 
         Raises `PostroadError` when the server goes on not to answer or not to take anything.
         """
-        refused = [Refused(call.line, call.why) for call in batch.calls if call.why]
+        refused = [RefusedCall(call.line, call.why) for call in batch.calls if call.why]
         calls = [call for call in batch.calls if not call.why]
         while calls:
             answer = await self._send(batch._replace(calls=calls).body)
@@ -86,19 +86,19 @@ class Sender:
 
 
 @contextlib.asynccontextmanager
-async def open_sender(server: Server, key: str, clock: Clock, *, strict: bool) -> AsyncIterator[Sender]:
+async def open_sender(server: Server, key: str, clock: Clock, *, strict: bool) -> AsyncIterator[CallSender]:
     """Open what sends to a server with a write key, which is checked first.
 
     Raises `UsageError` when the key is unknown there and `Unreachable` when nobody answers.
     """
     timeout = aiohttp.ClientTimeout(_TIMEOUT)
     async with aiohttp.ClientSession(headers=call_headers(key, strict=strict), timeout=timeout) as session:
-        sender = Sender(session, server, clock)
+        sender = CallSender(session, server, clock)
         await sender.check_key(key)
         yield sender
 
 
-def _refusals(answer: _Answer, calls: Sequence[Call]) -> Sequence[Refused]:
+def _refusals(answer: _Answer, calls: Sequence[CallLine]) -> Sequence[RefusedCall]:
     """Read off a 400 which calls are bad; all of them, when it doesn't say."""
     found: dict[int, list[str]] = {}
     meta = answer.body.get("meta", {}) if isinstance(answer.body, dict) else {}
@@ -110,8 +110,8 @@ def _refusals(answer: _Answer, calls: Sequence[Call]) -> Sequence[Refused]:
             message = str(detail.get("message", ""))
             found.setdefault(int(index), []).append(f"{path}: {message}" if path else message)
     if found:
-        return [Refused(calls[index].line, "; ".join(why)) for index, why in found.items()]
-    return [Refused(call.line, _message(answer)) for call in calls]
+        return [RefusedCall(calls[index].line, "; ".join(why)) for index, why in found.items()]
+    return [RefusedCall(call.line, _message(answer)) for call in calls]
 
 
 def _message(answer: _Answer) -> str:

@@ -9,7 +9,7 @@ from postroad.delivery.routing import Replay, Route
 from postroad.destinations.base import BatchLimits, Event
 
 
-class Shape(Protocol):
+class Shaping(Protocol):
     """What is done to an event between routing and its destination: transforms, privacy."""
 
     def __call__(self, event: Event) -> Awaitable[Event | str | None]:
@@ -36,7 +36,7 @@ class Plan(NamedTuple):
     timeout: float
     batch: BatchLimits = BatchLimits(1, 1 << 20, 0)
     rate: Rate = Rate()
-    shape: Shape | None = None
+    shape: Shaping | None = None
     expire_after: float | None = None
     replay: Replay | None = None
     unsupported: frozenset[Kind] = frozenset()

@@ -7,7 +7,7 @@ import structlog
 from postroad.clock import Clock
 from postroad.contract.stored import unpack
 from postroad.delivery.items import Item, make_event
-from postroad.delivery.plan import Plan, Shape
+from postroad.delivery.plan import Plan, Shaping
 from postroad.delivery.routing import filter_of
 from postroad.delivery.verdict import Verdict, refuse
 from postroad.destinations.base import Destination, Event
@@ -50,7 +50,7 @@ class Router:
         item = Item(event, record, tries, first_at, due_at)
         return item if self._plan.shape is None else await self._shaped(item, self._plan.shape)
 
-    async def _shaped(self, item: Item, shape: Shape) -> Item | Verdict:
+    async def _shaped(self, item: Item, shape: Shaping) -> Item | Verdict:
         try:
             event = await shape(item.event)
         except Exception as error:

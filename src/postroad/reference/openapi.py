@@ -12,7 +12,7 @@ from postroad.reference import words
 from postroad.reference.examples import CALLS, batch_example, email_example
 from postroad.reference.responses import by_status, headers, models, responses, settings_by_status
 from postroad.reference.schemas import call_component, component, request_schemas, track_schema
-from postroad.reference.servers import Server
+from postroad.reference.servers import ApiServer
 
 API_VERSION: Final = "1.0.0"
 """The version of the API, which is that of its paths: not Postroad's own."""
@@ -33,7 +33,7 @@ _STRICT: Final = (
 )
 
 
-def openapi(servers: Sequence[Server]) -> dict[str, Any]:
+def openapi(servers: Sequence[ApiServer]) -> dict[str, Any]:
     """Return the OpenAPI document of an API that is reached at `servers`: at least one, the first is the default."""
     return {
         "openapi": "3.1.0",
@@ -59,7 +59,7 @@ def openapi(servers: Sequence[Server]) -> dict[str, Any]:
     }
 
 
-def openapi_json(servers: Sequence[Server]) -> bytes:
+def openapi_json(servers: Sequence[ApiServer]) -> bytes:
     """Return the document as JSON, the same bytes for the same servers."""
     return msgspec.json.format(msgspec.json.encode(openapi(servers)), indent=2) + b"\n"
 

@@ -16,7 +16,7 @@ from postroad.reference.clients import clients
 from postroad.reference.highlight import Chosen, highlight, prose
 from postroad.reference.openapi import openapi
 from postroad.reference.sections import call_sections, event_sections, resolver
-from postroad.reference.servers import Server, origins
+from postroad.reference.servers import ApiServer, origins
 
 Header = tuple[bytes, bytes]
 
@@ -28,7 +28,7 @@ YOUR_KEY: Final = "YOUR_WRITE_KEY"
 _KIB: Final = 1024
 
 
-def docs_page(servers: Sequence[Server], *, takes_calls: bool = False) -> bytes:
+def docs_page(servers: Sequence[ApiServer], *, takes_calls: bool = False) -> bytes:
     """Return the page for an API that is reached at `servers`: at least one, the first is chosen at first.
 
     Where the page's own address `takes_calls`, a reader's browser puts that address before `servers`, however the
@@ -42,7 +42,7 @@ def docs_page(servers: Sequence[Server], *, takes_calls: bool = False) -> bytes:
     return templates.get_template("page.html").render().encode()
 
 
-def docs_headers(servers: Sequence[Server], *, takes_calls: bool = False) -> tuple[Header, ...]:
+def docs_headers(servers: Sequence[ApiServer], *, takes_calls: bool = False) -> tuple[Header, ...]:
     """Return the page's headers: nothing is loaded, only its own style and script run, only `servers` are called."""
     called = [*(["'self'"] if takes_calls else []), *origins(servers)]
     policy = [

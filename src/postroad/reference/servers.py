@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 _REGIONS: Final = {"us": "United States", "eu": "European Union"}
 
 
-class Server(NamedTuple):
+class ApiServer(NamedTuple):
     """An address that takes calls, such as `https://cdp.example.com`, and the region whose keys it knows."""
 
     region: str
@@ -29,7 +29,7 @@ class Server(NamedTuple):
         return f"{self.place}: takes the write keys of region `{self.region}`, whose events never leave it."
 
 
-def origins(servers: Iterable[Server]) -> list[str]:
+def origins(servers: Iterable[ApiServer]) -> list[str]:
     """Return scheme, host and port of each server, each once: what a browser has to be allowed to call."""
     found = (urlsplit(server.url) for server in servers)
     return list(dict.fromkeys(f"{url.scheme}://{url.netloc}" for url in found))

@@ -9,7 +9,7 @@ from typing import Final
 from postroad.config.model import Config
 from postroad.reference.openapi import openapi_json
 from postroad.reference.page import OPENAPI_HEADERS, docs_headers, docs_page
-from postroad.reference.servers import Server
+from postroad.reference.servers import ApiServer
 from postroad.web.answers import Answer, Header
 from postroad.web.local import ingest_url
 
@@ -38,7 +38,7 @@ class Document:
         return found._replace(headers=[*found.headers, (b"content-encoding", b"gzip")]) if packed else found
 
 
-def reference_pages(servers: Sequence[Server], *, takes_calls: bool) -> Mapping[str, Document]:
+def reference_pages(servers: Sequence[ApiServer], *, takes_calls: bool) -> Mapping[str, Document]:
     """Return `/openapi.json` and `/docs` for an API that is reached at `servers`.
 
     `takes_calls` says whether the pages' own address is one where calls go.
@@ -47,7 +47,7 @@ def reference_pages(servers: Sequence[Server], *, takes_calls: bool) -> Mapping[
     return {"/openapi.json": Document(openapi_json(servers), OPENAPI_HEADERS), "/docs": Document(page, headers)}
 
 
-def servers_of(config: Config) -> list[Server]:
+def servers_of(config: Config) -> list[ApiServer]:
     """Return the addresses of each region: those of its hosts, or this machine's own where it lists none.
 
     Behind a trusted proxy, or with TLS of our own, hosts are reached by https at the usual port.
@@ -56,7 +56,7 @@ def servers_of(config: Config) -> list[Server]:
     scheme = "https" if config.server.tls or config.server.trusted_proxies else "http"
     port = f":{config.server.bind.port}" if not config.server.trusted_proxies else ""
     return [
-        Server(name, url)
+        ApiServer(name, url)
         for name, region in config.regions.items()
         for url in [f"{scheme}://{_in_url(host)}{port}" for host in region.hosts] or [own]
     ]

@@ -24,7 +24,7 @@ _RETRY: Final = frozenset({408, 423, 425, 429, *range(500, 600)} - {501})
 _PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
 
 
-class Answer(NamedTuple):
+class ServiceAnswer(NamedTuple):
     """What came back. `headers` ignores case, `body` is cut after 64 KiB, `excerpt` is for people: one
     printable line of at most 1 KiB without our secrets.
     """
@@ -35,7 +35,7 @@ class Answer(NamedTuple):
     excerpt: str
 
 
-def outcome_of(answer: Answer, now: int) -> SendResult:
+def outcome_of(answer: ServiceAnswer, now: int) -> SendResult:
     """Return what became of the event by the table above; `now` is for a Retry-After that is a date."""
     status, excerpt = answer.status, answer.excerpt
     said = f"answered {status} {_PHRASES.get(status, '')}".rstrip()

@@ -22,7 +22,7 @@ from msgspec import Raw
 
 from postroad.clock import iso
 from postroad.destinations.base import Delivered, Event, Refused, SendResult, Surroundings
-from postroad.destinations.http.answer import Answer, outcome_of
+from postroad.destinations.http.answer import ServiceAnswer, outcome_of
 from postroad.destinations.http.batches import Part, isolating, pausing, send_in_chunks
 from postroad.destinations.http.client import Client, Url
 from postroad.secret import Secret
@@ -94,7 +94,7 @@ class Calls:
         joined, now = b",".join(part.body for part in parts), self._clock.now()
         body = b'{"batch":[%b],"sentAt":"%b"}' % (joined, iso(now).encode())
         answer = await self._client.post(self._service.url, body, self._headers)
-        outcome = _read(answer, now) if isinstance(answer, Answer) else answer
+        outcome = _read(answer, now) if isinstance(answer, ServiceAnswer) else answer
         return [isolating(outcome, len(parts))] * len(parts)
 
 
@@ -113,7 +113,7 @@ def members_of(event: Event) -> dict[str, Raw]:
     return members
 
 
-def _read(answer: Answer, now: int) -> SendResult:
+def _read(answer: ServiceAnswer, now: int) -> SendResult:
     outcome = outcome_of(answer, now)
     if isinstance(outcome, Delivered) and _reports_errors(answer.body):
         why = f"answered {answer.status}, but with errors"

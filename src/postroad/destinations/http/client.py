@@ -17,7 +17,7 @@ from yarl import URL
 
 from postroad import __version__
 from postroad.destinations.base import Pause, Retry, Surroundings
-from postroad.destinations.http.answer import Answer
+from postroad.destinations.http.answer import ServiceAnswer
 from postroad.destinations.http.guard import PrivateAddress, open_socket
 from postroad.destinations.printable import printable
 from postroad.secret import MASK, Secret
@@ -106,11 +106,11 @@ class Client:
             trust_env=False,
         )
 
-    async def post(self, url: Url, body: bytes, headers: Mapping[str, str]) -> Answer | Retry | Pause:
+    async def post(self, url: Url, body: bytes, headers: Mapping[str, str]) -> ServiceAnswer | Retry | Pause:
         """Send one request; an outcome instead of an answer says why there is none."""
         return await self._send("POST", url, body, headers)
 
-    async def put(self, url: Url, body: bytes, headers: Mapping[str, str]) -> Answer | Retry | Pause:
+    async def put(self, url: Url, body: bytes, headers: Mapping[str, str]) -> ServiceAnswer | Retry | Pause:
         """Like `post`, but PUT."""
         return await self._send("PUT", url, body, headers)
 
@@ -124,12 +124,16 @@ class Client:
             text = text.replace(secret, MASK)
         return printable(text[:MAX_EXCERPT])[:MAX_EXCERPT]
 
-    async def _send(self, method: str, url: Url, body: bytes, headers: Mapping[str, str]) -> Answer | Retry | Pause:
+    async def _send(
+        self, method: str, url: Url, body: bytes, headers: Mapping[str, str]
+    ) -> ServiceAnswer | Retry | Pause:
         request = self._session.request(method, url.parsed, data=body, headers=headers, allow_redirects=False)
         try:
             async with request as response:
                 read = await _read(response)
-                return Answer(response.status, response.headers, read, self.showable(read.decode("utf-8", "replace")))
+                return ServiceAnswer(
+                    response.status, response.headers, read, self.showable(read.decode("utf-8", "replace"))
+                )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return _failure(error, url.place, self._timeout)
 

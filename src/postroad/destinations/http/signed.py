@@ -19,7 +19,7 @@ from standardwebhooks import Webhook as Signer
 from postroad.clock import MICROSECONDS
 from postroad.config.problems import dotted
 from postroad.destinations.base import SendResult, Surroundings
-from postroad.destinations.http.answer import Answer, outcome_of
+from postroad.destinations.http.answer import ServiceAnswer, outcome_of
 from postroad.destinations.http.client import Client, Url
 from postroad.secret import Secret, Secrets
 
@@ -89,7 +89,7 @@ class SignedClient:
     async def post(self, identifier: str, body: bytes) -> SendResult:
         """POST a body once, and say what came of it."""
         answer = await self._client.post(self._url, body, self._headers | self._signed(identifier, body))
-        return outcome_of(answer, self._clock.now()) if isinstance(answer, Answer) else answer
+        return outcome_of(answer, self._clock.now()) if isinstance(answer, ServiceAnswer) else answer
 
     async def close(self) -> None:
         """Close the connections. Safe to call twice."""

@@ -22,7 +22,7 @@ import msgspec
 from msgspec import Meta
 
 from postroad.destinations.base import BatchLimits, EmailEvents, Event, SendResult, Surroundings
-from postroad.destinations.http.answer import Answer
+from postroad.destinations.http.answer import ServiceAnswer
 from postroad.destinations.http.batches import Part, send_in_chunks
 from postroad.destinations.http.client import Client, Url, basic_auth
 from postroad.destinations.mixpanel.answer import outcomes_of
@@ -112,7 +112,7 @@ class Mixpanel:
     async def _post(self, parts: Sequence[Part]) -> Sequence[SendResult]:
         body = await asyncio.to_thread(_compressed, parts)
         answer = await self._client.post(self._url, body, self._headers)
-        if not isinstance(answer, Answer):
+        if not isinstance(answer, ServiceAnswer):
             return [answer] * len(parts)
         return outcomes_of(answer, self._clock.now(), [part.key for part in parts], self._client.showable)
 

@@ -19,7 +19,7 @@ from typing import Final
 import msgspec
 
 from postroad.destinations.base import Delivered, Refused, Retry, SendResult
-from postroad.destinations.http.answer import Answer, outcome_of
+from postroad.destinations.http.answer import ServiceAnswer, outcome_of
 from postroad.destinations.http.batches import isolating, pausing
 
 
@@ -39,7 +39,9 @@ class _Said(msgspec.Struct):
 _SAID: Final = msgspec.json.Decoder(_Said)
 
 
-def outcomes_of(answer: Answer, now: int, ids: Sequence[str], showable: Callable[[str], str]) -> Sequence[SendResult]:
+def outcomes_of(
+    answer: ServiceAnswer, now: int, ids: Sequence[str], showable: Callable[[str], str]
+) -> Sequence[SendResult]:
     """Return what became of each event, given their `$insert_id`s in the order they were sent.
 
     `now` is for a Retry-After that is a date; `showable` makes Mixpanel's words fit to be shown.
@@ -60,7 +62,7 @@ def outcomes_of(answer: Answer, now: int, ids: Sequence[str], showable: Callable
     return [refusals.get(number, others) for number in range(len(ids))]
 
 
-def _unread(outcome: Delivered | Refused, answer: Answer, count: int) -> SendResult:
+def _unread(outcome: Delivered | Refused, answer: ServiceAnswer, count: int) -> SendResult:
     if isinstance(outcome, Delivered):
         return Retry(f"answered {answer.status}, but not as Mixpanel does", None, answer.status, answer.excerpt)
     return isolating(outcome, count)

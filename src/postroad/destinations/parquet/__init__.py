@@ -38,7 +38,7 @@ from postroad.destinations.base import (
 )
 from postroad.destinations.http.client import Url
 from postroad.destinations.parquet.bucket import Bucket
-from postroad.destinations.parquet.names import File, files_of
+from postroad.destinations.parquet.names import ParquetFile, files_of
 from postroad.destinations.parquet.places import FileStore, Folder
 from postroad.destinations.warehouse.columns import Columns, columns_or_refusal, email_events
 from postroad.secret import Secret
@@ -117,7 +117,7 @@ class Parquet:
         await asyncio.to_thread(self._thread.shutdown)
         await self._place.close()
 
-    async def _put(self, file: File, deadline: float) -> SendResult:
+    async def _put(self, file: ParquetFile, deadline: float) -> SendResult:
         # Not here for speed: a batch that never fits into the time would begin at its first file for ever.
         if file.path in self._written:
             return Delivered()
@@ -130,7 +130,7 @@ class Parquet:
         return outcome
 
 
-def _read(events: Sequence[Event]) -> tuple[Sequence[Columns | Refused], Sequence[File]]:
+def _read(events: Sequence[Event]) -> tuple[Sequence[Columns | Refused], Sequence[ParquetFile]]:
     read = [columns_or_refusal(event) for event in events]
     return read, files_of([one for one in read if isinstance(one, Columns)])
 

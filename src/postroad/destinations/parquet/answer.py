@@ -16,14 +16,14 @@ from http import HTTPStatus
 from typing import Final
 
 from postroad.destinations.base import Delivered, Pause, Retry, SendResult, Split
-from postroad.destinations.http.answer import Answer, outcome_of, retry_after
+from postroad.destinations.http.answer import ServiceAnswer, outcome_of, retry_after
 
 _AGAIN: Final = frozenset({"RequestTimeout", "SlowDown"})
 _REGION: Final = re.compile(r"[a-z0-9-]{1,20}")
 _BRIEF: Final = 60
 
 
-def outcome_of_put(name: str, answer: Answer, now: int) -> SendResult:
+def outcome_of_put(name: str, answer: ServiceAnswer, now: int) -> SendResult:
     """Return what became of a file by the table above; `name` is the bucket's, for messages.
 
     `now` is for a Retry-After that is a date. Code and message are looked for in the excerpt: they come first.
@@ -42,7 +42,7 @@ def outcome_of_put(name: str, answer: Answer, now: int) -> SendResult:
     return Pause(_why(name, answer, said), status, excerpt)
 
 
-def _why(name: str, answer: Answer, said: str) -> str:
+def _why(name: str, answer: ServiceAnswer, said: str) -> str:
     """Say what is wrong and what to do about it, in less than 200 characters."""
     status = answer.status
     region = answer.headers.get("x-amz-bucket-region") or _member("Region", answer.excerpt)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, quote
 
 from postroad.destinations.base import Pause, SendResult, Surroundings
-from postroad.destinations.http.answer import Answer
+from postroad.destinations.http.answer import ServiceAnswer
 from postroad.destinations.http.client import MAX_EXCERPT, Client, Url
 from postroad.destinations.parquet.answer import outcome_of_put
 from postroad.destinations.printable import printable
@@ -56,7 +56,7 @@ class Bucket:
             # Never a retry: it is not the events' fault, and a probe finds out when it is over.
             return self._unsigned(str(error))
         answer = await self._client.put(url, data, {})
-        if not isinstance(answer, Answer):
+        if not isinstance(answer, ServiceAnswer):
             return answer
         said = self._showable(unescape(answer.body.decode("utf-8", "replace")), _secrets_of(url))
         return outcome_of_put(self.name, answer._replace(excerpt=said), self._clock.now())

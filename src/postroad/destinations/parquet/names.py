@@ -9,19 +9,19 @@ from postroad.destinations.warehouse.columns import Columns
 _DIGITS: Final = 20  # as many as the largest offset has: names sort by it
 
 
-class File(NamedTuple):
+class ParquetFile(NamedTuple):
     """One file: its path below the place, and the rows in it, in the batch's order."""
 
     path: str
     rows: Sequence[Columns]
 
 
-def files_of(rows: Sequence[Columns]) -> Sequence[File]:
+def files_of(rows: Sequence[Columns]) -> Sequence[ParquetFile]:
     """Return the files of a batch, a file a partition."""
     partitions: dict[str, list[Columns]] = {}
     for row in rows:
         partitions.setdefault(f"region={row.region}/event={row.event}/day={row.received_at:%Y-%m-%d}", []).append(row)
-    return [File(f"{partition}/{_name(inside)}", inside) for partition, inside in partitions.items()]
+    return [ParquetFile(f"{partition}/{_name(inside)}", inside) for partition, inside in partitions.items()]
 
 
 def _name(rows: Sequence[Columns]) -> str:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from postroad.log.base import offset_of
 from postroad.log.embedded.blocks import BlockFiles
 from postroad.log.embedded.segments import SegmentFile, failures_of, remove_segment
-from postroad.log.embedded.tables import Head, Opened, Tail, read_head, read_tail
+from postroad.log.embedded.tables import Opened, SegmentHead, Tail, read_head, read_tail
 from postroad.storage.files import sync_folder
 
 
@@ -18,7 +18,7 @@ class Going(NamedTuple):
     segments: list[SegmentFile]
     first: int
     retired: int
-    head: Head | None
+    head: SegmentHead | None
 
     def remove(self, folder: Path) -> None:
         """Remove them, the oldest first, durably. Raises `StoreUnavailable`."""

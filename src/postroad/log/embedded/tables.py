@@ -90,7 +90,7 @@ class Tail(NamedTuple):
 NOTHING = Tail(following=0, appended=0, duplicates=0, last=-1, last_at=0, ticks=0)
 
 
-class Head(NamedTuple):
+class SegmentHead(NamedTuple):
     """The first block of a segment: its number, how many records the log had got before it, when it came, and the
     log's own time of that.
     """
@@ -272,10 +272,10 @@ def _duplicates(opened: Opened) -> int:
     return opened.meta.duplicates
 
 
-def read_head(opened: Opened) -> Head | None:
+def read_head(opened: Opened) -> SegmentHead | None:
     """Return the first block of a segment, None when it has none that can be read. Raises `StoreUnavailable`."""
     row = next(rows(opened, f"appended - count, appended_at, {opened.meta.ticks_column}", at_once=1), None)
-    return None if row is None else Head(*row)
+    return None if row is None else SegmentHead(*row)
 
 
 def search(db: sqlite3.Connection, column: Literal["appended", "appended_at", "ticks"], least: int) -> int | None:

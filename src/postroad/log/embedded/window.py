@@ -1,6 +1,6 @@
 """The dedup window: which entries were stored before. A hash that matches is compared with the stored key.
 
-All times in here are the log's own (ticks) but for `Head.at`, which people see.
+All times in here are the log's own (ticks) but for `SegmentHead.at`, which people see.
 """
 
 from collections import deque
@@ -15,7 +15,7 @@ from postroad.log.embedded.blocks import BlockFiles
 from postroad.log.embedded.dedup import HashWindow, Uint64s
 from postroad.log.embedded.digests import UNKEYED, Digest, erased_key
 from postroad.log.embedded.options import LogOptions
-from postroad.log.embedded.tables import Head, Opened, Tail, first_of_appended, first_of_ticks, rows
+from postroad.log.embedded.tables import Opened, SegmentHead, Tail, first_of_appended, first_of_ticks, rows
 
 _SAMPLES = 1024  # how fine the window's extent is known
 _SMALLEST_TABLE = 1 << 18
@@ -49,8 +49,8 @@ class DedupWindow:
         self._smallest, self._largest = min(largest, _SMALLEST_TABLE), largest
         self._hashes = HashWindow(self._ids, self._age, self._smallest, self._largest)
         self._unkeyed: HashWindow | None = None  # what format 1 has stored, as long as it is inside
-        self._last_unkeyed = Head(0, 0, 0, 0)
-        self._samples: deque[Head] = deque()
+        self._last_unkeyed = SegmentHead(0, 0, 0, 0)
+        self._samples: deque[SegmentHead] = deque()
         self._appended = 0
 
     def find(self, keys: Sequence[bytes], hashes: Uint64s, secret: bytes, now: int) -> dict[int, Record]:
@@ -76,7 +76,7 @@ class DedupWindow:
         """Remember the records of a block that is durable, appended `at` the wall clock's time and `now`."""
         start = offset_of(number, 0)
         self._hashes.add(hashes, np.arange(start, start + len(hashes), dtype=np.uint64), now)
-        self._note(Head(number, self._appended, at, now), len(hashes))
+        self._note(SegmentHead(number, self._appended, at, now), len(hashes))
 
     def load(self, start: int, tail: Tail, now: int) -> None:
         """Remember what the files hold from block `start` on, as far as it belongs to the window and can be read."""
@@ -87,7 +87,7 @@ class DedupWindow:
                 self._load_segment(opened, max(start, recent, counted))
         self._appended = tail.appended
 
-    def forget_before(self, head: Head) -> None:
+    def forget_before(self, head: SegmentHead) -> None:
         """Take note that the log begins with this block now."""
         while self._samples and self._samples[0].number <= head.number:
             self._samples.popleft()
@@ -115,13 +115,15 @@ class DedupWindow:
         stored = self._files.block(number_of(offset))
         if stored is None or position_of(offset) >= len(stored.block.records):
             return None
-        place = Head(stored.block.number, stored.before + position_of(offset), stored.block.appended_at, stored.ticks)
+        place = SegmentHead(
+            stored.block.number, stored.before + position_of(offset), stored.block.appended_at, stored.ticks
+        )
         return stored.block.records[position_of(offset)] if self._inside(place, now) else None
 
-    def _inside(self, place: Head, now: int) -> bool:
+    def _inside(self, place: SegmentHead, now: int) -> bool:
         return place.before >= self._appended - self._ids and place.ticks >= now - self._age
 
-    def _note(self, head: Head, count: int) -> None:
+    def _note(self, head: SegmentHead, count: int) -> None:
         """Count a block in, and keep a sample of it unless the last one is close."""
         last = self._samples[-1] if self._samples else None
         if (
@@ -156,7 +158,7 @@ class DedupWindow:
         offsets = (np.repeat(starts, counts) + positions).astype(np.uint64)
         self._table_of(opened).add(hashes, offsets, loaded[-1].ticks)
         for row, count in zip(loaded, counts.tolist(), strict=True):
-            head = Head(row.number, row.appended - count, row.at, row.ticks)
+            head = SegmentHead(row.number, row.appended - count, row.at, row.ticks)
             self._note(head, count)
             if opened.meta.format == 1:
                 self._last_unkeyed = head._replace(before=row.appended - 1)
