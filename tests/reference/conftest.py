@@ -3,16 +3,16 @@
 import asyncio
 
 import pytest
-from server import ApiServer as Process
+from server import Server as Process
 
 from page_elements import read
-from postroad.reference.servers import Server
+from postroad.reference.servers import ApiServer
 
 
 @pytest.fixture(scope="session")
 def servers():
     """Return a server in each region."""
-    return [Server("us", "https://cdp.example.com"), Server("eu", "https://cdp-eu.example.com")]
+    return [ApiServer("us", "https://cdp.example.com"), ApiServer("eu", "https://cdp-eu.example.com")]
 
 
 @pytest.fixture(scope="module")

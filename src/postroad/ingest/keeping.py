@@ -6,8 +6,7 @@ from typing import NamedTuple
 import structlog
 
 from postroad.contract.decode import Call
-from postroad.contract.sameness import is_retry
-from postroad.contract.stored import make_key, pack, unpack
+from postroad.contract.stored import is_retry, make_key, pack, unpack
 from postroad.contract.violations import Problem
 from postroad.ingest.keyring import ApiSource
 from postroad.ingest.request import Oversized

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from postroad.errors import StoreUnavailable
-from postroad.rejections import schema
+from postroad.rejections import reader
 from postroad.rejections.base import DEFAULT_QUOTAS, Quota, Quotas, Rejection
 from postroad.storage import files
 from postroad.storage.group_commit import GroupCommit
@@ -51,7 +51,7 @@ class Rejections:
         Raises `StoreLocked` or `StoreVersion`. A file that can't be used is no error here: it is in `trouble` then,
         every change raises `StoreUnavailable`, and it heals when the cause is gone.
         """
-        return cls(StoreFile(path, schema.KIND, schema.STEPS, connect), quotas)
+        return cls(StoreFile(path, reader.KIND, reader.STEPS, connect), quotas)
 
     @property
     def trouble(self) -> str:

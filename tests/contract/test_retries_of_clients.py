@@ -2,7 +2,7 @@
 
 import pytest
 
-from postroad.contract.sameness import is_retry
+from postroad.contract.stored import is_retry
 
 STORED = (
     b'{"userId":"u","event":"Email Opened","properties":{"email_id":"1"},"sentAt":"2024-01-01T00:00:00Z",'
