@@ -11,6 +11,11 @@ BATCH_BYTES: Final = 500 * 1024
 LENIENT_BATCH_BYTES: Final = 4 * 1024 * 1024
 """One batch outside strict mode: a client of the family sends batches this large."""
 
+KEYLESS_BYTES: Final = BATCH_BYTES
+"""How much of a body is read, at most, to find the write key that its header doesn't have: a sender that isn't known
+gets no more, and what is larger must name a known key in this much of it.
+"""
+
 ITEMS: Final = 10_000
 """Items of one batch."""
 

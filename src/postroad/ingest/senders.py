@@ -1,7 +1,7 @@
 """Who sends a call: its write key decides, and the host it came to may only object."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from postroad.contract.credentials import keys_in_header
@@ -47,15 +47,15 @@ class Senders:
         """Return the source whose key the Authorization header holds."""
         return self._keys.by_header(authorization)
 
+    def by_keys(self, keys: Iterable[str]) -> ApiSource | None:
+        """Return the source of the first key that belongs to one."""
+        return self._keys.by_keys(keys)
+
     def identify(
-        self, source: ApiSource | None, authorization: bytes, look_inside: Callable[[], Sequence[str]], scope: Scope
+        self, source: ApiSource | None, authorization: bytes, in_body: Sequence[str], scope: Scope
     ) -> ApiSource | Stranger:
-        """Return who sends: `source` is what `by_header` found, the keys that `look_inside` returns count where it
-        found none.
-        """
-        in_body: Sequence[str] = ()
+        """Return who sends: `source` is what `by_header` found; the keys in the body count where it found none."""
         if source is None:
-            in_body = look_inside()
             source = self._keys.by_keys(in_body)
             if source is None:
                 return self._stranger((*keys_in_header(authorization), *in_body))
