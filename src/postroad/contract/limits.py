@@ -25,5 +25,8 @@ MERGED_BYTES: Final = 16 * 1024 * 1024
 DEPTH: Final = 64
 """Nested objects and arrays of one event, the outermost one included."""
 
+PROBLEMS: Final = 100
+"""Problems that an error body tells in full: the first ones. Of a refused batch it names all bad items."""
+
 EXCERPT: Final = 64
 """Characters of a bad value that an error message repeats."""

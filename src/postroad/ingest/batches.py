@@ -10,6 +10,7 @@ from postroad.contract.batch import Item, decode_items
 from postroad.contract.credentials import key_of
 from postroad.contract.decode import Call, Unusable
 from postroad.contract.envelope import Batch, open_in_steps
+from postroad.contract.limits import PROBLEMS
 from postroad.contract.refusals import Error
 from postroad.contract.violations import Problem
 from postroad.ingest.keeping import Keeper, Refusable, Taken
@@ -21,8 +22,6 @@ _AT_ONCE: Final = 64 * 1024
 """Bytes of items decoded before other requests get their turn."""
 _AN_ITEM: Final = 256
 """Bytes that an item counts more than it has: the smallest takes time, too."""
-_IN_FULL: Final = 100
-"""Problems of a refused batch that are told in full."""
 
 
 async def open_in_slices(body: bytes) -> Batch | Unusable:
@@ -98,13 +97,13 @@ def _refuse(problems: Sequence[Problem], items: Sequence[Item]) -> Answer:
     bad = [index for index, item in enumerate(items) if _problems(item)]
     found = [*problems]
     for index in bad:
-        if len(found) >= _IN_FULL:
+        if len(found) >= PROBLEMS:
             break
         found += (_at(index, problem) for problem in _problems(items[index]))
     what = "the batch breaks the contract"
     if bad:
         what = f"{len(bad)} of {len(items)} items break the contract: {', '.join(_ranges(bad))}"
-    return refuse(Error.INVALID, f"{what}; nothing of the batch was stored", found[:_IN_FULL])
+    return refuse(Error.INVALID, f"{what}; nothing of the batch was stored", found)
 
 
 def _problems(item: Item) -> Sequence[Problem]:
