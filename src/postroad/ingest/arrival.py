@@ -1,13 +1,13 @@
 """A body as it arrived: whose it is when its header doesn't say, and then what it holds.
 
 Of a body without a known key in its header only what may hold the key is inflated and read, within a budget, and
-nothing of it is made: what it costs before it is known to be anybody's grows with its bytes alone, and the large
-ones wait for each other. One that is known after all is opened like any other.
+nothing of it is made: what it costs before it is known to be anybody's grows with its bytes alone. One that is known
+after all is opened like any other.
 """
 
 import asyncio
 from collections.abc import Callable, Generator, Sequence
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 from postroad.contract.credentials import keys_in_steps, keys_named_in
 from postroad.contract.decode import Unusable
@@ -17,12 +17,12 @@ from postroad.contract.violations import Problem
 from postroad.ingest.batches import open_in_slices
 from postroad.ingest.inflate import begin_inflating, inflate
 from postroad.ingest.request import Oversized
+from postroad.ingest.turns import Turns
 
 _INLINE: Final = 64 * 1024
 """A compressed body that has more than this, on the wire or inflated, is inflated beside the event loop."""
 
 Body = bytes | Oversized
-_Found = TypeVar("_Found")
 
 
 class Arrived(NamedTuple):
@@ -48,9 +48,9 @@ class KeySeeker:
     source.
     """
 
-    def __init__(self, knows: Callable[[Sequence[str]], bool]) -> None:
+    def __init__(self, knows: Callable[[Sequence[str]], bool], turns: Turns) -> None:
         self._knows = knows
-        self._turn = asyncio.Lock()
+        self._turns = turns
 
     async def seek(self, body: Body, encoding: bytes) -> Sought:
         """Return the keys in a body, and what it inflates to. Never raises, whatever the bytes."""
@@ -58,15 +58,14 @@ class KeySeeker:
             return Sought((), body)
         plain = inflate(body, encoding, _INLINE) if len(body) <= _INLINE else None
         if isinstance(plain, bytes):
-            return Sought(await _in_turns(keys_in_steps(plain)), plain)
+            return Sought(await self._in_turns(keys_in_steps(plain)), plain)
         if isinstance(plain, Problem):
-            return Sought(await _in_turns(keys_in_steps(body)), plain)
-        async with self._turn:
-            return await self._seek_in_large(body, encoding)
+            return Sought(await self._in_turns(keys_in_steps(body)), plain)
+        return await self._seek_in_large(body, encoding)
 
     async def _seek_in_large(self, body: bytes, encoding: bytes) -> Sought:
+        await self._turns.pause()
         beginning = begin_inflating(body, encoding, KEYLESS_BYTES + 1)
-        await asyncio.sleep(0)
         if len(beginning) > KEYLESS_BYTES:
             named = keys_named_in(beginning)
             if not self._knows(named):
@@ -74,15 +73,26 @@ class KeySeeker:
         plain = await inflate_beside(body, encoding)
         if isinstance(plain, Oversized):
             return Sought((), plain)
-        return Sought(await _in_turns(keys_in_steps(body if isinstance(plain, Problem) else plain)), plain)
+        await self._turns.pause()
+        return Sought(await self._in_turns(keys_in_steps(body if isinstance(plain, Problem) else plain)), plain)
+
+    async def _in_turns(self, steps: Generator[None, None, tuple[str, ...]]) -> tuple[str, ...]:
+        """Do all steps; other requests get their turn between them."""
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                found: tuple[str, ...] = end.value
+                return found
+            await self._turns.pause()
 
 
-async def open_body(body: Body, encoding: bytes, sought: Sought, *, is_batch: bool) -> Arrived:
+async def open_body(body: Body, encoding: bytes, sought: Sought, turns: Turns, *, is_batch: bool) -> Arrived:
     """Open the body of a known source. Never raises, whatever the bytes."""
     plain = sought.plain
     if plain is None:
         plain = body if isinstance(body, Oversized) else await inflate_beside(body, encoding)
-    batch = await open_in_slices(plain) if is_batch and isinstance(plain, bytes) else None
+    batch = await open_in_slices(plain, turns) if is_batch and isinstance(plain, bytes) else None
     return Arrived(plain, body if isinstance(plain, Problem) else plain, batch)
 
 
@@ -95,14 +105,3 @@ async def inflate_beside(body: bytes, encoding: bytes) -> Body | Problem:
         if not isinstance(plain, Oversized):
             return plain
     return await asyncio.to_thread(inflate, body, encoding, LENIENT_BATCH_BYTES)
-
-
-async def _in_turns(steps: Generator[None, None, _Found]) -> _Found:
-    """Do all steps; other requests get their turn between them."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            found: _Found = end.value
-            return found
-        await asyncio.sleep(0)

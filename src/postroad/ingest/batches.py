@@ -1,6 +1,5 @@
 """The batch endpoint: many calls in one request, taken together or one by one."""
 
-import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
@@ -16,6 +15,7 @@ from postroad.contract.violations import Problem
 from postroad.ingest.keeping import Keeper, Refusable, Taken
 from postroad.ingest.keyring import ApiSource
 from postroad.ingest.senders import Senders
+from postroad.ingest.turns import Turns
 from postroad.web.answers import Answer, counted, refuse
 
 _AT_ONCE: Final = 64 * 1024
@@ -24,8 +24,10 @@ _AN_ITEM: Final = 256
 """Bytes that an item counts more than it has: the smallest takes time, too."""
 
 
-async def open_in_slices(body: bytes) -> Batch | Unusable:
+async def open_in_slices(body: bytes, turns: Turns) -> Batch | Unusable:
     """Read a body as a batch; other requests get their turn meanwhile. Never raises, whatever the bytes."""
+    if len(body) > _AT_ONCE:
+        await turns.pause()
     steps = open_in_steps(body)
     while True:
         try:
@@ -33,10 +35,12 @@ async def open_in_slices(body: bytes) -> Batch | Unusable:
         except StopIteration as end:
             found: Batch | Unusable = end.value
             return found
-        await asyncio.sleep(0)
+        await turns.pause()
 
 
-async def decode_in_slices(batch: Batch, received_at: int, new_message_id: Callable[[], str]) -> list[Item]:
+async def decode_in_slices(
+    batch: Batch, received_at: int, new_message_id: Callable[[], str], turns: Turns
+) -> list[Item]:
     """Decode all items of a batch; other requests get their turn meanwhile. Never raises, whatever the bytes."""
     items: list[Item] = []
     size = 0
@@ -45,17 +49,18 @@ async def decode_in_slices(batch: Batch, received_at: int, new_message_id: Calla
         size += len(item.body) + _AN_ITEM
         if size >= _AT_ONCE:
             size = 0
-            await asyncio.sleep(0)
+            await turns.pause()
     return items
 
 
 class Batches:
     """Answers batches: in strict mode all or nothing, otherwise each item on its own merits."""
 
-    def __init__(self, keeper: Keeper, senders: Senders, new_message_id: Callable[[], str]) -> None:
+    def __init__(self, keeper: Keeper, senders: Senders, new_message_id: Callable[[], str], turns: Turns) -> None:
         self._keeper = keeper
         self._senders = senders
         self._new_message_id = new_message_id
+        self._turns = turns
 
     async def take(self, taken: Taken, batch: Batch) -> Answer:
         """Answer one batch."""
@@ -64,7 +69,8 @@ class Batches:
         if mismatch is not None:
             problems = (*problems, mismatch)
         told = () if taken.strict else problems  # in strict mode once for all
-        items = await decode_in_slices(batch._replace(problems=told), taken.received_at, self._new_message_id)
+        batch = batch._replace(problems=told)
+        items = await decode_in_slices(batch, taken.received_at, self._new_message_id, self._turns)
         items = [self._check_key(item, taken.source) for item in items]
         if taken.strict and (problems or any(_problems(item) for item in items)):
             return _refuse(problems, items)

@@ -20,6 +20,7 @@ from postroad.ingest.keeping import Keeper, Refusable, RegionStores, Taken, size
 from postroad.ingest.request import Head, Intake, Oversized, read_body, read_head
 from postroad.ingest.senders import Senders, Stranger
 from postroad.ingest.tally import IngestTally
+from postroad.ingest.turns import Turns
 from postroad.web.answers import OK, Answer, Receive, Scope, counted, refuse, unavailable
 
 _COMPLAIN_EVERY = 10.0
@@ -50,8 +51,9 @@ class Ingest:
         self._new_message_id = new_message_id
         self._always_strict = always_strict
         self._keeper = Keeper(regions, tally)
-        self._batches = Batches(self._keeper, senders, new_message_id)
-        self._seeker = KeySeeker(lambda keys: senders.by_keys(keys) is not None)
+        self._turns = Turns()
+        self._batches = Batches(self._keeper, senders, new_message_id, self._turns)
+        self._seeker = KeySeeker(lambda keys: senders.by_keys(keys) is not None, self._turns)
         self._intake = Intake(_INTAKE)
         self._complain_at = dict.fromkeys(regions, 0.0)
         self._logger = structlog.get_logger("postroad.ingest")
@@ -76,7 +78,7 @@ class Ingest:
                 if source is None:  # only its body has said which
                     self._demand_room(region)
                 taken = Taken(sender, head.strict or sender.always_strict, scope["path"], self._clock.now())
-                arrived = await open_body(body, head.encoding, sought, is_batch=kind is None)
+                arrived = await open_body(body, head.encoding, sought, self._turns, is_batch=kind is None)
                 answer = await self._take(kind, taken, arrived)
         except StoreUnavailable as error:
             self._complain(region, error)
