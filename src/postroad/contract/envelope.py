@@ -55,6 +55,8 @@ _COMMAS: Final = 4 * ITEMS
 """Commas in a body above which its items are counted while they are split: the decoder would first make an object of
 each, and there may be millions. A batch of good items within the limit has fewer.
 """
+_FEW: Final = 1_000
+"""Commas up to which it is cheaper to make all items than to look for the end of the first."""
 _MOST: Final = ITEMS
 _AT_ONCE: Final = 250
 
@@ -140,6 +142,11 @@ def first_item_in_steps(body: bytes) -> Generator[None, None, tuple[str | None, 
 
 
 def _first(value: bytes) -> Generator[None, None, bytes]:
+    try:
+        if value.startswith(b"[") and value.count(b",") <= _FEW:
+            return next((bytes(item) for item in _LIST.decode(value)), b"")
+    except _UNREADABLE:
+        pass
     try:
         for piece in pieces(value, b"[]"):
             if piece is not None:
