@@ -6,7 +6,7 @@ after all is opened like any other.
 """
 
 import asyncio
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from postroad.contract.credentials import keys_in_steps, keys_named_in
@@ -58,9 +58,9 @@ class KeySeeker:
             return Sought((), body)
         plain = inflate(body, encoding, _INLINE) if len(body) <= _INLINE else None
         if isinstance(plain, bytes):
-            return Sought(await self._in_turns(keys_in_steps(plain)), plain)
+            return Sought(await self._keys(plain), plain)
         if isinstance(plain, Problem):
-            return Sought(await self._in_turns(keys_in_steps(body)), plain)
+            return Sought(await self._keys(body), plain)
         return await self._seek_in_large(body, encoding)
 
     async def _seek_in_large(self, body: bytes, encoding: bytes) -> Sought:
@@ -73,11 +73,14 @@ class KeySeeker:
         plain = await inflate_beside(body, encoding)
         if isinstance(plain, Oversized):
             return Sought((), plain)
+        if isinstance(plain, Problem) and len(body) > KEYLESS_BYTES:
+            return Sought(keys_named_in(body[:KEYLESS_BYTES]), plain)
         await self._turns.pause()
-        return Sought(await self._in_turns(keys_in_steps(body if isinstance(plain, Problem) else plain)), plain)
+        return Sought(await self._keys(body if isinstance(plain, Problem) else plain), plain)
 
-    async def _in_turns(self, steps: Generator[None, None, tuple[str, ...]]) -> tuple[str, ...]:
-        """Do all steps; other requests get their turn between them."""
+    async def _keys(self, text: bytes) -> tuple[str, ...]:
+        """Return the keys in a plain body; other requests get their turn meanwhile."""
+        steps = keys_in_steps(text)
         while True:
             try:
                 next(steps)

@@ -16,9 +16,6 @@ from postroad.ingest.tally import IngestTally
 from postroad.log.base import Entry, Log, Receipt
 from postroad.rejections import Rejection, Rejections
 
-_AT_ONCE: Final = 250
-"""Events of a batch that are packed, or compared with what they repeat, before other requests get their turn."""
-
 
 class RegionStores(NamedTuple):
     """Where the events and the rejections of one region go."""
@@ -44,6 +41,10 @@ class Refusable(NamedTuple):
     reasons: Sequence[Problem]
     body: bytes | Oversized
     place: int | None = None
+
+
+_AT_ONCE: Final = 250
+"""Events of a batch that are packed, or compared with what they repeat, before other requests get their turn."""
 
 
 class Keeper:
