@@ -18,10 +18,6 @@ GZIP = "Content-Encoding: gzip"
 STRICT = "X-Strict-Mode: 1"
 
 
-async def nothing(_: Attacker) -> None:
-    """No attack: the base."""
-
-
 async def crafted_ids(attacker: Attacker) -> None:
     """The ids of one unkeyed hash: 5,500 are stored, then one request of 3.2 MB brings thousands more of them. The hash
     is keyed, so nobody can make such ids any more: these are all distinct, which costs the attacker the same.

@@ -29,19 +29,21 @@ class Seen(NamedTuple):
 
 
 class Run(NamedTuple):
-    """One run: `idle` and `peak` are the MiB of the server's ingest process before and at most."""
+    """One attack: `base` is what the well-behaved source saw just before it, with the same server; `idle` and `peak`
+    are the MiB of the server's ingest process before and at most.
+    """
 
     name: str
     sent: Sent
+    base: Seen
     seen: Seen
     idle: float
     peak: float
 
 
-def tell(run: Run, base: Run) -> bool:
-    """Print one run beside the one without attack, and return whether the aims were met."""
-    slower = run.seen.worst / base.seen.worst
-    grown = run.peak - run.idle
+def tell(run: Run) -> bool:
+    """Print one run beside its base, and return whether the aims were met."""
+    slower, grown = run.seen.worst / run.base.worst, run.peak - run.idle
     misses = [
         text
         for missed, text in (
@@ -56,11 +58,18 @@ def tell(run: Run, base: Run) -> bool:
         f"{run.name}\n"
         f"  attacker: {run.sent.requests:,} requests, {run.sent.bytes:,} bytes sent, {run.sent.received:,} received; "
         f"answers: {statuses or 'none'}\n"
-        f"  well-behaved source: {run.seen.calls:,} calls, median {run.seen.median:.1f} ms, "
-        f"p99 {run.seen.p99:.1f} ms, "
-        f"worst {run.seen.worst:.1f} ms ({slower:.1f} times the base), {run.seen.refused} refused\n"
+        f"  well-behaved source, before: {_told(run.base)}\n"
+        f"  well-behaved source, beside: {_told(run.seen)}\n"
+        f"  worst latency: {slower:.1f} times the base\n"
         f"  memory of ingest: idle {run.idle:.0f} MiB, peak {run.peak:.0f} MiB ({grown:+.0f})\n"
         f"  {'MISSED: ' + '; '.join(misses) if misses else 'met'}",
         flush=True,
     )
     return not misses
+
+
+def _told(seen: Seen) -> str:
+    return (
+        f"{seen.calls:,} calls, median {seen.median:.1f} ms, p99 {seen.p99:.1f} ms, worst {seen.worst:.1f} ms, "
+        f"{seen.refused} refused"
+    )
