@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-full check fix bench lock clean
+.PHONY: help serve test test-full check fix bench abuse lock clean
 
 help:           ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -31,6 +31,9 @@ fix: .venv/dev  ## Format, and mend what the linter can
 
 bench: .venv/full  ## Measure ingest, batches and delivery, in one run
 	$(BIN)/python -m bench
+
+abuse: .venv/run  ## Attack a server of its own on loopback, and measure what others notice of it
+	$(BIN)/python -m bench.abuse
 
 lock: .venv/dev  ## Renew the lock files from pyproject.toml
 	$(BIN)/pip install --quiet uv

@@ -60,13 +60,17 @@ def empty_server() -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def postroad(folder: Path, destinations: str = "") -> Iterator[tuple[int, int, int]]:
-    """Serve Postroad with its data in `folder`; the ingest port, the supervisor's process id, the admin port."""
+def postroad(folder: Path, tables: str = "", settings: str = "") -> Iterator[tuple[int, int, int]]:
+    """Serve Postroad with its data in `folder`; the ingest port, the supervisor's process id, the admin port.
+
+    `tables` and `settings` of the server are TOML.
+    """
     port, admin = free_port(), free_port()
     config = folder / "postroad.toml"
     config.write_text(
         f'[server]\nbind = "127.0.0.1:{port}"\nadmin_bind = "127.0.0.1:{admin}"\ndata_dir = "{folder / "data"}"\n'
-        f'[sources.app]\nwrite_key = "{KEY}"\n{destinations}'
+        f"{settings}"
+        f'[sources.app]\nwrite_key = "{KEY}"\n{tables}'
     )
     with process([sys.executable, "-m", "postroad", "serve", "--config", str(config)]) as pid:
         _wait(port)

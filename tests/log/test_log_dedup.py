@@ -52,11 +52,11 @@ def test_a_window_holds_what_was_promised():
     hashes = np.random.default_rng(7).integers(0, 1 << 64, 20_000, np.uint64)
     for start in range(0, 20_000, 50):
         window.add(hashes[start : start + 50], np.arange(start, start + 50, dtype=np.uint64), at=start)
-        held = dict(window.find(hashes[max(0, start - 950) : start + 50]))
+        held = dict(window.find(hashes[max(0, start - 950) : start + 50]).pairs)
         assert list(held.values()) == [max(0, start - 950) + i for i in held]
         assert len(held) == min(1000, start + 50)
         assert window.count < 1000 + 2 * 154
-    assert not window.find(hashes[:1000])
+    assert not window.find(hashes[:1000]).pairs
 
 
 def test_a_window_lets_go_of_what_is_old():

@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 
 from postroad.errors import StoreUnavailable
-from postroad.log.base import Entry, number_of
+from postroad.log.base import Entry, Window, number_of
 from postroad.log.embedded.options import LogOptions
 from postroad.log.embedded.segments import list_segments
 from postroad.log.embedded.tables import search
@@ -83,9 +83,9 @@ async def test_what_was_retired_is_no_duplicate(bench):
         bench.clock.advance(1.0)
         began.append(bench.clock.now())
         last = await log.append(entries(name))
-    assert log.window == (3, began[0])
+    assert log.window == Window(3, began[0])
     assert await log.retire(last.offsets[0], 0.0) == 2
-    assert log.window == (1, began[2])
+    assert log.window == Window(1, began[2])
     assert list((await log.append(entries("a", "b", "c"))).duplicates) == [2]
 
 

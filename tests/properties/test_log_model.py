@@ -63,6 +63,7 @@ class LogMachine(RuleBasedStateMachine):
             segment_age=3 * AGE,
             disk_floor=0,
             table_slots=table_slots,
+            candidates=1 << 20,
         )
         self.digest = lambda key, seed: xxh3_64_intdigest(key, seed) % hashes
         self.runner = asyncio.Runner()

@@ -78,10 +78,14 @@ class Server(Struct, frozen=True, kw_only=True):
     trusted_proxies: Annotated[
         tuple[Network, ...],
         Meta(
-            description="Proxies whose `Forwarded` and `X-Forwarded-*` headers are believed.",
+            description="Proxies that are believed when they say who called, at which host and how.",
             examples=["10.0.0.0/8"],
         ),
     ] = ()
+    proxy_headers: Annotated[
+        Literal["x-forwarded", "forwarded"],
+        Meta(description="Where trusted proxies say it: `X-Forwarded-For`, `-Host`, `-Proto`, or `Forwarded`."),
+    ] = "x-forwarded"
     shutdown_grace: Annotated[
         Duration, Meta(description="How long a stop waits for what is in flight before it cuts it off.")
     ] = 30.0

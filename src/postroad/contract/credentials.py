@@ -6,15 +6,22 @@ readers of the docs also send it without the colon, not encoded at all, or as a 
 
 import base64
 import binascii
+import re
+from collections.abc import Generator
+from typing import Final
 
 import msgspec
 from msgspec import Raw
 
-from postroad.contract.envelope import Batch
+from postroad.contract.envelope import first_item_in_steps
 from postroad.contract.limits import EVENT_BYTES
 from postroad.contract.split import Unbalanced, member_of, pieces
 
 _UNREADABLE = (ValueError, RecursionError)  # no JSON or no UTF-8; too deep
+_MEMBERS: Final = 1_000
+"""Members of an unreadable event among which a key is looked for; a real one has some twenty."""
+_NAMED: Final = 16
+_NAMES: Final = re.compile(rb'"writeKey"[ \t\r\n]*+:[ \t\r\n]*+("(?:[^"\\]|\\.){0,512}+")')
 
 
 def keys_in_header(authorization: bytes) -> tuple[str, ...]:
@@ -36,11 +43,9 @@ def keys_in_header(authorization: bytes) -> tuple[str, ...]:
 
 class _Keyed(msgspec.Struct):
     writeKey: Raw = Raw(b"")
-    batch: Raw = Raw(b"")
 
 
 _BODY = msgspec.json.Decoder(_Keyed)
-_LIST = msgspec.json.Decoder(list[Raw])
 
 
 def keys_in_body(body: bytes) -> tuple[str, ...]:
@@ -49,16 +54,39 @@ def keys_in_body(body: bytes) -> tuple[str, ...]:
     Browser and mobile clients send no other. A body that is no JSON object has none, but for a single event's
     own key: whose it is shows even when the rest of it can't be read.
     """
+    steps = keys_in_steps(body)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: tuple[str, ...] = end.value
+            return found
+
+
+def keys_in_steps(body: bytes) -> Generator[None, None, tuple[str, ...]]:
+    """Do the same as `keys_in_body`, and yield between steps of a few milliseconds. Takes time and memory linear in the
+    bytes, and makes no items: nobody knows yet whether anybody will want them.
+    """
     if b'Key"' not in body:
         return ()
-    inner: list[Raw] = []
-    try:
-        found = _BODY.decode(body)
-        inner = _LIST.decode(found.batch)[:1] if bytes(found.batch).startswith(b"[") else []
-    except _UNREADABLE:
-        pass
-    keys = [key_of(body), *(key_of(bytes(item)) for item in inner)]
+    own, item = yield from first_item_in_steps(body)
+    keys = (own, key_of(item) if item else None)
     return tuple(dict.fromkeys(key for key in keys if key))
+
+
+def keys_named_in(text: bytes) -> tuple[str, ...]:
+    """Return the first keys that a text names as a `writeKey`, wherever: of a body of which only the beginning is read,
+    and which may still be anybody's.
+    """
+    found: dict[str, None] = {}
+    for match in _NAMES.finditer(text):
+        try:
+            found[msgspec.json.decode(match[1], type=str)] = None
+        except ValueError:  # no JSON, or no UTF-8
+            continue
+        if len(found) == _NAMED:
+            break
+    return tuple(found)
 
 
 def key_of(event: bytes) -> str | None:
@@ -73,16 +101,12 @@ def key_of(event: bytes) -> str | None:
         return None
 
 
-def keys_in_batch(batch: Batch) -> tuple[str, ...]:
-    """Return the write keys that may say whose a batch is: its own, then that of its first item."""
-    keys = (batch.write_key, key_of(bytes(batch.items[0])))
-    return tuple(dict.fromkeys(key for key in keys if key))
-
-
 def _by_hand(event: bytes) -> bytes:
     value = b""
     try:
-        for piece in pieces(event, b"{}"):
+        for count, piece in enumerate(pieces(event, b"{}")):
+            if count == _MEMBERS:
+                return b""
             name, found = member_of(piece or b"")
             value = found if name == "writeKey" else value
     except Unbalanced:

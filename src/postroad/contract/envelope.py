@@ -1,9 +1,10 @@
 """The envelope of a batch: its items apart, still unread, and what stands beside them.
 
-A good batch is decoded at once. One that the decoder refuses is taken apart by its quotes and brackets, so that what is
-wrong with one item, or with a member beside `batch`, costs only itself. What can't be read beside `batch` is left
-out and a violation: of `context` and `integrations` only those of their members that can't be read. Where that
-may have said who must not get the events, nobody does who isn't named.
+A good batch is decoded at once, unless it has so many commas that its items are better counted before they are made.
+One that the decoder refuses is taken apart by its quotes and brackets, so that what is wrong with one item, or with a
+member beside `batch`, costs only itself. What can't be read beside `batch` is left out and a violation: of `context`
+and `integrations` only those of their members that can't be read. Where that may have said who must not get the
+events, nobody does who isn't named.
 """
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -50,10 +51,12 @@ _SHARED: Final = ("context", "integrations")
 _ALL: Final = ("All", "all")
 _NOBODY: Final = Raw(b"false")
 _TEXTS: Final = ("sentAt", "writeKey")
-_CROWDED: Final = 8
-"""Bytes for each comma in a large body below which its items are counted while they are split: the decoder would first
-make an object of each, and there may be millions.
+_COMMAS: Final = 4 * ITEMS
+"""Commas in a body above which its items are counted while they are split: the decoder would first make an object of
+each, and there may be millions. A batch of good items within the limit has fewer.
 """
+_FEW: Final = 1_000
+"""Commas up to which it is cheaper to make all items than to look for the end of the first."""
 _MOST: Final = ITEMS
 _AT_ONCE: Final = 250
 
@@ -96,11 +99,10 @@ def _open(body: bytes) -> Steps:
         size = f"the batch has {len(body)} bytes; the limit is {BATCH_BYTES}; send it as several"
         problems.append(Problem("", Code.TOO_LARGE, size))
     try:
-        body.decode()
-        envelope = _ENVELOPE.decode(body)
+        envelope = _read(body)
         _demand_list(envelope)
         items: Sequence[Raw | bytes]
-        if len(body) > BATCH_BYTES and body.count(b",") > len(body) // _CROWDED:
+        if body.count(b",") > _COMMAS:
             items = yield from _items(bytes(envelope.batch))
         else:
             items = _LIST.decode(envelope.batch)
@@ -121,6 +123,44 @@ def _open(body: bytes) -> Steps:
     sent_at = _sent_at(envelope, problems)
     key = _text(envelope.writeKey)
     return Batch(items, shared, sent_at, key or None, tuple(problems))
+
+
+def first_item_in_steps(body: bytes) -> Generator[None, None, tuple[str | None, bytes]]:
+    """Return what may say whose a batch is: its own `writeKey`, and its first item, still unread. No other item is
+    made, and whether they are any good doesn't matter; there is no item in what is no batch. Never raises, whatever
+    the bytes.
+    """
+    try:
+        try:
+            envelope = _read(body)
+        except _UNREADABLE:
+            envelope = yield from _take_apart(body, [])
+        own = _text(envelope.writeKey)
+    except (_Refused, Unbalanced, *_UNREADABLE):
+        return None, b""
+    return own, (yield from _first(bytes(envelope.batch)))
+
+
+def _first(value: bytes) -> Generator[None, None, bytes]:
+    try:
+        if value.startswith(b"[") and value.count(b",") <= _FEW:
+            return next((bytes(item) for item in _LIST.decode(value)), b"")
+    except _UNREADABLE:
+        pass
+    try:
+        for piece in pieces(value, b"[]"):
+            if piece is not None:
+                return piece
+            yield
+    except Unbalanced:
+        pass
+    return b""
+
+
+def _read(body: bytes) -> _Envelope:
+    """Raises what is in `_UNREADABLE`."""
+    body.decode()
+    return _ENVELOPE.decode(body)
 
 
 def _demand_list(envelope: _Envelope) -> None:

@@ -1,6 +1,5 @@
 """The batch endpoint: many calls in one request, taken together or one by one."""
 
-import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
@@ -10,23 +9,25 @@ from postroad.contract.batch import Item, decode_items
 from postroad.contract.credentials import key_of
 from postroad.contract.decode import Call, Unusable
 from postroad.contract.envelope import Batch, open_in_steps
+from postroad.contract.limits import PROBLEMS
 from postroad.contract.refusals import Error
 from postroad.contract.violations import Problem
 from postroad.ingest.keeping import Keeper, Refusable, Taken
 from postroad.ingest.keyring import ApiSource
 from postroad.ingest.senders import Senders
+from postroad.ingest.turns import Turns
 from postroad.web.answers import Answer, counted, refuse
 
 _AT_ONCE: Final = 64 * 1024
 """Bytes of items decoded before other requests get their turn."""
 _AN_ITEM: Final = 256
 """Bytes that an item counts more than it has: the smallest takes time, too."""
-_IN_FULL: Final = 100
-"""Problems of a refused batch that are told in full."""
 
 
-async def open_in_slices(body: bytes) -> Batch | Unusable:
+async def open_in_slices(body: bytes, turns: Turns) -> Batch | Unusable:
     """Read a body as a batch; other requests get their turn meanwhile. Never raises, whatever the bytes."""
+    if len(body) > _AT_ONCE:
+        await turns.pause()
     steps = open_in_steps(body)
     while True:
         try:
@@ -34,10 +35,12 @@ async def open_in_slices(body: bytes) -> Batch | Unusable:
         except StopIteration as end:
             found: Batch | Unusable = end.value
             return found
-        await asyncio.sleep(0)
+        await turns.pause()
 
 
-async def decode_in_slices(batch: Batch, received_at: int, new_message_id: Callable[[], str]) -> list[Item]:
+async def decode_in_slices(
+    batch: Batch, received_at: int, new_message_id: Callable[[], str], turns: Turns
+) -> list[Item]:
     """Decode all items of a batch; other requests get their turn meanwhile. Never raises, whatever the bytes."""
     items: list[Item] = []
     size = 0
@@ -46,17 +49,18 @@ async def decode_in_slices(batch: Batch, received_at: int, new_message_id: Calla
         size += len(item.body) + _AN_ITEM
         if size >= _AT_ONCE:
             size = 0
-            await asyncio.sleep(0)
+            await turns.pause()
     return items
 
 
 class Batches:
     """Answers batches: in strict mode all or nothing, otherwise each item on its own merits."""
 
-    def __init__(self, keeper: Keeper, senders: Senders, new_message_id: Callable[[], str]) -> None:
+    def __init__(self, keeper: Keeper, senders: Senders, new_message_id: Callable[[], str], turns: Turns) -> None:
         self._keeper = keeper
         self._senders = senders
         self._new_message_id = new_message_id
+        self._turns = turns
 
     async def take(self, taken: Taken, batch: Batch) -> Answer:
         """Answer one batch."""
@@ -65,7 +69,8 @@ class Batches:
         if mismatch is not None:
             problems = (*problems, mismatch)
         told = () if taken.strict else problems  # in strict mode once for all
-        items = await decode_in_slices(batch._replace(problems=told), taken.received_at, self._new_message_id)
+        batch = batch._replace(problems=told)
+        items = await decode_in_slices(batch, taken.received_at, self._new_message_id, self._turns)
         items = [self._check_key(item, taken.source) for item in items]
         if taken.strict and (problems or any(_problems(item) for item in items)):
             return _refuse(problems, items)
@@ -98,13 +103,13 @@ def _refuse(problems: Sequence[Problem], items: Sequence[Item]) -> Answer:
     bad = [index for index, item in enumerate(items) if _problems(item)]
     found = [*problems]
     for index in bad:
-        if len(found) >= _IN_FULL:
+        if len(found) >= PROBLEMS:
             break
         found += (_at(index, problem) for problem in _problems(items[index]))
     what = "the batch breaks the contract"
     if bad:
         what = f"{len(bad)} of {len(items)} items break the contract: {', '.join(_ranges(bad))}"
-    return refuse(Error.INVALID, f"{what}; nothing of the batch was stored", found[:_IN_FULL])
+    return refuse(Error.INVALID, f"{what}; nothing of the batch was stored", found)
 
 
 def _problems(item: Item) -> Sequence[Problem]:

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from postroad.contract.refusals import Error
-from postroad.ingest.forwarded import Network, caller_of
+from postroad.ingest.forwarded import NO_PROXIES, Proxies, caller_of
 from postroad.ingest.senders import Senders, Stranger
 from postroad.web.answers import OK, Answer, Header, Scope, refuse
 
@@ -42,9 +42,9 @@ def project_of(path: str) -> str:
 class BrowserSettings:
     """Answers `GET /v1/projects/{key}/settings`: an SDK does not start without it."""
 
-    def __init__(self, senders: Senders, trusted: Sequence[Network] = ()) -> None:
+    def __init__(self, senders: Senders, proxies: Proxies = NO_PROXIES) -> None:
         self._senders = senders
-        self._trusted = trusted
+        self._proxies = proxies
 
     def answer(self, path: str, scope: Scope) -> Answer:
         """Tell the SDK to send to the host it asked, unless that is another region's: it would send in vain.
@@ -57,7 +57,7 @@ class BrowserSettings:
         sender = self._senders.of_key(key, scope)
         if isinstance(sender, Stranger):
             return refuse(Error.UNAUTHORIZED, sender.problem.message, (sender.problem,))
-        caller = caller_of(scope, self._trusted)
+        caller = caller_of(scope, self._proxies)
         place = {"apiKey": key, "apiHost": f"{caller.host}/v1", "protocol": caller.scheme}
         body = msgspec.json.encode({"integrations": {_INTEGRATION: place}})
         return Answer(200, body, ((b"cache-control", b"no-store"),))

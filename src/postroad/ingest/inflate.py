@@ -30,6 +30,19 @@ def inflate(body: bytes, encoding: bytes, limit: int) -> bytes | Oversized | Pro
             return _wrong("Content-Encoding must be gzip, deflate or identity")
 
 
+def begin_inflating(body: bytes, encoding: bytes, size: int) -> bytes:
+    """Return the first `size` bytes of the plain body, fewer where it ends or can't be inflated any further."""
+    if encoding in {b"", b"identity"}:
+        return body[:size]
+    windows = (_GZIP,) if encoding in {b"gzip", b"x-gzip"} else (_ZLIB, _RAW) if encoding == b"deflate" else ()
+    for window in windows:
+        try:
+            return zlib.decompressobj(window).decompress(body, size)
+        except zlib.error:
+            continue
+    return b""
+
+
 def _inflate(body: bytes, window: int, limit: int) -> bytes | Oversized | Problem:
     parts: list[bytes] = []
     size = 0

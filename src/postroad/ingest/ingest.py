@@ -1,51 +1,33 @@
 """The ingest endpoints: bytes come in, are proved to be events, and are on disk before we say yes."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 from msgspec.structs import replace
 
 from postroad.clock import Clock
 from postroad.contract.calls import Type
-from postroad.contract.credentials import keys_in_batch, keys_in_body
+from postroad.contract.credentials import keys_in_body
 from postroad.contract.decode import Unusable, decode
 from postroad.contract.envelope import Batch
 from postroad.contract.limits import EVENT_BYTES, LENIENT_BATCH_BYTES
 from postroad.contract.refusals import Error
 from postroad.contract.violations import Code, Problem
 from postroad.errors import StoreUnavailable
-from postroad.ingest.batches import Batches, open_in_slices
-from postroad.ingest.inflate import inflate
+from postroad.ingest.arrival import NOT_SOUGHT, Arrived, Body, KeySeeker, open_body
+from postroad.ingest.batches import Batches
 from postroad.ingest.keeping import Keeper, Refusable, Taken, size_of
 from postroad.ingest.request import Head, Intake, Oversized, read_body, read_head
 from postroad.ingest.senders import Senders, Stranger
 from postroad.ingest.tally import IngestTally
+from postroad.ingest.turns import Turns
 from postroad.regions import IngestStores
 from postroad.web.answers import OK, Answer, Receive, Scope, counted, refuse, unavailable
 
 _COMPLAIN_EVERY = 10.0
 _INTAKE = 64 * 1024 * 1024
-_INLINE = 64 * 1024  # a compressed body above this is inflated beside the event loop
 _OVERSIZED = f"the body is over {EVENT_BYTES} bytes, the limit for one event; leave out what no tool needs"
 _OVERSIZED_BATCH = f"the body is over {LENIENT_BATCH_BYTES} bytes; send it in several batches"
-
-Body = bytes | Oversized
-
-
-class _Arrived(NamedTuple):
-    """A body as it arrived: plain, or what is wrong with its encoding; whole, for a rejection; opened if a batch."""
-
-    plain: Body | Problem
-    whole: Body
-    batch: Batch | Unusable | None
-
-    def keys(self) -> Sequence[str]:
-        """Return the write keys in it."""
-        if isinstance(self.batch, Batch):
-            return keys_in_batch(self.batch)
-        return () if isinstance(self.whole, Oversized) else keys_in_body(self.whole)
 
 
 class Ingest:
@@ -70,7 +52,9 @@ class Ingest:
         self._new_message_id = new_message_id
         self._always_strict = always_strict
         self._keeper = Keeper(regions, tally)
-        self._batches = Batches(self._keeper, senders, new_message_id)
+        self._turns = Turns()
+        self._batches = Batches(self._keeper, senders, new_message_id, self._turns)
+        self._seeker = KeySeeker(lambda keys: senders.by_keys(keys) is not None, self._turns)
         self._intake = Intake(_INTAKE)
         self._complain_at = dict.fromkeys(regions, 0.0)
         self._logger = structlog.get_logger("postroad.ingest")
@@ -86,10 +70,8 @@ class Ingest:
         try:
             self._demand_room(*([region] if source else self._regions))  # before the body: nothing could be kept
             body = await read_body(receive, LENIENT_BATCH_BYTES, self._intake)
-            plain = await self._plain(body, head.encoding) if head.encoding else body
-            batch = await open_in_slices(plain) if kind is None and isinstance(plain, bytes) else None
-            arrived = _Arrived(plain, body if isinstance(plain, Problem) else plain, batch)
-            sender = self._senders.identify(source, head.authorization, arrived.keys, scope)
+            sought = NOT_SOUGHT if source else await self._seeker.seek(body, head.encoding)
+            sender = self._senders.identify(source, head.authorization, sought.keys, scope)
             if isinstance(sender, Stranger):
                 answer = await self._refuse_stranger(sender, head, size_of(body), region, scope["path"])
             else:
@@ -97,6 +79,7 @@ class Ingest:
                 if source is None:  # only its body has said which
                     self._demand_room(region)
                 taken = Taken(sender, head.strict or sender.always_strict, scope["path"], self._clock.now())
+                arrived = await open_body(body, head.encoding, sought, self._turns, is_batch=kind is None)
                 answer = await self._take(kind, taken, arrived)
         except StoreUnavailable as error:
             self._complain(region, error)
@@ -126,14 +109,7 @@ class Ingest:
             self._complain_at[region] = now + _COMPLAIN_EVERY
             self._logger.error("events are refused", region=region, reason=str(error))
 
-    async def _plain(self, body: Body, encoding: bytes) -> Body | Problem:
-        if isinstance(body, Oversized):
-            return body
-        if len(body) <= _INLINE:
-            return inflate(body, encoding, LENIENT_BATCH_BYTES)
-        return await asyncio.to_thread(inflate, body, encoding, LENIENT_BATCH_BYTES)
-
-    def _take(self, kind: Type | None, taken: Taken, arrived: _Arrived) -> Awaitable[Answer]:
+    def _take(self, kind: Type | None, taken: Taken, arrived: Arrived) -> Awaitable[Answer]:
         plain, batch = arrived.plain, arrived.batch
         if isinstance(plain, Problem):
             return self._unusable(taken, (plain,), arrived.whole)

@@ -1,7 +1,8 @@
 """Keeping what was taken: events in their region's log, rejections beside it, and the count of both."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -35,6 +36,10 @@ class Refusable(NamedTuple):
     place: int | None = None
 
 
+_AT_ONCE: Final = 250
+"""Events of a batch that are packed, or compared with what they repeat, before other requests get their turn."""
+
+
 class Keeper:
     """Writes, and counts what it wrote."""
 
@@ -46,13 +51,18 @@ class Keeper:
     async def keep(self, taken: Taken, calls: Sequence[Call]) -> None:
         """Store calls, all or none. Raises `StoreUnavailable`."""
         source, received_at = taken.source, taken.received_at
-        entries = [Entry(make_key(source.name, call.message_id), pack(call, received_at)) for call in calls]
+        entries: list[Entry] = []
+        for start in range(0, len(calls), _AT_ONCE):
+            if start:
+                await asyncio.sleep(0)
+            part = calls[start : start + _AT_ONCE]
+            entries += [Entry(make_key(source.name, call.message_id), pack(call, received_at)) for call in part]
         receipt = await self._regions[source.region].log.append(entries)
         accepted = len(entries) - len(receipt.duplicates)
         if accepted:
             self._tally.items[source.region, source.name, "accepted"] += accepted
         if receipt.duplicates:
-            self._count_duplicates(source, calls, receipt)
+            await self._count_duplicates(source, calls, receipt)
 
     async def reject(self, taken: Taken, found: Sequence[Refusable]) -> None:
         """Record rejections of a known source, with their bodies. Raises `StoreUnavailable`."""
@@ -78,8 +88,10 @@ class Keeper:
         await self._regions[region].rejections.record((rejection,))
         self._tally.items[region, "", "rejected"] += 1
 
-    def _count_duplicates(self, source: ApiSource, calls: Sequence[Call], receipt: Receipt) -> None:
-        for index, record in receipt.duplicates.items():
+    async def _count_duplicates(self, source: ApiSource, calls: Sequence[Call], receipt: Receipt) -> None:
+        for count, (index, record) in enumerate(receipt.duplicates.items(), 1):
+            if count % _AT_ONCE == 0:
+                await asyncio.sleep(0)
             call = calls[index]
             same = not record.value or is_retry(unpack(record.value).body, call.body)  # erased: nobody can tell
             self._tally.items[source.region, source.name, "duplicate" if same else "conflict"] += 1

@@ -20,6 +20,7 @@ from postroad.ingest.batches import decode_in_slices, open_in_slices
 from postroad.ingest.keeping import Keeper, Taken
 from postroad.ingest.keyring import ApiSource
 from postroad.ingest.request import Oversized
+from postroad.ingest.turns import Turns
 from postroad.operations.asking import MOST, chosen, read_json
 from postroad.operations.rejections import RejectionsRetry, Retried, Stays
 from postroad.rejections import Rejection, Rejections, RejectionsReader
@@ -49,6 +50,7 @@ class Retry:
         self._sources = sources
         self._keeper = keeper
         self._clock = clock
+        self._turns = Turns()
 
     async def answer(self, body: bytes | Oversized) -> Answer:
         """Retry what the body of a request names."""
@@ -102,10 +104,10 @@ class Retry:
         if rejection.index is None and rejection.path not in PATHS:
             problem = Problem("", Code.UNKNOWN_TYPE, f"what came to {rejection.path} can't be retried")
             return [Unusable((problem,))]
-        batch = await open_in_slices(body if rejection.index is None else b'{"batch":[%b]}' % body)
+        batch = await open_in_slices(body if rejection.index is None else b'{"batch":[%b]}' % body, self._turns)
         if isinstance(batch, Unusable):
             return [batch]
-        return [item.found for item in await decode_in_slices(batch, at, new_id)]
+        return [item.found for item in await decode_in_slices(batch, at, new_id, self._turns)]
 
 
 def _ids(region: str, rejection: int) -> Callable[[], str]:

@@ -1,12 +1,12 @@
 """Who sends a call: its write key decides, and the host it came to may only object."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from postroad.contract.credentials import keys_in_header
 from postroad.contract.violations import Code, Problem
-from postroad.ingest.forwarded import Network, caller_of, host_name
+from postroad.ingest.forwarded import NO_PROXIES, Proxies, caller_of, host_name
 from postroad.ingest.keyring import ApiSource, KeyRing, fingerprint_of
 from postroad.web.answers import Scope
 
@@ -31,31 +31,31 @@ class Stranger(NamedTuple):
 class Senders:
     """Finds out who sends.
 
-    `hosts` are those of each region (none: any), in lower case, without ports, IPv6 without brackets; `trusted` are
-    the proxies that are believed.
+    `hosts` are those of each region (none: any), in lower case, without ports, IPv6 without brackets; `proxies`
+    are believed.
     """
 
     def __init__(
-        self, keys: KeyRing, hosts: Mapping[str, Sequence[str]] | None = None, trusted: Sequence[Network] = ()
+        self, keys: KeyRing, hosts: Mapping[str, Sequence[str]] | None = None, proxies: Proxies = NO_PROXIES
     ) -> None:
         self._keys = keys
         self._regions = frozenset(hosts or ())
         self._hosts = {region: frozenset(names) for region, names in (hosts or {}).items() if names}
-        self._trusted = trusted
+        self._proxies = proxies
 
     def by_header(self, authorization: bytes) -> ApiSource | None:
         """Return the source whose key the Authorization header holds."""
         return self._keys.by_header(authorization)
 
+    def by_keys(self, keys: Iterable[str]) -> ApiSource | None:
+        """Return the source of the first key that belongs to one."""
+        return self._keys.by_keys(keys)
+
     def identify(
-        self, source: ApiSource | None, authorization: bytes, look_inside: Callable[[], Sequence[str]], scope: Scope
+        self, source: ApiSource | None, authorization: bytes, in_body: Sequence[str], scope: Scope
     ) -> ApiSource | Stranger:
-        """Return who sends: `source` is what `by_header` found, the keys that `look_inside` returns count where it
-        found none.
-        """
-        in_body: Sequence[str] = ()
+        """Return who sends: `source` is what `by_header` found; the keys in the body count where it found none."""
         if source is None:
-            in_body = look_inside()
             source = self._keys.by_keys(in_body)
             if source is None:
                 return self._stranger((*keys_in_header(authorization), *in_body))
@@ -77,7 +77,7 @@ class Senders:
         return _MISMATCH if others else None
 
     def _objection(self, source: ApiSource, scope: Scope) -> Problem | None:
-        host = host_name(caller_of(scope, self._trusted).host)
+        host = host_name(caller_of(scope, self._proxies).host)
         if host in self._hosts.get(source.region, ()):
             return None
         for region, hosts in self._hosts.items():

@@ -28,7 +28,9 @@ returned, the whole block or nothing. The log opens again by itself.
 Duplicates. An entry whose key was stored before and is still inside the window is not stored again. The
 window holds the keys of the last `window_age` seconds or the last `window_ids` keys, whichever is less, as
 far as their segments are kept; what is inside is decided when a block begins. The test is exact: a hash
-that matches is verified against the stored key. Two entries with one key in the same block are one event
+that matches is verified against the stored key. An engine may bound how many it verifies, so that nobody can stop it
+with keys that share a hash: an entry beyond the bound is stored again, never refused or forgotten, and counted
+(`Window.crowded`). Two entries with one key in the same block are one event
 too. An append that fails leaves no key behind: the same entry may be appended again and is stored then.
 """
 
@@ -155,10 +157,13 @@ class LogState(NamedTuple):
 
 
 class Window(NamedTuple):
-    """How far back duplicates are recognised right now: `ids` keys, the oldest appended at `since` (wall clock)."""
+    """How far back duplicates are recognised right now: `ids` keys, the oldest appended at `since` (wall clock).
+    `crowded` counts the keys, since the log was opened, that it gave up looking for among others with the same hash.
+    """
 
     ids: int
     since: int | None
+    crowded: int = 0
 
 
 class Log(Protocol):

@@ -48,9 +48,9 @@ class RegionStatus(msgspec.Struct, frozen=True):
     """One region. Sizes are bytes, times microseconds.
 
     `accepting` says whether an event would be taken now, `delivering` whether the delivery process is alive and
-    can use the ledger. `window_ids`, `window_since` and `queued` are None while nobody accepts: only the ingest
-    process knows them. `trouble` is why a store can't be used: without the log, its figures are None; without the
-    ledger, nothing is known of the destinations.
+    can use the ledger. `window_ids`, `window_since`, `window_crowded` and `queued` are None while nobody accepts: only
+    the ingest process knows them. `trouble` is why a store can't be used: without the log, its figures are None;
+    without the ledger, nothing is known of the destinations.
     """
 
     region: str
@@ -69,6 +69,7 @@ class RegionStatus(msgspec.Struct, frozen=True):
     disk_floor: int
     destinations: Sequence[DestinationStatus]
     trouble: str
+    window_crowded: int | None = None
 
 
 class StatusReport(msgspec.Struct, frozen=True):
@@ -137,6 +138,7 @@ async def status_of(region: Region, clock: Clock) -> RegionStatus:
         disk_floor=floor,
         destinations=destinations or [],
         trouble="; ".join(dict.fromkeys(filter(None, troubles))),
+        window_crowded=window.crowded if window else None,
     )
 
 

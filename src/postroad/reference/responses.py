@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from postroad.contract.limits import PROBLEMS
 from postroad.contract.refusals import Error
 from postroad.contract.violations import Code, Problem
 
@@ -110,11 +111,13 @@ def models() -> dict[str, Schema]:
         "errors": {
             "type": "array",
             "minItems": 1,
+            "maxItems": PROBLEMS,
             "items": text,
-            "description": "Every fault as a sentence that starts with the path.",
+            "description": f"The first {PROBLEMS} faults, each as a sentence that starts with the path.",
         },
         "details": {
             "type": "array",
+            "maxItems": PROBLEMS,
             "items": {"$ref": "#/components/schemas/ErrorDetail"},
             "description": "The same for programs; empty when the fault is not in the request.",
         },
@@ -124,7 +127,10 @@ def models() -> dict[str, Schema]:
             "enum": [error.code for error in Error],
             "description": "What kind of answer it is. The list is closed.",
         },
-        "message": {**text, "description": "A sentence for a person."},
+        "message": {
+            **text,
+            "description": "A sentence for a person. Of a refused batch it names every bad item, as ranges: `1, 3-4`.",
+        },
         "meta": _object(meta),
     }
     return {

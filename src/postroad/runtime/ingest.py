@@ -17,6 +17,7 @@ from postroad.config.defaults import read_admin_token
 from postroad.config.model import Config
 from postroad.ingest.app import IngestApp, Operators, Page
 from postroad.ingest.browser import BrowserSettings
+from postroad.ingest.forwarded import Proxies
 from postroad.ingest.ingest import Ingest
 from postroad.ingest.keeping import Keeper
 from postroad.ingest.keyring import ApiSource, KeyRing
@@ -50,8 +51,8 @@ async def run_ingest(config: Config, clock: Clock, stop: asyncio.Event) -> None:
             one.name: await stack.enter_async_context(open_for_ingest(one, config.former_ids_in(one.name), clock))
             for one in regions
         }
-        keys, trusted = key_ring(config), [ip_network(network) for network in config.server.trusted_proxies]
-        senders = Senders(keys, {name: region.hosts for name, region in config.regions.items()}, trusted)
+        keys, proxies = key_ring(config), _proxies(config)
+        senders = Senders(keys, {name: region.hosts for name, region in config.regions.items()}, proxies)
         always_strict = config.server.strict == "always"
         ingest = Ingest(senders, stores, clock, tally, _new_message_id, always_strict=always_strict)
         pages: dict[str, Page] = {"/livez": livez, "/readyz": partial(readyz, partial(look, regions, clock))}
@@ -64,7 +65,7 @@ async def run_ingest(config: Config, clock: Clock, stop: asyncio.Event) -> None:
         token = AdminToken(partial(read_admin_token, config.server.data_dir))
         operators = Operators(token, {("POST", RETRY): retry.answer, ("GET", "/metrics"): figures})
         app = IngestApp(
-            ingest, BrowserSettings(senders, trusted), pages, tally, clock, reference=reference, operators=operators
+            ingest, BrowserSettings(senders, proxies), pages, tally, clock, reference=reference, operators=operators
         )
         loops = [
             beat(ingest_pulse(config.server.data_dir), clock, lambda: _pulse(stores, tally, clock)),
@@ -78,6 +79,11 @@ def key_ring(config: Config) -> KeyRing:
     """Return the ring of all write keys."""
     sources = _sources(config)
     return KeyRing({digest: sources[name] for name, source in config.sources.items() for digest in source.key_hashes})
+
+
+def _proxies(config: Config) -> Proxies:
+    server = config.server
+    return Proxies([ip_network(network) for network in server.trusted_proxies], server.proxy_headers)
 
 
 def _sources(config: Config) -> dict[str, ApiSource]:

@@ -21,10 +21,11 @@ _EVERY: Final = 1.0
 
 
 class WindowPulse(msgspec.Struct, frozen=True):
-    """The dedup window of a region: how many ids, the oldest from when (microseconds)."""
+    """The dedup window of a region: how many ids, the oldest from when (microseconds); `crowded` as the log has it."""
 
     ids: int
     since: int | None
+    crowded: int = 0
 
 
 class RegionPulse(msgspec.Struct, frozen=True):

@@ -2,7 +2,8 @@
 
 An error body is `{"code", "message", "meta": {"errors": [...], "details": [...]}}`. `code` and `message` at the
 top keep the official Python clients from resending; `meta.errors` is what the contract documents, and the
-official Node client prints. An entry of `details` is `{path, code, message}`.
+official Node client prints. An entry of `details` is `{path, code, message}`. Only the first `PROBLEMS` problems stand
+there: a body of a few bytes must not make a large answer. Of which items there are more, the message says, as ranges.
 """
 
 import itertools
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from postroad.contract.limits import PROBLEMS
 from postroad.contract.refusals import Error
 from postroad.contract.violations import Problem
 
@@ -44,13 +46,16 @@ def counted(violations: int) -> Answer:
 
 
 def refuse(error: Error, message: str, problems: Sequence[Problem] = (), headers: Sequence[Header] = ()) -> Answer:
-    """Return an error answer; without problems the message itself is the only entry of `meta.errors`."""
+    """Return an error answer with the first `PROBLEMS` problems; without any the message itself is the only entry of
+    `meta.errors`.
+    """
+    told = problems[:PROBLEMS]
     body = {
         "code": error.code,
         "message": message,
         "meta": {
-            "errors": [problem.sentence for problem in problems] or [message],
-            "details": [{"path": p.path, "code": p.code, "message": p.message} for p in problems],
+            "errors": [problem.sentence for problem in told] or [message],
+            "details": [{"path": p.path, "code": p.code, "message": p.message} for p in told],
         },
     }
     return Answer(error.status, msgspec.json.encode(body), headers)

@@ -64,6 +64,11 @@ _GAUGES = (
     ("postroad_ingest_queued_bytes", "Bytes that wait to be written. Near the limit, ingest answers 503.", "queued"),
     ("postroad_dedup_window_ids", "Message ids by which repeats are recognised now.", "window_ids"),
     ("postroad_dedup_window_since_microseconds", "The oldest of these ids is from then.", "window_since"),
+    (
+        "postroad_dedup_crowded",
+        "Message ids that were stored though nobody looked whether they repeat. More than 0 is an attack.",
+        "window_crowded",
+    ),
     ("postroad_disk_free_bytes", "Free disk under the data folder. Below the floor, ingest answers 503.", "free_disk"),
     ("postroad_disk_floor_bytes", "The floor.", "disk_floor"),
 )

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from postroad.log.embedded.dedup import CANDIDATES
+
 DAY = 86_400.0
 MIB = 1 << 20
 
@@ -11,7 +13,8 @@ class LogOptions(NamedTuple):
 
     `window_age` and `window_ids` bound the dedup window, `segment_bytes` and `segment_age` one segment,
     `max_queue` what may wait to be written. Below `disk_floor` free bytes nothing is written.
-    `table_slots` is the size of the largest dedup table, a power of two of at least 16.
+    `table_slots` is the size of the largest dedup table, a power of two of at least 16; of one key the newest
+    `candidates` whose hashes match are compared.
     """
 
     window_age: float = 7 * DAY
@@ -21,3 +24,4 @@ class LogOptions(NamedTuple):
     disk_floor: int = 512 * MIB
     max_queue: int = 64 * MIB
     table_slots: int = 1 << 21
+    candidates: int = CANDIDATES

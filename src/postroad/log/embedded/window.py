@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import structlog
 
 from postroad.clock import MICROSECONDS
 from postroad.log.base import Record, Window, number_of, offset_of, position_of
 from postroad.log.embedded.blocks import BlockFiles
-from postroad.log.embedded.dedup import HashWindow, Uint64s
+from postroad.log.embedded.dedup import Candidates, HashWindow, Uint64s
 from postroad.log.embedded.digests import UNKEYED, Digest, erased_key
 from postroad.log.embedded.options import LogOptions
 from postroad.log.embedded.tables import Opened, SegmentHead, Tail, first_of_appended, first_of_ticks, rows
@@ -37,6 +38,9 @@ class _Row(NamedTuple):
 class DedupWindow:
     """Answers for the last `window_age` seconds or `window_ids` keys, whichever is less, of what is kept.
 
+    What a look-up may cost is bounded, see `dedup`: `crowded` counts the keys that were taken for new, or won't be
+    recognised, because too many share their hash. It is 0 unless somebody knows the log's secret.
+
     For one thread at a time; only `extent` may be called from another one.
     """
 
@@ -47,22 +51,26 @@ class DedupWindow:
         self._age = round(options.window_age * MICROSECONDS)
         largest = options.table_slots
         self._smallest, self._largest = min(largest, _SMALLEST_TABLE), largest
-        self._hashes = HashWindow(self._ids, self._age, self._smallest, self._largest)
+        self._candidates = options.candidates
+        self._hashes = self._empty()
         self._unkeyed: HashWindow | None = None  # what format 1 has stored, as long as it is inside
         self._last_unkeyed = SegmentHead(0, 0, 0, 0)
         self._samples: deque[SegmentHead] = deque()
         self._appended = 0
+        self._cut = 0
+        self._told = 0
 
     def find(self, keys: Sequence[bytes], hashes: Uint64s, secret: bytes, now: int) -> dict[int, Record]:
         """Return the stored record of each key that repeats one, by its index in `keys`; `hashes` are keyed with
         `secret`.
         """
-        candidates = self._hashes.find(hashes)
+        pairs, cut = self._hashes.find(hashes)
         if self._unkeyed is not None:
-            candidates += self._find_unkeyed(self._unkeyed, keys, now)
+            older = self._find_unkeyed(self._unkeyed, keys, now)
+            pairs, cut = pairs + older.pairs, cut | older.cut
         found: dict[int, Record] = {}
         # The newest first: a key can be stored again after it has left the window.
-        for index, offset in sorted(candidates, key=lambda candidate: -candidate[1]):
+        for index, offset in sorted(pairs, key=lambda pair: -pair[1]):
             if index in found:
                 continue
             record, key = self._record(offset, now), keys[index]
@@ -70,6 +78,9 @@ class DedupWindow:
                 record.key == key or (record.is_erased and record.key == erased_key(secret, key))
             ):
                 found[index] = record
+        if cut:
+            self._cut += len(cut - found.keys())
+            self._complain()
         return found
 
     def add(self, number: int, hashes: Uint64s, *, at: int, now: int) -> None:
@@ -77,6 +88,7 @@ class DedupWindow:
         start = offset_of(number, 0)
         self._hashes.add(hashes, np.arange(start, start + len(hashes), dtype=np.uint64), now)
         self._note(SegmentHead(number, self._appended, at, now), len(hashes))
+        self._complain()
 
     def load(self, start: int, tail: Tail, now: int) -> None:
         """Remember what the files hold from block `start` on, as far as it belongs to the window and can be read."""
@@ -98,14 +110,32 @@ class DedupWindow:
         appended = self._appended
         for sample in tuple(self._samples):
             if self._inside(sample, now):
-                return Window(appended - sample.before, sample.at)
-        return Window(0, None)
+                return Window(appended - sample.before, sample.at, self.crowded)
+        return Window(0, None, self.crowded)
 
-    def _find_unkeyed(self, table: HashWindow, keys: Sequence[bytes], now: int) -> list[tuple[int, int]]:
+    @property
+    def crowded(self) -> int:
+        """How many keys so far too many others shared the hash of; a number for people."""
+        older = self._unkeyed
+        return self._cut + self._hashes.unplaced + (older.unplaced if older is not None else 0)
+
+    def _complain(self) -> None:
+        """Log it when it begins, and each time that there are twice as many."""
+        crowded = self.crowded
+        if crowded > 2 * self._told:
+            self._told = crowded
+            structlog.get_logger("postroad.log").warning(
+                "message ids share a hash: some were stored without a look at all that they may repeat", ids=crowded
+            )
+
+    def _empty(self) -> HashWindow:
+        return HashWindow(self._ids, self._age, self._smallest, self._largest, self._candidates)
+
+    def _find_unkeyed(self, table: HashWindow, keys: Sequence[bytes], now: int) -> Candidates:
         """Look up what format 1 has stored; let go of it when all of it has left the window."""
         if not self._inside(self._last_unkeyed, now):
             self._unkeyed = None
-            return []
+            return Candidates([], set())
         return table.find(np.fromiter((self._digest(key, UNKEYED) for key in keys), np.uint64, len(keys)))
 
     def _record(self, offset: int, now: int) -> Record | None:
@@ -167,7 +197,7 @@ class DedupWindow:
         if opened.meta.format > 1:
             return self._hashes
         if self._unkeyed is None:
-            self._unkeyed = HashWindow(self._ids, self._age, self._smallest, self._largest)
+            self._unkeyed = self._empty()
         return self._unkeyed
 
 

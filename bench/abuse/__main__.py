@@ -1,0 +1,87 @@
+"""`make abuse`: each attack against a real server of its own, a well-behaved source beside it, all on loopback.
+
+Prints what each took and what it did to the others, beside the same without attack just before it (the machine's speed
+drifts, the ratio of neighbours much less), and exits with 1 when an aim was missed. Ends by itself: every run has its
+time, and so has what is sent in it.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+from attacker import BROWSER_KEY, Attacker  # noqa: E402  # bench is a folder of programs, not a package
+from attacks import ATTACKS, Attack  # noqa: E402
+from report import Run, Seen, tell  # noqa: E402
+from servers import KEY, memory, postroad  # noqa: E402
+
+SOURCES = f'[sources.browser]\nwrite_key = "{BROWSER_KEY}"\n'
+PROXIES = 'trusted_proxies = ["127.0.0.1"]\n'
+WATCH = 0.05
+
+
+def main() -> None:
+    """Run all attacks, or those that are named."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("attacks", nargs="*", metavar="ATTACK", help=f"of: {', '.join(ATTACKS)}; all of them")
+    parser.add_argument("--seconds", type=float, default=8.0, help="with each attack, and before it")
+    parser.add_argument("--rate", type=float, default=50.0, help="calls a second of the well-behaved source")
+    given = parser.parse_args()
+    unknown = set(given.attacks) - set(ATTACKS)
+    if unknown:
+        raise SystemExit(f"there is no attack {', '.join(sorted(unknown))}; there are: {', '.join(ATTACKS)}")
+    run = asyncio.Runner().run
+    met = [
+        tell(run(measure(name, attack, given.rate, given.seconds)))
+        for name, attack in ATTACKS.items()
+        if name in (given.attacks or ATTACKS)
+    ]
+    raise SystemExit(0 if all(met) else 1)
+
+
+async def measure(name: str, attack: Attack, rate: float, seconds: float) -> Run:
+    """Measure a server of its own for so many seconds without and so many with an attack."""
+    with tempfile.TemporaryDirectory() as folder, postroad(Path(folder), SOURCES, PROXIES) as (port, pid, _):
+        attacker, peak = Attacker(port), [0.0]
+        base = await _source(port, rate, seconds)
+        idle = memory(pid)["ingest"]
+        watching = asyncio.create_task(_watch(lambda: memory(pid)["ingest"], peak))
+        attacking = asyncio.ensure_future(_after(seconds / 8, attack(attacker)))
+        seen = await _source(port, rate, seconds)
+        attacker.over.set()
+        await attacking
+        watching.cancel()
+        return Run(name, attacker.sent, base, seen, idle, max(idle, *peak))
+
+
+async def _after(seconds: float, attack: Awaitable[None]) -> None:
+    await asyncio.sleep(seconds)
+    await attack
+
+
+async def _watch(look: Callable[[], float], peak: list[float]) -> None:
+    while True:
+        peak[0] = max(peak[0], look())
+        await asyncio.sleep(WATCH)
+
+
+async def _source(port: int, rate: float, seconds: float) -> Seen:
+    words = {"--port": port, "--key": KEY, "--rate": rate, "--seconds": seconds}
+    command = [sys.executable, str(HERE / "source.py"), *(str(word) for pair in words.items() for word in pair)]
+    environ = {"PYTHONPATH": ":".join(sys.path)}
+    child = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env=environ)
+    output, _ = await child.communicate()
+    if child.returncode:
+        raise SystemExit("the well-behaved source failed")
+    told = json.loads(output)
+    return Seen(told["calls"], told["median"], told["p99"], told["worst"], told["refused"])
+
+
+if __name__ == "__main__":
+    main()

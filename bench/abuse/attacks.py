@@ -1,0 +1,77 @@
+"""The attacks, one function each: what somebody outside sends, with no key or with the browser key that anybody has.
+
+A further one is a function here and a line in `ATTACKS`. It sends through the `Attacker`, which counts, and ends when
+that says so, at the latest after the time that a run has.
+"""
+
+import gzip
+import itertools
+import json
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from types import MappingProxyType
+
+from attacker import BROWSER_KEY, Attacker, request
+
+Attack = Callable[[Attacker], Awaitable[None]]
+
+GZIP = "Content-Encoding: gzip"
+STRICT = "X-Strict-Mode: 1"
+
+
+async def crafted_ids(attacker: Attacker) -> None:
+    """The ids of one unkeyed hash: 5,500 are stored, then one request of 3.2 MB brings thousands more of them. The hash
+    is keyed, so nobody can make such ids any more: these are all distinct, which costs the attacker the same.
+    """
+    small = [_ids("first", start, 500) for start in range(0, 5_500, 500)]
+    await attacker.flood(1, iter(small))
+    await attacker.flood(1, iter([_ids("second", 0, 10_000, extra="x" * 225)]))
+    await attacker.flood(4, (_ids(f"more-{number}", 0, 1_000) for number in range(40)), pause=0.05)
+
+
+def _ids(name: str, start: int, count: int, extra: str = "") -> bytes:
+    items = [
+        {"type": "track", "userId": "u", "event": "e", "messageId": f"{name}-{number}", "x": extra}
+        for number in range(start, start + count)
+    ]
+    return request("/v1/batch", json.dumps({"batch": items}).encode(), key=BROWSER_KEY)
+
+
+async def gzip_without_key(attacker: Attacker) -> None:
+    """4 KB of gzip that are two million items, over 40 connections, with no key that anybody knows."""
+    body = gzip.compress(b'{"batch":[%b0],"writeKey":"nobodys"}' % (b"0," * (2 << 20))[:-40])
+    await attacker.flood(40, itertools.repeat(request("/v1/batch", body, GZIP)), pause=0.05)
+
+
+async def large_gzip_with_browser_key(attacker: Attacker) -> None:
+    """The same two million items, by somebody who has the browser key."""
+    body = gzip.compress(b'{"writeKey":"%b","batch":[%b0]}' % (BROWSER_KEY.encode(), (b"0," * (2 << 20))[:-80]))
+    await attacker.flood(4, itertools.repeat(request("/v1/batch", body, GZIP)), pause=0.25)
+
+
+async def long_forwarded(attacker: Attacker) -> None:
+    """A `Forwarded` of 60,000 characters, and the same in the header that is believed, through a trusted proxy."""
+    body = b'{"userId":"u","event":"e"}'
+    headers = [f"{name}: {'a' * 60_000}" for name in ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host")]
+    await attacker.flood(8, _in_turn([request("/v1/track", body, one, key=BROWSER_KEY) for one in headers]), pause=0.02)
+
+
+async def many_problems(attacker: Attacker) -> None:
+    """A few bytes of gzip whose 10,000 items are all wrong, in strict mode: the answer is to be small."""
+    bodies = [b'{"batch":[' + b",".join(items) + b"]}" for items in ([b"0"] * 10_000, [b"{}"] * 10_000)]
+    made = [request("/v1/batch", gzip.compress(body), GZIP, STRICT, key=BROWSER_KEY) for body in bodies]
+    await attacker.flood(4, _in_turn(made), pause=0.1)
+
+
+def _in_turn(requests: list[bytes]) -> Iterator[bytes]:
+    return itertools.cycle(requests)
+
+
+ATTACKS: Mapping[str, Attack] = MappingProxyType(
+    {
+        "crafted ids": crafted_ids,
+        "gzip without key": gzip_without_key,
+        "gzip with the browser key": large_gzip_with_browser_key,
+        "long Forwarded": long_forwarded,
+        "many problems": many_problems,
+    }
+)
