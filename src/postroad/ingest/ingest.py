@@ -27,6 +27,7 @@ from postroad.web.answers import OK, Answer, Receive, Scope, counted, refuse, un
 _COMPLAIN_EVERY = 10.0
 _INTAKE = 64 * 1024 * 1024
 _INLINE = 64 * 1024  # a compressed body above this is inflated beside the event loop
+_BOM = b"\xef\xbb\xbf"  # of UTF-8: no part of JSON, but sent before it (RFC 8259, 8.1 lets us ignore it)
 _OVERSIZED = f"the body is over {EVENT_BYTES} bytes, the limit for one event; leave out what no tool needs"
 _OVERSIZED_BATCH = f"the body is over {LENIENT_BATCH_BYTES} bytes; send it in several batches"
 
@@ -86,6 +87,8 @@ class Ingest:
             self._demand_room(*([region] if source else self._regions))  # before the body: nothing could be kept
             body = await read_body(receive, LENIENT_BATCH_BYTES, self._intake)
             plain = await self._plain(body, head.encoding) if head.encoding else body
+            if isinstance(plain, bytes):
+                plain = plain.removeprefix(_BOM)
             batch = await open_in_slices(plain) if kind is None and isinstance(plain, bytes) else None
             arrived = _Arrived(plain, body if isinstance(plain, Problem) else plain, batch)
             sender = self._senders.identify(source, head.authorization, arrived.keys, scope)

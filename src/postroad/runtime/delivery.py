@@ -49,8 +49,10 @@ from postroad.shaping.shape import Shape, make_shape
 from postroad.storage.announced import read_announced, withdraw
 from postroad.storage.layout import delivery_pulse, ingest_pulse, region_files
 from postroad.storage.pulse import Pulse, beat, read_pulse
+from postroad.web.metrics import counters
 from postroad.web.reference import reference_pages
 from postroad.web.token import AdminToken
+from postroad.web.wire import WireTally
 
 _FORGET_EVERY = 300.0
 
@@ -76,19 +78,22 @@ async def run_delivery(config: Config, clock: Clock, stop: asyncio.Event) -> Non
         views = Views(config, clock)
         stack.push_async_callback(views.close)
         lists = DeadApi(dead, clock), ReplaysApi(replays), DestinationsApi(places)
-        app = _admin(config, lists, views, clock)
+        wire = WireTally("admin")
+        app = _admin(config, lists, views, wire, clock)
         loops.append(beat(delivery_pulse(config.server.data_dir), clock, lambda: _pulse(engines, ledgers, clock)))
         async with running(loops, stop, config.server.shutdown_grace):
-            await serve(app, _listener(config), stop)
+            await serve(app, _listener(config), stop, wire)
 
 
-def _admin(config: Config, lists: tuple[DeadApi, ReplaysApi, DestinationsApi], views: Views, clock: Clock) -> Starlette:
+def _admin(
+    config: Config, lists: tuple[DeadApi, ReplaysApi, DestinationsApi], views: Views, wire: WireTally, clock: Clock
+) -> Starlette:
     dead, replays, destinations = lists
     folder = config.server.data_dir
     token = AdminToken(partial(read_admin_token, folder))
     rejections = {name: RejectionsReader(region_files(folder, name).rejections) for name in config.regions}
     return admin_app(
-        Pages(views.look, lambda: _pulses(config, clock)),
+        Pages(views.look, lambda: [*_pulses(config, clock), counters(wire)]),
         dead,
         RejectionsApi(rejections, IngestDoor(config.server, token).retry),
         replays,

@@ -9,8 +9,6 @@ from functools import partial
 from ipaddress import ip_network
 from itertools import chain
 
-from prometheus_client import CollectorRegistry, generate_latest
-
 from postroad.clock import Clock
 from postroad.config.defaults import read_admin_token
 from postroad.config.model import Config
@@ -32,9 +30,10 @@ from postroad.storage.pulse import Pulse, RegionPulse, WindowPulse, beat
 from postroad.web.answers import Answer
 from postroad.web.health import livez, readyz
 from postroad.web.local import RETRY
-from postroad.web.metrics import metrics
+from postroad.web.metrics import counters, metrics
 from postroad.web.reference import reference_pages
 from postroad.web.token import AdminToken
+from postroad.web.wire import WireTally
 
 
 async def run_ingest(config: Config, clock: Clock, stop: asyncio.Event) -> None:
@@ -43,7 +42,7 @@ async def run_ingest(config: Config, clock: Clock, stop: asyncio.Event) -> None:
     A region whose files can't be used refuses what needs them, beside the others, until they can. Raises
     `StoreLocked` and `StoreVersion`.
     """
-    tally = IngestTally()
+    tally, wire = IngestTally(), WireTally("ingest")
     async with open_regions(config, clock) as regions, _views(config, clock) as views:
         stores = {name: RegionStores(region.log, region.rejections) for name, region in regions.items()}
         keys, trusted = key_ring(config), [ip_network(network) for network in config.server.trusted_proxies]
@@ -55,7 +54,7 @@ async def run_ingest(config: Config, clock: Clock, stop: asyncio.Event) -> None:
         retry = _retry(config, regions, Keeper(stores, tally), clock)
 
         async def figures(_body: object) -> Answer:
-            return metrics(await views.look(), [_counters(tally)])
+            return metrics(await views.look(), [counters(tally, wire)])
 
         token = AdminToken(partial(read_admin_token, config.server.data_dir))
         operators = Operators(token, {("POST", RETRY): retry.answer, ("GET", "/metrics"): figures})
@@ -63,11 +62,11 @@ async def run_ingest(config: Config, clock: Clock, stop: asyncio.Event) -> None:
             ingest, BrowserSettings(senders, trusted), pages, tally, clock, reference=reference, operators=operators
         )
         loops = [
-            beat(ingest_pulse(config.server.data_dir), clock, lambda: _pulse(regions, tally, clock)),
+            beat(ingest_pulse(config.server.data_dir), clock, lambda: _pulse(regions, counters(tally, wire), clock)),
             *chain.from_iterable(loops_of(name, region, clock) for name, region in regions.items()),
         ]
         async with running(loops, stop, config.server.shutdown_grace):
-            await serve(app, _listener(config), stop)
+            await serve(app, _listener(config), stop, wire)
 
 
 def key_ring(config: Config) -> KeyRing:
@@ -117,16 +116,10 @@ def _new_message_id() -> str:
     return f"postroad-{secrets.token_hex(16)}"
 
 
-def _pulse(regions: Mapping[str, OpenRegion], tally: IngestTally, clock: Clock) -> Pulse:
+def _pulse(regions: Mapping[str, OpenRegion], page: str, clock: Clock) -> Pulse:
     figures = {
         name: RegionPulse(region.log.healthy, region.log.queued, WindowPulse(*region.log.window))
         for name, region in regions.items()
     }
     troubles = {name: region.trouble for name, region in regions.items()}
-    return Pulse(clock.now(), os.getpid(), _counters(tally), figures, troubles=troubles)
-
-
-def _counters(tally: IngestTally) -> str:
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(tally)
-    return generate_latest(registry).decode()
+    return Pulse(clock.now(), os.getpid(), page, figures, troubles=troubles)
