@@ -11,9 +11,6 @@ from postroad.web.wire.policy import Rule
 from postroad.web.wire.reading import Reader
 from postroad.web.wire.writing import CONTINUE, response
 
-KEEP_ALIVE: Final = 75.0
-"""Seconds an idle connection is kept: longer than the 60 s that load balancers usually keep theirs, so
-that it is they who close it and never a request that crosses our closing."""
 _LINGER: Final = 2.0
 """Seconds in which a client may read its last answer before what it still sends cuts that off (RFC 9112, 9.6)."""
 _PROGRESS: Final = 16 * 1024
@@ -27,6 +24,8 @@ class House(Protocol):
 
     patience: float
     """Seconds a request may take to arrive, and an answer to be taken."""
+    keep_alive: float
+    """Seconds an idle connection is kept."""
     date: bytes
     stopping: bool
 
@@ -209,7 +208,7 @@ class Connection(asyncio.Protocol):
             return False
         self._exchange = None
         self._reader.next()
-        self.deadline = self._loop.time() + KEEP_ALIVE
+        self.deadline = self._loop.time() + self._house.keep_alive
         return self.write_deadline == inf
 
     def _read(self) -> None:

@@ -59,11 +59,11 @@ class Reader:
             if self._framing > HEAD_BYTES and self.refused is None:
                 self.refused = HEAD_SIZE
             return end
+        room = HEAD_BYTES - len(self._raw)
         self._raw += piece
-        if len(self._raw) > HEAD_BYTES:
+        self._feed(piece if len(piece) <= room else piece[:room])
+        if len(piece) > room and self.refused is None:
             self.refused = HEAD_SIZE
-        else:
-            self._feed(piece)
         return end
 
     def _end_of_piece(self, data: bytes, start: int) -> int:

@@ -13,6 +13,9 @@ from postroad.web.wire.exchange import Begin, Peer
 from postroad.web.wire.policy import Rule
 from postroad.web.wire.tally import WireTally
 
+KEEP_ALIVE: Final = 75.0
+"""Seconds an idle connection is kept: longer than the 60 s that load balancers usually keep theirs, so
+that it is they who close it and never a request that crosses our closing."""
 _BACKLOG: Final = 2048
 _LOOK_EVERY: Final = 1.0
 _LOOK_AT_THE_END: Final = 0.01
@@ -28,14 +31,16 @@ class Listening(NamedTuple):
     patience: float
     grace: float
     tls: ssl.SSLContext | None = None
+    keep_alive: float = KEEP_ALIVE
 
 
 class Wire:
     """One address. `serve` runs it until told to stop."""
 
     def __init__(self, app: App, listening: Listening, tally: WireTally) -> None:
+        """`app` is an ASGI app, HTTP only: it answers."""
         self._bridge = AsgiBridge(app)
-        self.patience = listening.patience
+        self.patience, self.keep_alive = listening.patience, listening.keep_alive
         self.date = formatdate(usegmt=True).encode()
         self.stopping = False
         self._listening = listening
@@ -58,7 +63,7 @@ class Wire:
             backlog=_BACKLOG,
             ssl_handshake_timeout=where.patience if where.tls else None,
         )
-        looking = [asyncio.create_task(self._keep_the_time()), asyncio.create_task(self._tell())]
+        looking = [asyncio.create_task(self._keep_the_time()), asyncio.create_task(self._keep_telling())]
         try:
             await stop.wait()
             server.close()
@@ -69,6 +74,7 @@ class Wire:
             server.close()
             for connection in list(self._connections):
                 connection.abort()
+            await asyncio.sleep(0)  # each learns of it before the loop may end
 
     # What a connection calls.
 
@@ -91,13 +97,25 @@ class Wire:
         self._untold += 1
         self._last_peer = peer.client[0] if peer.client else ""
 
+    def tell(self) -> None:
+        """Log, in one line, what was refused since the last time."""
+        if self._untold:
+            structlog.get_logger("postroad.web").warning(
+                "requests that are no HTTP we take were refused",
+                address=self._tally.address,
+                count=self._untold,
+                last_from=self._last_peer,
+                since_start=dict(self._tally.refused),
+            )
+            self._untold = 0
+
     # Inside.
 
     async def _keep_the_time(self) -> None:
         """Set the date, and close, for ever, what has taken too long."""
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(min(_LOOK_EVERY, self.patience / 2))
+            await asyncio.sleep(min(_LOOK_EVERY, self.patience / 2, self.keep_alive / 2))
             self.date = formatdate(usegmt=True).encode()
             now = loop.time()
             for connection in list(self._connections):
@@ -106,20 +124,10 @@ class Wire:
                     if reason:
                         self._tally.cut_off[reason] += 1
 
-    async def _tell(self) -> None:
-        """Tell, for ever, what was refused."""
-        logger = structlog.get_logger("postroad.web")
+    async def _keep_telling(self) -> None:
         while True:
             await asyncio.sleep(_TELL_EVERY)
-            if self._untold:
-                logger.warning(
-                    "requests that are no HTTP we take were refused",
-                    address=self._tally.address,
-                    count=self._untold,
-                    last_from=self._last_peer,
-                    since_start=dict(self._tally.refused),
-                )
-                self._untold = 0
+            self.tell()
 
     async def _end(self) -> None:
         """Answer what is owed, and close what waits for nothing."""
