@@ -20,13 +20,12 @@ class AsgiBridge:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self.running: set[asyncio.Task[None]] = set()
+        self.running: dict[Exchange, asyncio.Task[None]] = {}
+        """What has not ended, answered or not."""
 
     def begin(self, exchange: Exchange) -> None:
         """Start the app for this exchange."""
-        task = asyncio.create_task(self._run(exchange))
-        self.running.add(task)
-        task.add_done_callback(self.running.discard)
+        self.running[exchange] = asyncio.get_running_loop().create_task(self._run(exchange))
 
     async def _run(self, exchange: Exchange) -> None:
         call = _Call(exchange)
@@ -37,6 +36,7 @@ class AsgiBridge:
             call.fail()
         finally:
             exchange.give_up()  # unless it was answered
+            del self.running[exchange]
 
 
 def scope_of(exchange: Exchange) -> Scope:

@@ -203,7 +203,7 @@ class Connection(asyncio.Protocol):
         if exchange is None:
             return self.write_deadline == inf
         if not self._reader.whole:
-            return exchange.answered or sum(map(len, exchange.pieces)) <= _HELD
+            return exchange.answered or not exchange.pieces or sum(map(len, exchange.pieces)) <= _HELD
         if not exchange.answered:
             return False
         self._exchange = None

@@ -43,6 +43,21 @@ class Exchange:
     the body is whole, and long after. The connection begins with no other request before that.
     """
 
+    __slots__ = (
+        "_gone",
+        "_line",
+        "_wake",
+        "answered",
+        "head",
+        "headers",
+        "path",
+        "peer",
+        "pieces",
+        "query",
+        "waits",
+        "whole",
+    )
+
     def __init__(self, head: Head, peer: Peer, line: Line) -> None:
         target = read_target(head.target)
         self.head = head

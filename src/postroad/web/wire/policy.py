@@ -44,7 +44,7 @@ FIELDS: Final = 128
 FOR_A_BYTE: Final = 16
 """Bytes of framing that a byte of a chunked body may bring along, beyond `HEAD_BYTES`: the smallest chunk takes 6."""
 
-_LINE: Final = re.compile(rb"(?:\r\n)*[A-Z][A-Z-]* \S+ HTTP/1\.[01]\r\n")
+_VERSIONS: Final = ("1.1", "1.0")
 _IN_HOSTS: Final = (string.ascii_letters + string.digits + "-._~%!$&'()*+,;=:[]").encode()
 _ABSOLUTE: Final = re.compile(rb"https?://([^/?#]+)", re.IGNORECASE)
 
@@ -94,7 +94,10 @@ class Rule(NamedTuple):
 
 
 def _line(head: Head) -> bool:
-    return _LINE.match(head.raw) is None or head.method == "CONNECT" or b"#" in head.target
+    line = f"{head.method} {head.target.decode('latin-1')} HTTP/{head.version}\r\n".encode("latin-1")
+    if not head.raw.lstrip(b"\r\n").startswith(line) or head.version not in _VERSIONS:
+        return True
+    return head.method == "CONNECT" or b"#" in head.target
 
 
 def _host(head: Head) -> bool:

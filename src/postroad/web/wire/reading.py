@@ -46,12 +46,10 @@ class Reader:
 
     def read(self, data: bytes, start: int) -> int:
         """Read on at `start`, at most to the end of this request; returns where the next read begins."""
+        if self._left > 0:
+            return self._read_length(data, start)
         end = self._end_of_piece(data, start)
         piece = data if start == 0 and end == len(data) else data[start:end]
-        if self._left > 0:
-            self._left -= len(piece)
-            self._feed(piece)
-            return end
         self._tail = (self._tail + piece[-3:])[-3:]  # one less than `_END` has
         if self.head is not None:
             self._framing += len(piece)
@@ -64,11 +62,16 @@ class Reader:
         self._feed(piece if len(piece) <= room else piece[:room])
         if len(piece) > room and self.refused is None:
             self.refused = HEAD_SIZE
-        return end
+        # Nearly always the body has come along with its head.
+        return self._read_length(data, end) if self._left > 0 and end < len(data) else end
+
+    def _read_length(self, data: bytes, start: int) -> int:
+        piece = data[start : start + self._left]
+        self._left -= len(piece)
+        self._feed(piece)
+        return start + len(piece)
 
     def _end_of_piece(self, data: bytes, start: int) -> int:
-        if self._left > 0:
-            return min(len(data), start + self._left)
         if self._tail:  # the end may straddle two reads
             seam = self._tail + data[start : start + 3]
             if (found := seam.find(_END)) >= 0:

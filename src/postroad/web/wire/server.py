@@ -138,10 +138,11 @@ class Wire:
             if not self._owing():
                 break
             await asyncio.sleep(_LOOK_AT_THE_END)
-        for task in list(self._bridge.running):
+        running = list(self._bridge.running.values())
+        for task in running:
             task.cancel()
-        if self._bridge.running:
-            await asyncio.wait(list(self._bridge.running), timeout=self._listening.grace)
+        if running:
+            await asyncio.wait(running, timeout=self._listening.grace)
 
     def _owing(self) -> bool:
         return not all(connection.idle for connection in self._connections)
