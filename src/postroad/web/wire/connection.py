@@ -55,7 +55,7 @@ class Connection(asyncio.Protocol):
         self._reader = Reader()
         self._exchange: Exchange | None = None
         self._data, self._at = b"", 0
-        self._pumping = self._paused = self._lingering = self._ended = False
+        self._pumping = self._paused = self._lingering = self._ended = self._over = False
         self.deadline = self._loop.time() + house.patience
         self.write_deadline = inf
         self._owed = 0
@@ -65,7 +65,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         self._transport = cast("asyncio.Transport", transport)
-        self._transport.set_write_buffer_limits(high=0)  # so that it is told whenever a client doesn't read
+        self._transport.set_write_buffer_limits(high=1)  # so that it is told whenever a client doesn't read
         self._secure = transport.get_extra_info("ssl_object") is not None
         self._peer = Peer(
             _address(transport.get_extra_info("peername")),
@@ -74,7 +74,7 @@ class Connection(asyncio.Protocol):
         )
         self._house.entered(self)
         if self._house.stopping:
-            self._transport.close()
+            self._end()
 
     def data_received(self, data: bytes) -> None:
         """Read on, or keep what came until its turn."""
@@ -96,7 +96,7 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The client doesn't take what it is owed: it gets no more until it does, for a while."""
         self.write_deadline = self._loop.time() + self._house.patience
-        self._owed = self._transport.get_write_buffer_size()
+        self._owed = self._unsent()
 
     def resume_writing(self) -> None:
         """All was taken."""
@@ -114,7 +114,7 @@ class Connection(asyncio.Protocol):
 
     def go_on(self) -> None:
         """Send `100 Continue`."""
-        if not self._transport.is_closing():
+        if not self._closing():
             self._transport.write(CONTINUE)
 
     def taken(self) -> None:
@@ -124,7 +124,7 @@ class Connection(asyncio.Protocol):
 
     def send(self, exchange: Exchange, status: int, headers: Sequence[Header], body: bytes) -> None:
         """Send the answer, and go on with the next request unless this was the last."""
-        if self._exchange is not exchange or self._transport.is_closing():
+        if self._exchange is not exchange or self._closing():
             return
         # Whoever waits for `100` may now send the body or the next request, and nobody can tell which.
         closing = exchange.waits and not exchange.whole
@@ -139,7 +139,7 @@ class Connection(asyncio.Protocol):
     def give_up(self, exchange: Exchange) -> None:
         """End without an answer."""
         if self._exchange is exchange:
-            self._transport.close()
+            self._end()
 
     # What the server calls.
 
@@ -147,30 +147,30 @@ class Connection(asyncio.Protocol):
     def idle(self) -> bool:
         """Whether nothing is owed: no answer, nor the rest of one."""
         is_owed = self._exchange is not None and not self._exchange.answered
-        return not is_owed and self._transport.get_write_buffer_size() == 0
+        return not is_owed and self._unsent() == 0
 
     def stop(self) -> None:
         """Close as soon as nothing is owed."""
         if self.idle:
-            self._transport.close()
+            self._end()
 
     def expire(self) -> str:
         """Close, because a deadline is over; returns what took too long, nothing where that is usual."""
-        now, owed = self._loop.time(), self._transport.get_write_buffer_size()
+        now, owed = self._loop.time(), self._unsent()
         if self.write_deadline <= now:
             if owed > self._owed - _PROGRESS:
                 self._transport.abort()
                 return "answer"
             self.write_deadline, self._owed = now + self._house.patience, owed
             return ""
-        if self._lingering or self._transport.is_closing():
+        if self._lingering or self._closing():
             if owed and self.write_deadline < inf:
                 self.deadline = now + _LINGER
             else:
                 self._transport.abort()
             return ""
         self.deadline = now + _LINGER
-        self._transport.close()
+        self._end()
         return "request" if self._reader.begun else ""
 
     def abort(self) -> None:
@@ -192,12 +192,12 @@ class Connection(asyncio.Protocol):
         if self._lingering:
             return
         if self._ended and self._at == len(self._data) and (self._exchange is None or not self._reader.whole):
-            self._transport.close()
+            self._end()
         self._balance()
 
     def _may_read(self) -> bool:
         """Whether the next bytes belong to a request whose turn it is; makes room for one where the last is over."""
-        if self._lingering or self._transport.is_closing():
+        if self._lingering or self._closing():
             return False
         exchange = self._exchange
         if exchange is None:
@@ -244,7 +244,7 @@ class Connection(asyncio.Protocol):
     def _balance(self) -> None:
         """Stop the client where too much of what it sends would have to be held."""
         full = len(self._data) - self._at > _HELD
-        if full != self._paused and not self._transport.is_closing():
+        if full != self._paused and not self._closing():
             self._paused = full
             if full:
                 self._transport.pause_reading()
@@ -270,11 +270,11 @@ class Connection(asyncio.Protocol):
     def _close(self, *, abruptly: bool = False) -> None:
         """Send no more; wait a little until the client has read, then end."""
         self._data, self._at = b"", 0
-        if self._ended or self._transport.is_closing():
-            self._transport.close()
+        if self._ended or self._closing():
+            self._end()
             return
         if not self._transport.can_write_eof() and not abruptly:
-            self._transport.close()
+            self._end()
             return
         self._lingering = True
         self.deadline = self._loop.time() + _LINGER
@@ -283,6 +283,19 @@ class Connection(asyncio.Protocol):
         if self._paused:
             self._paused = False
             self._transport.resume_reading()
+
+    def _end(self) -> None:
+        """Close once what was written is sent: at most once, or TLS transports break."""
+        if not self._over:
+            self._over = True
+            self.deadline = self._loop.time() + _LINGER
+            self._transport.close()
+
+    def _closing(self) -> bool:
+        return self._over or self._transport.is_closing()
+
+    def _unsent(self) -> int:
+        return self._transport.get_write_buffer_size()
 
 
 def _address(found: object) -> tuple[str, int] | None:
