@@ -46,7 +46,7 @@ def test_importing_does_nothing() -> None:
     """Every module can be imported without opening a file of ours, a socket or a process."""
     program = f"""
 import builtins, importlib, os, socket, sqlite3, subprocess
-import typer.main, uvicorn, aiohttp, numpy, structlog, starlette.applications, prometheus_client, rich.table
+import typer.main, uvloop, httptools, aiohttp, numpy, structlog, starlette.applications, prometheus_client, rich.table
 def refuse(*arguments, **names):
     raise AssertionError(f"an import did something: {{arguments}}")
 socket.socket = subprocess.Popen = sqlite3.connect = builtins.open = os.mkdir = refuse

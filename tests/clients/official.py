@@ -30,6 +30,9 @@ NODE: Final = (
     "customerio-node strict",
 )
 SERVER_SIDE: Final = (*PYTHON, *NODE)
+JAVA: Final = ("com.segment.analytics.java:analytics", "com.rudderstack.sdk.java.analytics:analytics")
+JAVA_FOLDER: Final = HERE / "java"
+JARS: Final = JAVA_FOLDER / "jars"
 
 TEXTS: Final = {"link_url": "https://example.com/pay?invoice=7&lang=en", "list_name": "Weekly, with ü and 🎉"}
 """Values of properties that are harder to carry than others."""
@@ -73,10 +76,25 @@ def install_node_clients() -> None:
             subprocess.run(["npm", "ci", "--ignore-scripts"], cwd=NODE_FOLDER, check=True, capture_output=True)
 
 
+def install_java_clients() -> None:
+    """Fetch what `pom.xml` names, once, however many test processes ask at the same time."""
+    need(shutil.which("java") and shutil.which("mvn"), "a JDK with Maven")
+    mark = JARS / "complete"
+    with (JAVA_FOLDER / "pom.xml").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not mark.exists():
+            fetch = ["mvn", "--quiet", "--batch-mode", "dependency:copy-dependencies", f"-DoutputDirectory={JARS}"]
+            subprocess.run(fetch, cwd=JAVA_FOLDER, check=True, capture_output=True)
+            mark.touch()
+
+
 def command(client: str) -> Sequence[str]:
-    """Return the program that runs a client; those for Node are installed first."""
+    """Return the program that runs a client; those for Node and Java are installed first."""
     if client in PYTHON:
         return sys.executable, str(HERE / "drive.py")
+    if client in JAVA:
+        install_java_clients()
+        return "java", "-cp", f"{JARS}/*", str(JAVA_FOLDER / "Drive.java")
     install_node_clients()
     return "node", str(NODE_FOLDER / "drive.mjs")
 

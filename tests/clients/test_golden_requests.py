@@ -1,4 +1,4 @@
-"""Clients that don't run here (Go, iOS, Android): their requests, byte for byte, and what becomes of them.
+"""Clients that don't run here, or not everywhere (Go, iOS, Android, Java): their requests, and what becomes of them.
 
 A request stands in `tests/golden/clients/*.http` as text: the head as the client sends it, and the body before
 its `Content-Encoding`. The file beside it says what was answered, and what the archive got.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 from modes import REGION_KEYS, TwoRegions
-from official import MODULES, PATIENCE
+from official import JARS, MODULES, PATIENCE, install_java_clients
 from pages import visiting
 from server import until
 
@@ -21,11 +21,12 @@ PROGRAMS: Final = {
     "python": ("snippet.py", sys.executable),
     "js": ("snippet.mjs", "node"),
     "sh": ("snippet.sh", "bash"),
+    "java": ("Snippet.java", "java", "-cp", f"{JARS}/*"),
 }
 RUN: Final = [
     pytest.param(page, marks=() if page == "curl" else pytest.mark.full)
     for page in PAGES
-    if page.startswith(("python", "node", "curl"))
+    if page.startswith(("python", "node", "java", "curl"))
 ]
 HOSTS: Final = {"us": "cdp.example.com", "eu": "cdp-eu.example.com"}
 
@@ -64,10 +65,12 @@ async def test_the_snippet_works(
     if language == "js":
         request.getfixturevalue("node_clients")
         (tmp_path / "node_modules").symlink_to(MODULES)
-    name, program = PROGRAMS[language]
+    if language == "java":
+        install_java_clients()
+    name, *program = PROGRAMS[language]
     (tmp_path / name).write_text(code.replace(f"https://{HOSTS[region]}", regions.url))
     before = {place: len(regions.delivered(place)) for place in HOSTS}
-    child = await asyncio.create_subprocess_exec(program, name, cwd=tmp_path, stderr=asyncio.subprocess.PIPE)
+    child = await asyncio.create_subprocess_exec(*program, name, cwd=tmp_path, stderr=asyncio.subprocess.PIPE)
     _, complaints = await asyncio.wait_for(child.communicate(), PATIENCE)
     assert child.returncode == 0, complaints.decode()
     await arrives(regions, region, before[region])

@@ -51,7 +51,12 @@ def test_a_number_is_one_byte(kind):
 
 def test_each_call_has_two_paths():
     """Long and short, each call and the batch have paths of their own: no two begin with the same letter."""
-    assert len(PATHS) == 2 * (len(Type) + 1)
+    assert len(PATHS) == 2 * (len(Type) + 1) + 1
     for call in [*Type, None]:
-        long, short = [path for path, meant in PATHS.items() if meant is call]
+        long, short = [path for path, meant in PATHS.items() if meant is call and path != "/v1/import"]
         assert long.startswith(short)
+
+
+def test_import_is_a_batch():
+    """Segment's Java client sends its batches to `/v1/import`."""
+    assert PATHS["/v1/import"] is None

@@ -215,6 +215,12 @@ async def test_a_forgotten_flag(server, receiver, tmp_path):
 
 async def test_a_region_that_is_gone(server):
     """A region that is gone from the configuration keeps its folder; `check` and `serve` say what is owed there."""
+
+    async def is_written() -> bool:
+        file = server.data / "us" / "file.ndjson"
+        return file.exists() and len(lines(file)) == 3
+
+    await until(is_written, "the file has all three")
     assert await server.stop() == 0
     text = server.config.read_text().replace("[regions.us]", "[regions.eu]")
     server.config.write_text(text)

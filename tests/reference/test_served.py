@@ -97,9 +97,10 @@ def test_only_gzip_that_is_wanted(accepted, packed):
 
 
 def test_no_host_gets_into_the_page(port):
-    """Whatever Host a reader's request names, the bytes are those that everybody gets."""
+    """Whatever Host a reader's request names, the bytes are those that everybody gets; what is no host is refused."""
     usual = ask(port, "/docs")
-    for host in ("evil.example", 'a"><script>x</script>', "cdp.example.com:1"):
+    assert ask(port, "/docs", Host='a"><script>x</script>')[0] == 400
+    for host in ("evil.example", "cdp.example.com:1"):
         status, headers, body = ask(port, "/docs", Host=host)
         assert (status, headers["etag"], body) == (200, usual[1]["etag"], usual[2])
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from wire import GOOD, HEAD, in_chunks, post, read_reply
 
-from postroad.ingest.protocol import HEAD_BYTES
+from postroad.web.wire.policy import HEAD_BYTES
 
 
 def chunked(body, size):

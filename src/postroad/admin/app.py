@@ -109,7 +109,7 @@ async def _store_error(_request: Request, error: Exception) -> Response:
 
 
 async def _bug(_request: Request, _error: Exception) -> Response:
-    """Answer in the one shape; Starlette raises the error once more, and Uvicorn logs its trace."""
+    """Answer in the one shape; Starlette raises the error once more, and the wire logs its trace."""
     return as_response(refuse(Error.INTERNAL, "a bug in Postroad; its log has the trace"))
 
 

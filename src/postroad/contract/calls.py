@@ -45,6 +45,9 @@ class Type(IntEnum):
 TYPES: Final[Mapping[str, Type]] = MappingProxyType({call.wire: call for call in Type})
 
 PATHS: Final[Mapping[str, Type | None]] = MappingProxyType(
-    {f"/v1/{path}": call for call in Type for path in (call.wire, call.wire[0])} | dict.fromkeys(("/v1/batch", "/v1/b"))
+    {f"/v1/{path}": call for call in Type for path in (call.wire, call.wire[0])}
+    | dict.fromkeys(("/v1/batch", "/v1/b", "/v1/import"))
 )
-"""Where calls are sent: the long and the one-letter paths; None is a batch. No two begin with the same letter."""
+"""Where calls are sent: the long and the one-letter paths; None is a batch. No two begin with the same letter.
+`/v1/import` is where Segment's Java client sends its batches.
+"""

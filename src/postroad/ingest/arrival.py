@@ -22,6 +22,9 @@ from postroad.ingest.turns import Turns
 _INLINE: Final = 64 * 1024
 """A compressed body that has more than this, on the wire or inflated, is inflated beside the event loop."""
 
+_BOM: Final = b"\xef\xbb\xbf"
+"""The byte order mark of UTF-8: no part of JSON, but sent before it (RFC 8259, section 8.1, lets us ignore it)."""
+
 Body = bytes | Oversized
 
 
@@ -67,20 +70,20 @@ class KeySeeker:
         await self._turns.pause()
         beginning = begin_inflating(body, encoding, KEYLESS_BYTES + 1)
         if len(beginning) > KEYLESS_BYTES:
-            named = keys_named_in(beginning)
+            named = keys_named_in(beginning.removeprefix(_BOM))
             if not self._knows(named):
                 return Sought(named, None)
         plain = await inflate_beside(body, encoding)
         if isinstance(plain, Oversized):
             return Sought((), plain)
         if isinstance(plain, Problem) and len(body) > KEYLESS_BYTES:
-            return Sought(keys_named_in(body[:KEYLESS_BYTES]), plain)
+            return Sought(keys_named_in(body[:KEYLESS_BYTES].removeprefix(_BOM)), plain)
         await self._turns.pause()
         return Sought(await self._keys(body if isinstance(plain, Problem) else plain), plain)
 
     async def _keys(self, text: bytes) -> tuple[str, ...]:
         """Return the keys in a plain body; other requests get their turn meanwhile."""
-        steps = keys_in_steps(text)
+        steps = keys_in_steps(text.removeprefix(_BOM))
         while True:
             try:
                 next(steps)
@@ -95,6 +98,8 @@ async def open_body(body: Body, encoding: bytes, sought: Sought, turns: Turns, *
     plain = sought.plain
     if plain is None:
         plain = body if isinstance(body, Oversized) else await inflate_beside(body, encoding)
+    if isinstance(plain, bytes):
+        plain = plain.removeprefix(_BOM)
     batch = await open_in_slices(plain, turns) if is_batch and isinstance(plain, bytes) else None
     return Arrived(plain, body if isinstance(plain, Problem) else plain, batch)
 

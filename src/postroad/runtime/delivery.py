@@ -33,8 +33,10 @@ from postroad.shaping.shape import Shape, make_shape
 from postroad.storage.layout import delivery_pulse, ingest_pulse, region_files
 from postroad.storage.pulse import Pulse, beat, read_pulse
 from postroad.storage.starting_offsets import drop_starting_offset
+from postroad.web.metrics import counters
 from postroad.web.reference import reference_pages, servers_of
 from postroad.web.token import AdminToken
+from postroad.web.wire import WireTally
 
 _FORGET_EVERY = 300.0
 
@@ -55,19 +57,20 @@ async def run_delivery(config: Config, clock: Clock, stop: asyncio.Event) -> Non
             engine = await stack.enter_async_context(_engine(config, region, log, ledger, clock))
             delivered[region.name] = DeliveredRegion(region, ledger, engine)
             loops += [engine.run(), _forget(log, ledger, clock), heal(region.name, "ledger", ledger, clock)]
-        app = _admin(config, delivered, clock)
+        wire = WireTally("admin")
+        app = _admin(config, delivered, wire, clock)
         loops.append(beat(delivery_pulse(config.server.data_dir), clock, lambda: _pulse(delivered, clock)))
         async with running(loops, stop, config.server.shutdown_grace):
-            await serve(app, _listener(config), stop)
+            await serve(app, _listener(config), stop, wire)
 
 
-def _admin(config: Config, delivered: Delivered, clock: Clock) -> Starlette:
+def _admin(config: Config, delivered: Delivered, wire: WireTally, clock: Clock) -> Starlette:
     token = AdminToken(partial(read_admin_token, config.server.data_dir))
     figures = partial(look, [one.region for one in delivered.values()], clock)
     return admin_app(
         calls(delivered, clock),
         figures,
-        lambda: _pulses(config, clock),
+        lambda: [*_pulses(config, clock), counters(wire)],
         IngestDoor(config.server, token).retry,
         reference=reference_pages(servers_of(config), takes_calls=False),
         token=token,

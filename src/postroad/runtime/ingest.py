@@ -10,8 +10,6 @@ from ipaddress import ip_network
 from itertools import chain
 from typing import Any
 
-from prometheus_client import CollectorRegistry, generate_latest
-
 from postroad.clock import Clock
 from postroad.config.defaults import read_admin_token
 from postroad.config.model import Config
@@ -33,9 +31,10 @@ from postroad.storage.pulse import Pulse, RegionPulse, WindowPulse, beat
 from postroad.web.answers import Answer
 from postroad.web.health import livez, readyz
 from postroad.web.local import RETRY
-from postroad.web.metrics import metrics
+from postroad.web.metrics import counters, metrics
 from postroad.web.reference import reference_pages, servers_of
 from postroad.web.token import AdminToken
+from postroad.web.wire import WireTally
 
 
 async def run_ingest(config: Config, clock: Clock, stop: asyncio.Event) -> None:
@@ -44,7 +43,7 @@ async def run_ingest(config: Config, clock: Clock, stop: asyncio.Event) -> None:
     A region whose files can't be used refuses what needs them, beside the others, until they can. Raises
     `StoreLocked` and `StoreVersion`.
     """
-    tally = IngestTally()
+    tally, wire = IngestTally(), WireTally("ingest")
     async with contextlib.AsyncExitStack() as stack:
         regions = await stack.enter_async_context(open_regions(config, config.regions, clock))
         stores = {
@@ -60,7 +59,7 @@ async def run_ingest(config: Config, clock: Clock, stop: asyncio.Event) -> None:
         retry = _retry(config, regions, stores, Keeper(stores, tally), clock)
 
         async def figures(_body: object) -> Answer:
-            return metrics(await look(regions, clock), [_counters(tally)])
+            return metrics(await look(regions, clock), [counters(tally, wire)])
 
         token = AdminToken(partial(read_admin_token, config.server.data_dir))
         operators = Operators(token, {("POST", RETRY): retry.answer, ("GET", "/metrics"): figures})
@@ -68,11 +67,11 @@ async def run_ingest(config: Config, clock: Clock, stop: asyncio.Event) -> None:
             ingest, BrowserSettings(senders, proxies), pages, tally, clock, reference=reference, operators=operators
         )
         loops = [
-            beat(ingest_pulse(config.server.data_dir), clock, lambda: _pulse(stores, tally, clock)),
+            beat(ingest_pulse(config.server.data_dir), clock, lambda: _pulse(stores, counters(tally, wire), clock)),
             *chain.from_iterable(_loops_of(region, stores[region.name], clock) for region in regions),
         ]
         async with running(loops, stop, config.server.shutdown_grace):
-            await serve(app, _listener(config), stop)
+            await serve(app, _listener(config), stop, wire)
 
 
 def key_ring(config: Config) -> KeyRing:
@@ -130,15 +129,9 @@ def _loops_of(region: Region, stores: IngestStores, clock: Clock) -> Sequence[Co
     )
 
 
-def _pulse(stores: Mapping[str, IngestStores], tally: IngestTally, clock: Clock) -> Pulse:
+def _pulse(stores: Mapping[str, IngestStores], page: str, clock: Clock) -> Pulse:
     figures = {
         name: RegionPulse(log.healthy, log.queued, WindowPulse(*log.window)) for name, (log, _) in stores.items()
     }
     troubles = {name: one.trouble for name, one in stores.items()}
-    return Pulse(clock.now(), os.getpid(), _counters(tally), figures, troubles=troubles)
-
-
-def _counters(tally: IngestTally) -> str:
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(tally)
-    return generate_latest(registry).decode()
+    return Pulse(clock.now(), os.getpid(), page, figures, troubles=troubles)

@@ -52,5 +52,3 @@ def configure_logs(level: str, form: str, role: str) -> None:
     handler = logging.StreamHandler(out)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=processors))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
-    # Below that it says of requests that are no HTTP what anybody can make it say, at any rate.
-    logging.getLogger("uvicorn").setLevel(logging.ERROR)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from postroad.operations.status import RegionStatus
 from postroad.web.answers import Answer
@@ -15,6 +16,14 @@ def metrics(regions: Sequence[RegionStatus], counters: Sequence[str]) -> Answer:
     registry.register(_Regions(regions))
     page = generate_latest(registry) + "".join(counters).encode()
     return Answer(200, page, media=b"text/plain; version=0.0.4; charset=utf-8")
+
+
+def counters(*tallies: Collector) -> str:
+    """Return what a process counts itself, as text for `metrics`."""
+    registry = CollectorRegistry(auto_describe=False)
+    for tally in tallies:
+        registry.register(tally)
+    return generate_latest(registry).decode()
 
 
 class _Regions:
