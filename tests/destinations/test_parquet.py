@@ -18,7 +18,7 @@ from postroad.clock import MICROSECONDS, ManualClock
 from postroad.contract.email import Kind
 from postroad.destinations.base import Delivered, Event, Pause, Refused, Retry, Surroundings
 from postroad.destinations.parquet import Parquet
-from postroad.destinations.parquet.files import files_of
+from postroad.destinations.parquet.names import files_of
 from postroad.destinations.warehouse.columns import TABLES, columns_of
 from postroad.errors import ConfigError
 from postroad.registry import settings_of

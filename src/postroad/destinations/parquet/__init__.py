@@ -38,7 +38,7 @@ from postroad.destinations.base import (
 )
 from postroad.destinations.http.client import Url
 from postroad.destinations.parquet.bucket import Bucket
-from postroad.destinations.parquet.files import ParquetFile, files_of
+from postroad.destinations.parquet.names import ParquetFile, files_of
 from postroad.destinations.parquet.places import FileStore, Folder
 from postroad.destinations.warehouse.columns import Columns, columns_or_refusal, email_events
 from postroad.secret import Secret
@@ -137,7 +137,7 @@ def _read(events: Sequence[Event]) -> tuple[Sequence[Columns | Refused], Sequenc
 
 def _encoded(rows: Sequence[Columns]) -> bytes:
     # Only now: it is slow to import, and commands that only read the settings do without.
-    from postroad.destinations.parquet.files import encode  # noqa: PLC0415
+    from postroad.destinations.parquet.encoding import encode  # noqa: PLC0415
 
     return encode(rows)
 
