@@ -49,7 +49,7 @@ async def serve(app: Any, listener: Listener, stop: asyncio.Event) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # `web.forwarded` reads them, and only for those who ask
+        proxy_headers=False,  # `ingest.forwarded` reads them, and only of trusted proxies
         timeout_keep_alive=_KEEP_ALIVE,
         timeout_graceful_shutdown=max(1, round(listener.grace)),
         backlog=_BACKLOG,
