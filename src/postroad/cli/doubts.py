@@ -12,6 +12,7 @@ from postroad.contract.email import ALIASES, KINDS
 from postroad.operations.destinations import DestinationEntry
 
 _NEAR: Final = 0.85
+"""How alike two names have to be, from 0 to 1, for one to be taken for the other misspelt."""
 _WORD: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+")
 
 

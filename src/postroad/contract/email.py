@@ -120,8 +120,8 @@ class Kind(IntEnum):
     """What its sender may know of the recipient, for `context.traits`."""
 
     aliases: tuple[str, ...]
-    """Other tools' names for it. `Email Soft Bounced` and `Email Machine Opened` are nobody's on purpose: they mean
-    something narrower, so they pass through as ordinary track events."""
+    """Other tools' names for it. `Email Soft Bounced` and `Email Machine Opened` are aliases of no event on purpose:
+    they mean something narrower, so they pass through as ordinary track events."""
 
     BOUNCED = _Row(
         number=1,

@@ -1,7 +1,8 @@
 """The members of a call that Postroad interprets, read out of its JSON with everything that is wrong with them.
 
-Two ways lead to the same `Members`: a typed decode in one step, which nearly every call passes, and a walk
-over the members one by one for the calls that need a word said or a value made a string.
+Two ways lead to the same `Members`: a typed decode in one step, which nearly every call passes, and a walk over the
+members one by one for the calls in which a member has a wrong type, or an id that is a number has to become a string.
+A rule that also concerns well-typed calls belongs into `postroad.contract.decode`: those are never walked.
 """
 
 import re

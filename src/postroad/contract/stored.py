@@ -7,7 +7,7 @@ header that can be read without touching JSON, then the event's name, its violat
     0       1     format: 2
     1       1     call (`Type`)
     2       1     kind of semantic email event (`Kind`), 0 for none
-    3       1     flags: 1 = its integrations have to be asked
+    3       1     flags: 1 = it has `integrations`, which decide where it goes
     4       8     received at, microseconds since 1970 UTC
     12      2     bytes of the name (UTF-8)
     14      4     bytes of the violations (JSON, a list of [path, code, message]); 0 for none

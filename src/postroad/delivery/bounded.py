@@ -23,6 +23,7 @@ from postroad.ledger.needs import is_bounded, needs
 from postroad.log.base import LogReader
 
 _AGAIN_AFTER = 1.0
+"""Seconds until accounts that could not be read are looked at again."""
 
 
 class _Running(NamedTuple):

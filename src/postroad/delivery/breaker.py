@@ -35,10 +35,10 @@ class Breaker:
         self._failures = 0
         self._fresh_failures = 0  # of those, how many were of fresh events
         self._patience = FAILURES
-        self._waits = 0  # since it was last closed
+        self._waits = 0  # how often it was opened since it was last closed
         self._probe_at = -math.inf
         self._probing = False
-        self._era = 0  # counts the changes; a send says in which it began
+        self._era = 0  # counts the changes of state; a send that began in an earlier era is not listened to
         self.word = ""
         """`open` or `paused`, nothing while it is closed."""
         self.why = ""

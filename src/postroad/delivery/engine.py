@@ -22,10 +22,11 @@ from postroad.ledger.base import Account, Ledger
 from postroad.log.base import LogReader
 
 _AGAIN_AFTER = 1.0
+"""Seconds until accounts that could not be opened are tried again."""
 
 
 async def _drop_nothing(_destination: str) -> None:
-    """Drop no starting offset: where none are kept."""
+    """Do nothing: for an engine that was given no starting offsets, as in tests."""
 
 
 class Service(NamedTuple):

@@ -10,6 +10,7 @@ from postroad.ledger.base import FrozenBatch
 from postroad.log.base import Record
 
 _ISOLATE = 8
+"""By how much smaller a batch gets with every further try of one of its events; see `Batch`."""
 
 
 class Item(NamedTuple):

@@ -30,7 +30,7 @@ class Parts(NamedTuple):
     losses: Losses
     flow: Flow
     longest: int
-    """Microseconds that no retry can lie ahead: `schedule.longest_wait`."""
+    """The most microseconds that a retry can lie ahead: `schedule.longest_wait`."""
 
 
 def make_parts(

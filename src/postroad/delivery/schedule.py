@@ -31,7 +31,7 @@ def interval(policy: RetryPolicy, tries: int, asked: float | None, chance: float
 
 def bounded(asked: float) -> float:
     """Return the seconds that a destination asked for, within what we allow it to ask for."""
-    return max(_SHORTEST_RETRY_AFTER, min(asked, LONGEST_RETRY_AFTER))  # in this order not even NaN gets out
+    return max(_SHORTEST_RETRY_AFTER, min(asked, LONGEST_RETRY_AFTER))  # in this order NaN becomes the shortest
 
 
 def due_at(policy: RetryPolicy, *, now: int, first_at: int, wait: float) -> int | None:
@@ -41,12 +41,16 @@ def due_at(policy: RetryPolicy, *, now: int, first_at: int, wait: float) -> int 
 
 
 def longest_wait(policy: RetryPolicy) -> int:
-    """Return the microseconds that no retry can lie ahead: one that does was put there by a clock that was set."""
+    """Return the longest time (microseconds) that a retry can lie ahead; one further ahead was written by a wall clock
+    that was set back since, or under longer settings.
+    """
     return round(max(policy.max_interval, LONGEST_RETRY_AFTER) * 1.2 * MICROSECONDS)
 
 
 def is_due(due_at: int, now: int, longest: float) -> bool:
-    """Tell whether a retry's time has come, or is further ahead than `longest`, which no interval can have done."""
+    """Tell whether a retry's time has come. One that is further ahead than `longest` is due as well: no interval is
+    that long, so it was written by a clock that was set back since, or under longer settings.
+    """
     return not now < due_at <= now + longest
 
 

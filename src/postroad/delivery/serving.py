@@ -10,6 +10,7 @@ from postroad.destinations.base import Destination, Event, SendResult
 from postroad.errors import StoreError
 
 _AGAIN_AFTER = 1.0
+"""Seconds until a worker that ended by an error is started again."""
 
 
 class Serving:
@@ -84,20 +85,20 @@ class Shared:
 
 
 class _Lent:
-    """What one worker sees of it."""
+    """What one worker sees of a shared destination."""
 
     def __init__(self, made: Destination, give_back: Callable[[], Awaitable[None]]) -> None:
         self._made = made
         self._give_back = give_back
 
     def takes(self, event: Event) -> bool:
-        """Ask it."""
+        """Ask the shared destination."""
         return self._made.takes(event)
 
     async def send(self, events: Sequence[Event]) -> Sequence[SendResult]:
-        """Send by it."""
+        """Send with the shared destination."""
         return await self._made.send(events)
 
     async def close(self) -> None:
-        """Give it back."""
+        """Give the shared destination back; the last of its workers closes it."""
         await self._give_back()

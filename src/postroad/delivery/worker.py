@@ -29,6 +29,7 @@ from postroad.log.base import LogReader
 Answer = TypeVar("Answer")
 
 _AGAIN_AFTER = 1.0
+"""Seconds until a store that failed is tried again."""
 _CLOSING = 5.0
 """Seconds that a destination has to let its connections and files go."""
 

@@ -25,7 +25,9 @@ from postroad.regions import IngestStores
 from postroad.web.answers import OK, Answer, Receive, Scope, counted, refuse, unavailable
 
 _COMPLAIN_EVERY = 10.0
+"""Seconds between two log lines that say why a region refuses events."""
 _INTAKE = 64 * 1024 * 1024
+"""Bytes of bodies that may be being received at once; beyond that, requests get 503."""
 _OVERSIZED = f"the body is over {EVENT_BYTES} bytes, the limit for one event; leave out what no tool needs"
 _OVERSIZED_BATCH = f"the body is over {LENIENT_BATCH_BYTES} bytes; send it in several batches"
 

@@ -9,7 +9,9 @@ from postroad.contract.credentials import keys_in_header
 
 
 class ApiSource(NamedTuple):
-    """An app that sends to us. `always_strict` gives it real status codes whatever its header says."""
+    """Who sends to us with a write key: a source of any type. `always_strict` gives it real status codes whatever its
+    header says.
+    """
 
     name: str
     region: str

@@ -18,7 +18,7 @@ _MISMATCH: Final = Problem(
 
 
 _OURS: Final = re.compile(r"(?:pk|sk)_([a-z0-9-]+)_.*")
-"""The form of the keys that `postroad keys new` makes: the region is in them."""
+"""The form of the keys that `postroad keys new` makes, with their region in it: `sk_us_…`."""
 
 
 class Stranger(NamedTuple):

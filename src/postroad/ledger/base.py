@@ -47,7 +47,7 @@ from typing import NamedTuple, Protocol
 
 
 class Outcome(IntEnum):
-    """What became of one record in one account. The numbers are the stored format: never reuse one."""
+    """What became of one record in one account. The numbers are stored, a byte for each record: never reuse one."""
 
     PENDING = 0
     DELIVERED = 1

@@ -1,4 +1,4 @@
-"""The log's port: what every engine promises. SQLite keeps it on one machine; JetStream will on several.
+"""The log's port: what every engine promises. Ours, `log/embedded/`, keeps it in SQLite files on one machine.
 
 Words. An **entry** is a key and a value, both opaque bytes: the key says when two entries are the same
 event, the value is what is stored. A **block** is all that one group commit stored; it is read whole. An

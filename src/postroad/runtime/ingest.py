@@ -120,7 +120,7 @@ def _new_message_id() -> str:
 
 
 def _loops_of(region: Region, stores: IngestStores, clock: Clock) -> Sequence[Coroutine[Any, Any, None]]:
-    """Return what has to run beside a region's stores."""
+    """Return the loops that keep a region's stores in order: retention, the log's written ends, healing."""
     return (
         retire(region, stores.log, clock),
         record_ends(stores.log, clock),
