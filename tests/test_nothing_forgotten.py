@@ -17,12 +17,8 @@ CODE = "\n".join(file.read_text() for file in SRC.rglob("*.py") if file.parent.n
 
 def test_every_verb_is_listed():
     """Each module of the command line that has a command is one that `postroad --help` lists."""
-    commands = {
-        file.stem.rstrip("_")
-        for file in (SRC / "cli").glob("*.py")
-        if re.search("^app = ", file.read_text(), re.MULTILINE)
-    }
-    assert commands == set(VERBS)
+    modules = [file for file in (SRC / "cli").glob("*.py") if "\napp = " in file.read_text()]
+    assert {module.stem.rstrip("_") for module in modules} == set(VERBS)
 
 
 @pytest.mark.parametrize("name", SETTINGS)
