@@ -48,8 +48,10 @@ class Keeper:
         self._tally = tally
         self._logger = structlog.get_logger("postroad.ingest")
 
-    async def keep(self, taken: Taken, calls: Sequence[Call]) -> None:
-        """Store calls, all or none. Raises `StoreUnavailable`."""
+    async def keep(self, taken: Taken, calls: Sequence[Call]) -> Mapping[int, int]:
+        """Store calls, all or none; returns those that were there already, by index, with the offset of what they
+        repeat. Raises `StoreUnavailable`.
+        """
         source, received_at = taken.source, taken.received_at
         entries: list[Entry] = []
         for start in range(0, len(calls), _AT_ONCE):
@@ -63,6 +65,7 @@ class Keeper:
             self._tally.items[source.region, source.name, "accepted"] += accepted
         if receipt.duplicates:
             await self._count_duplicates(source, calls, receipt)
+        return {index: record.offset for index, record in receipt.duplicates.items()}
 
     async def reject(self, taken: Taken, found: Sequence[Refusable]) -> None:
         """Record rejections of a known source, with their bodies. Raises `StoreUnavailable`."""
