@@ -37,6 +37,8 @@ def _tell(region: RegionStatus, rejections: Mapping[str, Count], clock: Clock) -
     say(f"  dedup       {_window(region, clock)}")
     say(f"  queue       {'unknown' if region.queued is None else size(region.queued)} to be written")
     say(f"  disk        {size(region.free_disk)} free, ingest stops below {size(region.disk_floor)}")
+    for name, requests in region.over_rate.items():
+        say(f"  over rate   {requests} requests of {name} answered 429 since ingest started")
     for name, count in rejections.items():
         say(f"  rejections  {count.recorded} of {name}, {count.kept} kept, {count.evicted} evicted")
     if region.trouble:

@@ -49,8 +49,9 @@ class RegionStatus(msgspec.Struct, frozen=True):
 
     `accepting` says whether an event would be taken now, `delivering` whether the delivery process is alive and
     can use the ledger. `window_ids`, `window_since`, `window_crowded` and `queued` are None while nobody accepts: only
-    the ingest process knows them. `trouble` is why a store can't be used: without the log, its figures are None;
-    without the ledger, nothing is known of the destinations.
+    the ingest process knows them. `over_rate` has the requests of each source that it answered 429 since it started,
+    where there were any. `trouble` is why a store can't be used: without the log, its figures are None; without the
+    ledger, nothing is known of the destinations.
     """
 
     region: str
@@ -70,6 +71,7 @@ class RegionStatus(msgspec.Struct, frozen=True):
     destinations: Sequence[DestinationStatus]
     trouble: str
     window_crowded: int | None = None
+    over_rate: Mapping[str, int] = {}
 
 
 class StatusReport(msgspec.Struct, frozen=True):
@@ -139,6 +141,7 @@ async def status_of(region: Region, clock: Clock) -> RegionStatus:
         destinations=destinations or [],
         trouble="; ".join(dict.fromkeys(filter(None, troubles))),
         window_crowded=window.crowded if window else None,
+        over_rate=own.over_rate if own else {},
     )
 
 

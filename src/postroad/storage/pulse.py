@@ -29,11 +29,14 @@ class WindowPulse(msgspec.Struct, frozen=True):
 
 
 class RegionPulse(msgspec.Struct, frozen=True):
-    """How ingest is in one region; `queued` has the bytes that wait to be written."""
+    """How ingest is in one region; `queued` has the bytes that wait to be written, `over_rate` by source how many
+    requests were answered 429 since the process started.
+    """
 
     healthy: bool
     queued: int
     window: WindowPulse
+    over_rate: dict[str, int] = {}
 
 
 class Pulse(msgspec.Struct, frozen=True):
