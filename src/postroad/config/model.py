@@ -142,7 +142,8 @@ class Region(Struct, frozen=True, kw_only=True):
         Meta(
             ge=1,
             le=1_000_000_000,
-            description="How many message ids are remembered at most; 30 MiB of memory a million.",
+            description="How many message ids are remembered at most, of private and of public sources each; 30 MiB of "
+            "memory a million.",
         ),
     ] = 8_000_000
     disk_floor: Annotated[

@@ -36,6 +36,10 @@ class Refusable(NamedTuple):
     place: int | None = None
 
 
+_PRIVATE: Final = 0
+_PUBLIC: Final = 1
+"""The log's dedup windows: what public sources send shortens no other's."""
+
 _AT_ONCE: Final = 250
 """Events of a batch that are packed, or compared with what they repeat, before other requests get their turn."""
 
@@ -59,7 +63,7 @@ class Keeper:
                 await asyncio.sleep(0)
             part = calls[start : start + _AT_ONCE]
             entries += [Entry(make_key(source.name, call.message_id), pack(call, received_at)) for call in part]
-        receipt = await self._regions[source.region].log.append(entries)
+        receipt = await self._regions[source.region].log.append(entries, _PUBLIC if source.is_public else _PRIVATE)
         accepted = len(entries) - len(receipt.duplicates)
         if accepted:
             self._tally.items[source.region, source.name, "accepted"] += accepted

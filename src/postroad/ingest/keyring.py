@@ -9,11 +9,14 @@ from postroad.contract.credentials import keys_in_header
 
 
 class ApiSource(NamedTuple):
-    """An app that sends to us. `always_strict` gives it real status codes whatever its header says."""
+    """An app that sends to us. `always_strict` gives it real status codes whatever its header says; `is_public` says
+    that anybody may have its key.
+    """
 
     name: str
     region: str
     always_strict: bool
+    is_public: bool = False
 
 
 class KeyRing:

@@ -90,7 +90,9 @@ def _proxies(config: Config) -> Proxies:
 
 def _sources(config: Config) -> dict[str, ApiSource]:
     return {
-        name: ApiSource(name, source.region, (source.strict or config.server.strict) == "always")
+        name: ApiSource(
+            name, source.region, (source.strict or config.server.strict) == "always", is_public=source.is_public
+        )
         for name, source in config.sources.items()
     }
 
@@ -134,7 +136,7 @@ def _loops_of(region: Region, stores: IngestStores, clock: Clock) -> Sequence[Co
 
 def _pulse(stores: Mapping[str, IngestStores], tally: IngestTally, clock: Clock) -> Pulse:
     figures = {
-        name: RegionPulse(log.healthy, log.queued, WindowPulse(*log.window), tally.over_rate_in(name))
+        name: RegionPulse(log.healthy, log.queued, [WindowPulse(*one) for one in log.windows], tally.over_rate_in(name))
         for name, (log, _) in stores.items()
     }
     troubles = {name: one.trouble for name, one in stores.items()}
