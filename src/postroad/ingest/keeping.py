@@ -128,6 +128,7 @@ def _rejection(found: Refusable, taken: Taken) -> Rejection:
         key_fingerprint="",
         body=None if isinstance(found.body, Oversized) else found.body,
         index=found.place,
+        is_public=taken.source.is_public,
     )
 
 

@@ -78,8 +78,8 @@ class RegionStatus(msgspec.Struct, frozen=True):
 
 
 class StatusReport(msgspec.Struct, frozen=True):
-    """What is told of one region. `rejections` has the counts of known sources and of strangers; it is empty when they
-    can't be read, which is `trouble` of the region then.
+    """What is told of one region. `rejections` has the counts of known sources, strangers and public sources; it is
+    empty when they can't be read, which is `trouble` of the region then.
     """
 
     status: RegionStatus
