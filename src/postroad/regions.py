@@ -222,6 +222,7 @@ def _quotas(limits: model.Rejections) -> Quotas:
     return Quotas(
         known=Quota(limits.known_rows, limits.known_bytes),
         strangers=DEFAULT_QUOTAS.strangers._replace(rows=limits.stranger_rows),
+        public=Quota(limits.public_rows, limits.public_bytes),
     )
 
 

@@ -84,3 +84,14 @@ async def test_a_misspelt_former_id(verbs, file, tmp_path):
     assert await warnings(verbs, file, text.format("crm-odl")) == [told]
     assert await warnings(verbs, file, text.format("crm-old")) == []
     assert await warnings(verbs, file, text.format("elsewhere")) == []
+
+
+async def test_a_browser_s_key_that_is_believed(verbs, file):
+    """A key for browsers is public by itself; to believe it all the same is doubted. The table says which are."""
+    text = '[sources.web]\nwrite_key = "pk_us_in-a-page"\n'
+    assert await warnings(verbs, file, text) == []
+    _, out, _ = await verbs(file).run("check")
+    assert ["web", "api", "us", "1", "yes"] in [line.split() for line in out.splitlines()]
+    (told,) = await warnings(verbs, file, f"{text}public = false\n")
+    assert told.startswith("2: sources.web.write_key: has a key that starts with `pk_`, for browsers")
+    assert await warnings(verbs, file, '[sources.web]\nwrite_key = "sk_us_a-secret-one"\npublic = true\n') == []

@@ -241,3 +241,22 @@ def test_extreme_files(tmp_path, content):
     path.write_text(content)
     with pytest.raises(ConfigError, match=r"nested too deeply|TOML does not allow|must be"):
         load_file(path, {})
+
+
+@pytest.mark.parametrize(
+    ("settings", "public", "limits"),
+    [
+        ('write_key = "pk_us_abcdefgh"', True, (100, 512 << 10)),
+        ('write_key = ["sk_us_abcdefgh", "pk_us_abcdefgh"]', True, (100, 512 << 10)),
+        ('write_key = "sk_us_abcdefgh"', False, (None, None)),
+        ('write_key = "sk_us_abcdefgh"\npublic = true\nrate = { events = 5 }', True, (5, 512 << 10)),
+        ('write_key = "pk_us_abcdefgh"\npublic = false\nrate = { bytes = "1KiB" }', False, (None, 1 << 10)),
+    ],
+)
+def test_public_sources(tmp_path, settings, public, limits):
+    """A source with a publishable key is public unless it says otherwise, and a public one has a rate by default."""
+    path = tmp_path / "postroad.toml"
+    path.write_text(f"[sources.web]\n{settings}\n")
+    source = load(path, {}, registry.settings_type).sources["web"]
+    assert source.is_public is public
+    assert (source.limits.events, source.limits.bytes) == limits

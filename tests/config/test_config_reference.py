@@ -67,7 +67,7 @@ def test_the_default_file_uncommented(tmp_path):
     examples = {
         "server": {"tls", "trusted_proxies"},
         "regions": {"hosts"},
-        "sources": {"options", "settings", "strict", "region"},
+        "sources": {"options", "settings", "strict", "region", "public", "may", "rate"},
         "destinations": {"names", "events", "region", "batch", "rate", "settings", "transform", "type", "was"},
     }
     tables = [("server", config.server, Server())]

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from postroad.clock import ManualClock
 from postroad.config.model import Rate
 from postroad.delivery.breaker import FAILURES, LONGEST_WAIT, MOST_PATIENCE, Breaker
-from postroad.delivery.rate import RateLimit, TokenBucket
+from postroad.delivery.rate import RateLimit
 from postroad.delivery.schedule import LONGEST_RETRY_AFTER, in_words
+from postroad.rate import TokenBucket
 
 
 def fail(breaker: Breaker, times: int, now: float = 0.0, asked: float | None = None) -> None:

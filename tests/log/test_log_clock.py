@@ -32,7 +32,7 @@ async def test_a_clock_that_is_set(bench, step, asleep):
     stored.append((bench.clock.now(), (await log.append(entries("3"))).offsets[0]))
     assert await log.retire(await reader.end(), 5 * DAY) == 0
     assert sorted((await log.append(entries("0", "1", "2", "3"))).duplicates) == [0, 1, 2, 3]
-    assert log.window == Window(4, stored[0][0])
+    assert log.windows[0] == Window(4, stored[0][0])
     for at, offset in stored:
         assert await reader.offset_at(at) <= offset < await reader.offset_before(at + 1)
     assert await reader.offset_of_age(5 * DAY) == 0

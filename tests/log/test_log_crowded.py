@@ -20,10 +20,10 @@ async def test_the_newest_of_one_hash_are_recognised_and_the_others_stored_again
     """However many keys share a hash, an append stores what it doesn't find, says which it is, and counts it."""
     log = bench.open(ONE_FILE, digest=lambda *_: 5)
     await log.append(entries(*names(0, 20)))
-    assert log.window.crowded == 0
+    assert log.windows[0].crowded == 0
     again = await log.append(entries(*names(0, 20)))
     assert sorted(again.duplicates) == list(range(20 - CANDIDATES, 20))
-    assert log.window.crowded == 20 - CANDIDATES
+    assert log.windows[0].crowded == 20 - CANDIDATES
     stored = {record.offset: record.key.decode() for record in await read_all(bench.reader())}
     assert [stored[offset] for offset in again.offsets] == names(0, 20)
     assert len(stored) == 40 - CANDIDATES
@@ -36,7 +36,7 @@ async def test_what_finds_no_room_in_the_table_is_stored_and_counted(bench):
     many = REACH * 16 + 1000
     receipt = await log.append(entries(*names(0, many)))
     assert (len(set(receipt.offsets)), dict(receipt.duplicates)) == (many, {})
-    assert log.window.crowded >= 1000
+    assert log.windows[0].crowded >= 1000
     assert list((await log.append(entries("other"))).duplicates) == [0]
 
 

@@ -91,10 +91,10 @@ async def test_a_window_survives_its_tables(bench, ids):
     log = bench.open(options)
     for turn in range(0, 120, 3):
         await log.append(entries(*map(str, range(turn, turn + 3))))
-    window = log.window
+    window = log.windows[0]
     await log.close()
     log = bench.open(options)
-    assert log.window == window
+    assert log.windows[0] == window
     assert window.ids == ids - ids % 3
     asked = [str(turn) for turn in range(120)]
     receipt = await log.append(entries(*asked))
@@ -112,7 +112,7 @@ async def test_the_window_of_a_restarted_log_ends_by_age(bench):
     await log.close()
     bench.clock.advance(60.0)
     log = bench.open(options)
-    assert log.window == Window(1, at)
+    assert log.windows[0] == Window(1, at)
     assert list((await log.append(entries("a", "b"))).duplicates) == [1]
 
 

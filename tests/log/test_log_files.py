@@ -34,9 +34,9 @@ async def test_a_newer_format_is_refused(bench):
     await bench.open().close()
     path = list_segments(bench.folder)[0].path
     with sqlite3.connect(path) as db:
-        db.execute("UPDATE meta SET value = 3 WHERE key = 'format'")
+        db.execute("UPDATE meta SET value = 4 WHERE key = 'format'")
     db.close()
-    with pytest.raises(StoreVersion, match=r"has format 3, this Postroad knows up to 2; upgrade Postroad"):
+    with pytest.raises(StoreVersion, match=r"has format 4, this Postroad knows up to 3; upgrade Postroad"):
         bench.open()
     with pytest.raises(StoreVersion, match=path.name):
         await bench.reader().end()

@@ -83,9 +83,9 @@ async def test_what_was_retired_is_no_duplicate(bench):
         bench.clock.advance(1.0)
         began.append(bench.clock.now())
         last = await log.append(entries(name))
-    assert log.window == Window(3, began[0])
+    assert log.windows[0] == Window(3, began[0])
     assert await log.retire(last.offsets[0], 0.0) == 2
-    assert log.window == Window(1, began[2])
+    assert log.windows[0] == Window(1, began[2])
     assert list((await log.append(entries("a", "b", "c"))).duplicates) == [2]
 
 

@@ -177,11 +177,11 @@ def test_the_servers_are_those_it_is_given():
     assert "`ap-1`" in found[1]["description"]
 
 
-def test_every_call_answers_the_four_documented_statuses(servers):
-    """Every call documents 200, 400, 401 and 503, and takes the strict mode header."""
+def test_every_call_answers_the_five_documented_statuses(servers):
+    """Every call documents 200, 400, 401, 429 and 503, and takes the strict mode header."""
     paths = openapi(servers)["paths"]
     calls = [path for path in paths if not path.endswith("settings")]
     assert calls == [*(f"/v1/{call.wire}" for call in Type), "/v1/batch"]
     for path in calls:
-        assert list(paths[path]["post"]["responses"]) == ["200", "400", "401", "503"]
+        assert list(paths[path]["post"]["responses"]) == ["200", "400", "401", "429", "503"]
         assert paths[path]["post"]["parameters"] == [{"$ref": "#/components/parameters/StrictMode"}]

@@ -71,7 +71,7 @@ def test_an_event_s_section_has_every_member_and_marks_the_required_ones(page, s
     marked = {name for name, row in rows.items() if list(row.all(**{"class": "need"}))}
     assert marked == {*schema["required"], *properties["required"]}
     assert kind.event in found.text
-    assert [status.text for status in found.all(**{"class": "status bad"})] == ["400", "401", "503"]
+    assert [status.text for status in found.all(**{"class": "status bad"})] == ["400", "401", "429", "503"]
 
 
 @pytest.mark.parametrize("kind", Kind)

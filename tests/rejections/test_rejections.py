@@ -152,6 +152,28 @@ async def test_evicts_the_oldest_beyond_the_rows(path, reader):
     await store.close()
 
 
+async def test_public_sources_have_a_quota_of_their_own(path, reader):
+    """However many rejections come with a key that anybody has, they push out none of another source's, and none of
+    a stranger's; a file that was made before there was such a class has it as soon as it is opened.
+    """
+    store = Rejections.open(path)
+    kept = await store.record([KNOWN, STRANGER])
+    await store.close()
+    with sqlite3.connect(path) as db:
+        db.execute("DELETE FROM book WHERE stranger = 2")
+        db.execute("UPDATE meta SET value = 1 WHERE key = 'format'")
+    db.close()
+    assert (await reader.counts()).public == Count()
+    store = Rejections.open(path, Quotas(Quota(1, 1 << 20), Quota(1, 1 << 20), public=Quota(2, 1 << 20)))
+    public = [(await store.record([replace(KNOWN, is_public=True)]))[0] for _ in range(5)]
+    assert sorted(one.id for one in await reader.newest()) == [*kept, *public[-2:]]
+    assert [one.is_public for one in await reader.newest()] == [True, True, False, False]
+    counts, there = await reader.counted()
+    assert counts.public == Count(recorded=5, kept=2, evicted=3, size=2 * COST)
+    assert [one.kept for one in there] == [1, 1, 2]
+    await store.close()
+
+
 async def test_evicts_the_oldest_beyond_the_bytes(path, reader):
     """Beyond its bytes a class loses its oldest, as many as it takes, and what fits exactly stays."""
     store = Rejections.open(path, Quotas(known=Quota(100, 3 * COST), strangers=Quota(1, 1)))
@@ -269,7 +291,7 @@ async def test_refuses_a_newer_file(store, reader, path):
     """A file of a newer format is opened by neither side, and not held."""
     await store.close()
     with sqlite3.connect(path) as db:
-        db.execute("UPDATE meta SET value = 2 WHERE key = 'format'")
+        db.execute("UPDATE meta SET value = 3 WHERE key = 'format'")
     db.close()
     for _ in range(2):
         with pytest.raises(StoreVersion):

@@ -84,7 +84,7 @@ async def test_a_late_log_refuses_until_it_could_be_opened(tmp_path, error, at):
     assert await log.check()
     assert (log.healthy, log.trouble, opening.written) == (True, "", 1)
     assert len((await log.append([Entry(b"a", b"")])).offsets) == 1
-    assert log.window.ids == 1
+    assert log.windows[0].ids == 1
     await log.close()
     with pytest.raises(StoreUnavailable):
         await log.append([Entry(b"b", b"")])

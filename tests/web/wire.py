@@ -74,12 +74,12 @@ class GatedLog(MemoryLog):
         """Whether the test says so."""
         return self.is_full
 
-    async def append(self, entries: Sequence[Entry]) -> Receipt:
+    async def append(self, entries: Sequence[Entry], window: int = 0) -> Receipt:
         """Append once the gate is open."""
         await self.gate.wait()
         if self.bug is not None:
             raise self.bug
-        return await super().append(entries)
+        return await super().append(entries, window)
 
 
 class Running:

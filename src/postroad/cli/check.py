@@ -62,8 +62,13 @@ def _summary(config: Config, shown: Mapping[str, Any]) -> None:
     table(("region", "hosts", "sources", "destinations"), regions)
     if config.sources:
         say("")
-        sources = [(name, entry.type, entry.region, len(entry.key_hashes)) for name, entry in config.sources.items()]
-        table(("source", "type", "region", "keys"), sources)
+        table(
+            ("source", "type", "region", "keys", "public"),
+            [
+                (name, entry.type, entry.region, len(entry.key_hashes), "yes" if entry.is_public else "no")
+                for name, entry in config.sources.items()
+            ],
+        )
     places = config.destinations.items()
     if places:
         say("")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from postroad.config import Config
-from postroad.config.keys import SHORTEST_KEY
+from postroad.config.keys import PUBLISHABLE, SHORTEST_KEY
 from postroad.config.problems import Problem, did_you_mean
 from postroad.contract.email import ALIASES, KINDS
 from postroad.operations.destinations import DestinationEntry
@@ -19,7 +19,9 @@ _WORD: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+")
 def doubts(config: Config, entries: Sequence[DestinationEntry]) -> list[str]:
     """Return a sentence for each thing that is probably not meant; `entries` is what the data folder has."""
     origin = config.origin
-    told = origin.sentences([*_events(config), *_short_keys(config), *_former_ids(config, entries)])
+    told = origin.sentences(
+        [*_events(config), *_short_keys(config), *_open_keys(config), *_former_ids(config, entries)]
+    )
     if origin.file and not origin.lines:
         told.insert(
             0, f"{origin.file}: is empty: what follows are the defaults, and there is no source that could send"
@@ -57,6 +59,16 @@ def _short_keys(config: Config) -> Iterator[Problem]:
             if any(len(key) < SHORTEST_KEY for key in keys):
                 message = f"has fewer than {SHORTEST_KEY} characters and can be guessed; `postroad keys new` makes one"
                 yield Problem(("sources", name, setting), message)
+
+
+def _open_keys(config: Config) -> Iterator[Problem]:
+    for name, source in config.sources.items():
+        for setting, keys in source.written_keys.items():
+            if source.public is False and any(key.startswith(PUBLISHABLE) for key in keys):
+                message = f"has a key that starts with `{PUBLISHABLE}`, for browsers, and the source is not `public`"
+                yield Problem(
+                    ("sources", name, setting), f"{message}: whoever finds the key is believed as your own app"
+                )
 
 
 def _former_ids(config: Config, entries: Sequence[DestinationEntry]) -> Iterator[Problem]:

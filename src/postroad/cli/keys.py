@@ -30,13 +30,14 @@ def new(
         raise UsageError("a region's name has small letters, digits and hyphens")
     key = new_key(region, publishable=publishable)
     digest = key_hash(key)
-    line = f'write_key_sha256 = "{digest}"'
+    lines = [f'write_key_sha256 = "{digest}"', *(["public = true"] if publishable else [])]
     if as_json:
-        say_json({"key": key, "sha256": digest, "toml": line})
+        say_json({"key": key, "sha256": digest, "toml": "\n".join(lines)})
         return
     say(f"key     {key}")
     say(f"sha256  {digest}")
     say("")
     say("In the source's table of the configuration:")
     say("")
-    say(f"  {line}")
+    for line in lines:
+        say(f"  {line}")

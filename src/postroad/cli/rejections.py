@@ -83,7 +83,8 @@ def retry(
     """Take rejections whose bodies were kept as if they came now.
 
     For those that only the configuration kept from becoming events. Needs the running server. One that can't be
-    an event yet stays, with its reasons. Ends with status 1 when any stays.
+    an event yet stays, with its reasons; so does one whose messageId is in the log already. Ends with status 1 when any
+    stays.
     """
     if bool(ids) + everything + (asked != RejectionsFilter()) != 1:
         raise UsageError("say which in one way: ids; or --source, --code, --since; or --all")

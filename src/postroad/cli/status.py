@@ -34,9 +34,12 @@ def _tell(region: RegionStatus, rejections: Mapping[str, Count], clock: Clock) -
     if region.log_size is not None:
         say(f"  events      {region.appended} accepted, {region.duplicates} duplicates, {region.kept} kept")
         say(f"  log         {size(region.log_size)} in {region.segments} segments, from {when(region.first_at)}")
-    say(f"  dedup       {_window(region, clock)}")
+    say(f"  dedup       {_window(region.window_ids, region.window_since, clock)}")
+    say(f"  of public   {_window(region.public_window_ids, region.public_window_since, clock)}")
     say(f"  queue       {'unknown' if region.queued is None else size(region.queued)} to be written")
     say(f"  disk        {size(region.free_disk)} free, ingest stops below {size(region.disk_floor)}")
+    for name, requests in region.over_rate.items():
+        say(f"  over rate   {requests} requests of {name} answered 429 since ingest started")
     for name, count in rejections.items():
         say(f"  rejections  {count.recorded} of {name}, {count.kept} kept, {count.evicted} evicted")
     if region.trouble:
@@ -71,13 +74,13 @@ def _in_a_word(place: DestinationStatus) -> str:
     return place.state.partition(":")[0].partition(";")[0]
 
 
-def _window(region: RegionStatus, clock: Clock) -> str:
-    if region.window_ids is None:
+def _window(ids: int | None, since: int | None, clock: Clock) -> str:
+    if ids is None:
         return "unknown: ingest is not running"
-    if region.window_since is None:
+    if since is None:
         return "no message ids yet"
-    seconds = (clock.now() - region.window_since) // MICROSECONDS
-    return f"{region.window_ids} message ids of the last {write_duration(float(seconds))}"
+    seconds = (clock.now() - since) // MICROSECONDS
+    return f"{ids} message ids of the last {write_duration(float(seconds))}"
 
 
 app = verb(status)

@@ -12,9 +12,10 @@ from postroad.config.defaults import (
 from postroad.config.keys import fingerprint, key_hash, new_key
 from postroad.config.loading import Types, config_file, load_file
 from postroad.config.masking import masked
-from postroad.config.model import Config, Destination, Pii, Region, Rejections, RetryPolicy, Server, Source, Tls
+from postroad.config.model import Config, Destination, Pii, Region, Rejections, RetryPolicy, Server, Tls
 from postroad.config.problems import Origin
 from postroad.config.sorts import Address, Duration, FilePath, HostName, Size
+from postroad.config.source import Source
 
 __all__ = [
     "Address",

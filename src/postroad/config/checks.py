@@ -25,6 +25,7 @@ def cross_check(config: Config) -> Iterator[Problem]:
     yield from _homes("sources", config.sources, config)
     yield from _homes("destinations", config.destinations, config)
     yield from _keys(config)
+    yield from _trust(config)
     yield from _names(config)
     yield from _former_ids(config)
     for name, destination in config.destinations.items():
@@ -83,6 +84,13 @@ def _keys(config: Config) -> Iterator[Problem]:
             if any(map(is_trivial, keys)) and not _is_loopback(config.server.bind.host):
                 message = "is a key that anybody would try, and `server.bind` is open to others"
                 yield Problem(("sources", name, setting), f"{message}; `postroad keys new` makes one")
+
+
+def _trust(config: Config) -> Iterator[Problem]:
+    for name, source in config.sources.items():
+        if source.may and source.is_public:
+            why = "`public` is true" if source.public else "it has a key that starts with `pk_`"
+            yield Problem(("sources", name, "may"), f"must be left out: {why}, and anybody could send in its name")
 
 
 def _is_loopback(host: str) -> bool:

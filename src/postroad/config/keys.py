@@ -7,6 +7,9 @@ from typing import Final
 SHORTEST_KEY: Final = 8
 """Characters; a shorter key can be guessed."""
 
+PUBLISHABLE: Final = "pk_"
+"""What the keys begin with that are meant for browsers and apps: they are no secret."""
+
 _WORDS: Final = frozenset(
     {"12345678", "123456789", "admin", "api-key", "api_key", "apikey", "changeme", "default", "password", "secret"}
     | {"test", "testing", "token", "write-key", "write_key", "writekey"}

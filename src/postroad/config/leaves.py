@@ -50,7 +50,7 @@ def type_name(kind: Any) -> str:
     if union_of(kind):
         return " or ".join(dict.fromkeys(type_name(member) for member in union_of(kind)))
     if element is not None:
-        return f"list of {type_name(element)}s"
+        return f"list of {type_name(element)}" + ("" if choices_of(element) else "s")
     if choices_of(kind):
         return " or ".join(f"`{choice}`" for choice in choices_of(kind))
     if is_kind_of(bare, Secrets):

@@ -14,9 +14,10 @@ from postroad.config.declared import settings_of
 from postroad.config.environment import overlay
 from postroad.config.expansion import Expansion
 from postroad.config.lines import key_lines
-from postroad.config.model import Config, Destination, Source
+from postroad.config.model import Config, Destination
 from postroad.config.problems import KeyPath, Origin, Problem
 from postroad.config.reading import read_settings
+from postroad.config.source import Source
 from postroad.errors import ConfigError, UsageError
 
 FILE_VARIABLE: Final = "POSTROAD_CONFIG"

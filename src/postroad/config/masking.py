@@ -5,8 +5,9 @@ from typing import Any
 import msgspec
 
 from postroad.config.declared import element_of, is_secret, member_of, settings_of, sort_of
-from postroad.config.model import Config, Destination, Source
+from postroad.config.model import Config, Destination
 from postroad.config.problems import KeyPath
+from postroad.config.source import Source
 from postroad.secret import MASK
 
 _Expanded = frozenset[KeyPath]

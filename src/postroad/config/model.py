@@ -11,8 +11,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Struct
 from msgspec.structs import astuple
 
-from postroad.config.declared import Filled, Options, is_write_key, settings_of
-from postroad.config.leaves import from_text
+from postroad.config.declared import Filled, Options
 from postroad.config.problems import Origin
 from postroad.config.sorts import (
     Address,
@@ -23,13 +22,13 @@ from postroad.config.sorts import (
     Network,
     Size,
 )
+from postroad.config.source import Source, Strict
 
 KIB: Final = 1 << 10
 MIB: Final = 1 << 20
 HOUR: Final = 3600.0
 DAY: Final = 24 * HOUR
 
-Strict = Literal["header", "always"]
 PiiMode = Literal["pass", "hash", "drop"]
 
 
@@ -99,6 +98,10 @@ class Rejections(Struct, frozen=True, kw_only=True):
 
     known_bytes: Annotated[Size, Meta(description="Bodies kept of known sources.")] = 64 * MIB
     known_rows: Annotated[int, Meta(ge=0, description="Rejections kept of known sources.")] = 100_000
+    public_bytes: Annotated[Size, Meta(description="Bodies kept of public sources, beside those of the others.")] = (
+        16 * MIB
+    )
+    public_rows: Annotated[int, Meta(ge=0, description="Rejections kept of public sources.")] = 20_000
     stranger_rows: Annotated[
         int, Meta(ge=0, description="Rejections kept of requests without a known key; their bodies never are.")
     ] = 10_000
@@ -139,7 +142,8 @@ class Region(Struct, frozen=True, kw_only=True):
         Meta(
             ge=1,
             le=1_000_000_000,
-            description="How many message ids are remembered at most; 30 MiB of memory a million.",
+            description="How many message ids are remembered at most, of private and of public sources each; 30 MiB of "
+            "memory a million.",
         ),
     ] = 8_000_000
     disk_floor: Annotated[
@@ -152,51 +156,6 @@ class Region(Struct, frozen=True, kw_only=True):
     dead_letters: Annotated[DeadLetters, Meta(description="Quotas of the dead letters of each destination.")] = (
         DeadLetters()
     )
-
-
-class Source(Struct, frozen=True, kw_only=True):
-    """Who may send events. Each type has settings of its own beside these."""
-
-    type: Annotated[str, Meta(min_length=1, description="The kind of source; `api` is an app with a write key.")] = (
-        "api"
-    )
-    region: Annotated[
-        str,
-        Meta(
-            description="The region its events are stored in.", examples=["us"], extra={"default": "the first region"}
-        ),
-    ] = ""
-    strict: Annotated[
-        Strict | None,
-        Meta(description="Overrides `server.strict`.", examples=["always"], extra={"default": "as the server"}),
-    ] = None
-    options: Annotated[Options, Filled] = Options()
-    settings: Annotated[Struct | None, Filled] = None
-
-    @property
-    def keys(self) -> dict[str, frozenset[str]]:
-        """SHA-256 in hexadecimal of the keys that it may send with, by the setting of its type that has them."""
-        if self.settings is None:
-            return {}
-        declared = settings_of(type(self.settings))
-        found = {
-            setting.key: getattr(self.settings, setting.name) for setting in declared if is_write_key(setting.kind)
-        }
-        return {key: hashes for key, hashes in found.items() if hashes}
-
-    @property
-    def written_keys(self) -> dict[str, list[str]]:
-        """The write keys themselves that the configuration has, by setting. Never show one."""
-        written = {key: self.options[key] for key in self.keys if key in self.options}
-        lists = {key: from_text(value) if str(value).startswith("[") else value for key, value in written.items()}
-        return {
-            key: [str(one) for one in (value if isinstance(value, list) else [value])] for key, value in lists.items()
-        }
-
-    @property
-    def key_hashes(self) -> frozenset[str]:
-        """SHA-256 of every key of this source, in hexadecimal."""
-        return frozenset().union(*self.keys.values())
 
 
 class RetryPolicy(Struct, frozen=True):

@@ -9,8 +9,9 @@ import msgspec
 from postroad.config.declared import Setting, element_of, settings_of, sort_of, table_of
 from postroad.config.environment import PREFIX, variable_of
 from postroad.config.leaves import type_name
-from postroad.config.model import Destination, Region, Server, Source
+from postroad.config.model import Destination, Region, Server
 from postroad.config.problems import KeyPath, dotted
+from postroad.config.source import Source
 
 _INTRODUCTION: Final = """\
 # Configuration

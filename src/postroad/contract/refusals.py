@@ -14,6 +14,11 @@ class Error(Enum):
         405,
         "The path exists, but not for this method; `Allow` names those it has.",
     )
+    OVER_RATE = (
+        "over_rate",
+        429,
+        "The source has sent more than its rate allows. Send it again after `Retry-After` seconds.",
+    )
     UNAVAILABLE = (
         "unavailable",
         503,

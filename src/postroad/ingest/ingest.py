@@ -17,12 +17,13 @@ from postroad.errors import StoreUnavailable
 from postroad.ingest.arrival import NOT_SOUGHT, Arrived, Body, KeySeeker, open_body
 from postroad.ingest.batches import Batches
 from postroad.ingest.keeping import Keeper, Refusable, Taken, size_of
+from postroad.ingest.limits import OverRate, SourceLimits
 from postroad.ingest.request import Head, Intake, Oversized, read_body, read_head
 from postroad.ingest.senders import Senders, Stranger
 from postroad.ingest.tally import IngestTally
 from postroad.ingest.turns import Turns
 from postroad.regions import IngestStores
-from postroad.web.answers import OK, Answer, Receive, Scope, counted, refuse, unavailable
+from postroad.web.answers import OK, Answer, Receive, Scope, counted, over_rate, refuse, unavailable
 
 _COMPLAIN_EVERY = 10.0
 """Seconds between two log lines that say why a region refuses events."""
@@ -44,8 +45,11 @@ class Ingest:
         new_message_id: Callable[[], str],
         *,
         always_strict: bool = False,
+        limits: SourceLimits | None = None,
     ) -> None:
-        """`always_strict` gives real status codes even to those whose key belongs to no source."""
+        """`always_strict` gives real status codes even to those whose key belongs to no source; without `limits` no
+        source has a rate.
+        """
         self._senders = senders
         self._regions = regions
         self._first_region = next(iter(regions))
@@ -53,6 +57,7 @@ class Ingest:
         self._tally = tally
         self._new_message_id = new_message_id
         self._always_strict = always_strict
+        self._limits = limits or SourceLimits({}, clock, tally)
         self._keeper = Keeper(regions, tally)
         self._turns = Turns()
         self._batches = Batches(self._keeper, senders, new_message_id, self._turns)
@@ -71,6 +76,8 @@ class Ingest:
         region = source.region if source else self._first_region
         try:
             self._demand_room(*([region] if source else self._regions))  # before the body: nothing could be kept
+            if source is not None:
+                self._limits.demand(source)
             body = await read_body(receive, LENIENT_BATCH_BYTES, self._intake)
             sought = NOT_SOUGHT if source else await self._seeker.seek(body, head.encoding)
             sender = self._senders.identify(source, head.authorization, sought.keys, scope)
@@ -83,6 +90,8 @@ class Ingest:
                 taken = Taken(sender, head.strict or sender.always_strict, scope["path"], self._clock.now())
                 arrived = await open_body(body, head.encoding, sought, self._turns, is_batch=kind is None)
                 answer = await self._take(kind, taken, arrived)
+        except OverRate as error:
+            answer = over_rate(error.seconds)
         except StoreUnavailable as error:
             self._complain(region, error)
             answer = unavailable("nothing was stored, because the store can't write now; send it again later")
@@ -113,6 +122,8 @@ class Ingest:
 
     def _take(self, kind: Type | None, taken: Taken, arrived: Arrived) -> Awaitable[Answer]:
         plain, batch = arrived.plain, arrived.batch
+        events = len(batch.items) if isinstance(batch, Batch) else 1
+        self._limits.take(taken.source, max(1, events), size_of(arrived.whole if isinstance(plain, Problem) else plain))
         if isinstance(plain, Problem):
             return self._unusable(taken, (plain,), arrived.whole)
         if isinstance(plain, Oversized):

@@ -36,6 +36,10 @@ class Refusable(NamedTuple):
     place: int | None = None
 
 
+_PRIVATE: Final = 0
+_PUBLIC: Final = 1
+"""The log's dedup windows: what public sources send shortens no other's."""
+
 _AT_ONCE: Final = 250
 """Events of a batch that are packed, or compared with what they repeat, before other requests get their turn."""
 
@@ -48,8 +52,10 @@ class Keeper:
         self._tally = tally
         self._logger = structlog.get_logger("postroad.ingest")
 
-    async def keep(self, taken: Taken, calls: Sequence[Call]) -> None:
-        """Store calls, all or none. Raises `StoreUnavailable`."""
+    async def keep(self, taken: Taken, calls: Sequence[Call]) -> Mapping[int, int]:
+        """Store calls, all or none; returns those that were there already, by index, with the offset of what they
+        repeat. Raises `StoreUnavailable`.
+        """
         source, received_at = taken.source, taken.received_at
         entries: list[Entry] = []
         for start in range(0, len(calls), _AT_ONCE):
@@ -57,12 +63,13 @@ class Keeper:
                 await asyncio.sleep(0)
             part = calls[start : start + _AT_ONCE]
             entries += [Entry(make_key(source.name, call.message_id), pack(call, received_at)) for call in part]
-        receipt = await self._regions[source.region].log.append(entries)
+        receipt = await self._regions[source.region].log.append(entries, _PUBLIC if source.is_public else _PRIVATE)
         accepted = len(entries) - len(receipt.duplicates)
         if accepted:
             self._tally.items[source.region, source.name, "accepted"] += accepted
         if receipt.duplicates:
             await self._count_duplicates(source, calls, receipt)
+        return {index: record.offset for index, record in receipt.duplicates.items()}
 
     async def reject(self, taken: Taken, found: Sequence[Refusable]) -> None:
         """Record rejections of a known source, with their bodies. Raises `StoreUnavailable`."""
@@ -121,6 +128,7 @@ def _rejection(found: Refusable, taken: Taken) -> Rejection:
         key_fingerprint="",
         body=None if isinstance(found.body, Oversized) else found.body,
         index=found.place,
+        is_public=taken.source.is_public,
     )
 
 

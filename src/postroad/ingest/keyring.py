@@ -10,12 +10,13 @@ from postroad.contract.credentials import keys_in_header
 
 class ApiSource(NamedTuple):
     """Who sends to us with a write key: a source of any type. `always_strict` gives it real status codes whatever its
-    header says.
+    header says; `is_public` says that anybody may have its key.
     """
 
     name: str
     region: str
     always_strict: bool
+    is_public: bool = False
 
 
 class KeyRing:

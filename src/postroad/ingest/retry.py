@@ -5,6 +5,8 @@ the ingest address takes `POST /api/rejections/retry` from whoever has the admin
 address. To everybody else there is nothing here.
 """
 
+import hashlib
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -13,6 +15,7 @@ import msgspec
 from postroad.clock import Clock
 from postroad.contract.calls import PATHS
 from postroad.contract.decode import Call, Unusable, decode
+from postroad.contract.members import excerpt
 from postroad.contract.refusals import Error
 from postroad.contract.violations import Code, Problem
 from postroad.errors import StoreUnavailable, UsageError
@@ -51,6 +54,7 @@ class Retry:
         self._keeper = keeper
         self._clock = clock
         self._turns = Turns()
+        self._secret = secrets.token_bytes(16)
 
     async def answer(self, body: bytes | Oversized) -> Answer:
         """Retry what the body of a request names."""
@@ -92,12 +96,14 @@ class Retry:
         if reasons:
             return reasons
         calls = [one for one in found if isinstance(one, Call)]
-        await self._keeper.keep(Taken(source, strict=False, path=rejection.path, received_at=at), calls)
-        await region.rejections.remove([number])  # last: after a crash it is retried again, and is a duplicate
+        known = await self._keeper.keep(Taken(source, strict=False, path=rejection.path, received_at=at), calls)
+        if known:
+            return [_already_there(calls[index].message_id, offset) for index, offset in known.items()]
+        await region.rejections.remove([number])  # last: what has a messageId is found again after a crash
         return []
 
     async def _decode(self, region: str, rejection: Rejection, body: bytes, at: int) -> Sequence[Call | Unusable]:
-        new_id = _ids(region, rejection.id)
+        new_id = self._ids(region, rejection.id)
         call = PATHS.get(rejection.path)
         if rejection.index is None and call is not None:
             return [decode(body, call, at, new_id)]
@@ -109,14 +115,24 @@ class Retry:
             return [batch]
         return [item.found for item in await decode_in_slices(batch, at, new_id, self._turns)]
 
+    def _ids(self, region: str, rejection: int) -> Callable[[], str]:
+        """Return what makes message ids for what came without: nobody can guess one and send an event with it first.
+        The same rejection gets the same ones for as long as this process runs, so that it is stored once.
+        """
+        made = 0
 
-def _ids(region: str, rejection: int) -> Callable[[], str]:
-    """Return what makes message ids: the same ones each time that a rejection is retried."""
-    made = 0
+        def new_id() -> str:
+            nonlocal made
+            made += 1
+            place = f"{region}/{rejection}/{made}".encode()
+            return f"postroad-{hashlib.blake2b(place, digest_size=16, key=self._secret).hexdigest()}"
 
-    def new_id() -> str:
-        nonlocal made
-        made += 1
-        return f"postroad-retry-{region}-{rejection}-{made}"
+        return new_id
 
-    return new_id
+
+def _already_there(message_id: str, offset: int) -> str:
+    """Say why a rejection stays that met a stored event; that one may say something else."""
+    return (
+        f"messageId: {excerpt(message_id)} is in the log already, at offset {offset}, and was not stored again; compare"
+        " the two with `postroad show`"
+    )

@@ -18,6 +18,8 @@ class IngestTally:
         """By region (the first one when no key told) and status."""
         self.items: Counter[tuple[str, str, str]] = Counter()
         """By region, source and what became of them: accepted, duplicate, conflict, rejected."""
+        self.over_rate: Counter[tuple[str, str]] = Counter()
+        """Requests answered 429, by region and source."""
         self._buckets = [0] * (len(_BOUNDS) + 1)
         self._seconds = 0.0
 
@@ -25,6 +27,10 @@ class IngestTally:
         """Count one request that took this long from its head to its answer."""
         self._buckets[bisect_left(_BOUNDS, seconds)] += 1
         self._seconds += seconds
+
+    def over_rate_in(self, region: str) -> dict[str, int]:
+        """Return how many requests of each source of a region were answered 429."""
+        return {source: count for (where, source), count in self.over_rate.items() if where == region}
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metric families: `prometheus_client` calls this at every scrape."""
@@ -44,7 +50,18 @@ class IngestTally:
         for labels, count in sorted(self.items.items()):
             items.add_metric(labels, count)
         yield items
+        yield self._over_rate()
         yield self._latency()
+
+    def _over_rate(self) -> Metric:
+        family = CounterMetricFamily(
+            "postroad_ingest_over_rate",
+            "Requests answered 429, because their source had sent more than its rate. Nothing of them was stored.",
+            labels=("region", "source"),
+        )
+        for labels, count in sorted(self.over_rate.items()):
+            family.add_metric(labels, count)
+        return family
 
     def _latency(self) -> Metric:
         family = HistogramMetricFamily(

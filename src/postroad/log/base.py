@@ -25,9 +25,10 @@ Who owns what. One process owns the `Log` of a region (it holds a lock); any num
 What a crash leaves. Every entry whose `append` returned, whole and once; of an append that had not
 returned, the whole block or nothing. The log opens again by itself.
 
-Duplicates. An entry whose key was stored before and is still inside the window is not stored again. The
-window holds the keys of the last `window_age` seconds or the last `window_ids` keys, whichever is less, as
-far as their segments are kept; what is inside is decided when a block begins. The test is exact: a hash
+Duplicates. An entry whose key was stored before and is still inside a window is not stored again. There are `WINDOWS`
+windows, and an append says into which one its keys go: whoever fills the one shortens no other. A key is looked for in
+all of them. Each holds the last `window_ids` keys of its own or those of the last `window_age` seconds, whichever is
+less, as far as their segments are kept; what is inside is decided when a block begins. The test is exact: a hash
 that matches is verified against the stored key. An engine may bound how many it verifies, so that nobody can stop it
 with keys that share a hash: an entry beyond the bound is stored again, never refused or forgotten, and counted
 (`Window.crowded`). Two entries with one key in the same block are one event
@@ -38,6 +39,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 BLOCK_SPAN = 1 << 16
+
+WINDOWS = 2
+"""How many dedup windows a log has."""
 
 MARGIN = 1 << 20
 """How many block numbers a log leaves free above an end that was lost: some may have been given out meanwhile."""
@@ -157,8 +161,8 @@ class LogState(NamedTuple):
 
 
 class Window(NamedTuple):
-    """How far back duplicates are recognised right now: `ids` keys, the oldest appended at `since` (wall clock).
-    `crowded` counts the keys, since the log was opened, that it gave up looking for among others with the same hash.
+    """How far back one window reaches right now: `ids` keys, the oldest appended at `since` (wall clock). `crowded`
+    counts the keys, since the log was opened, that it gave up looking for among others with the same hash.
     """
 
     ids: int
@@ -169,8 +173,9 @@ class Window(NamedTuple):
 class Log(Protocol):
     """The writer's side. All methods are for one event loop."""
 
-    async def append(self, entries: Sequence[Entry]) -> Receipt:
-        """Store entries, all or none, and return once they are durable.
+    async def append(self, entries: Sequence[Entry], window: int = 0) -> Receipt:
+        """Store entries, all or none, and return once they are durable. Their keys go into the window of this number,
+        which is below `WINDOWS`.
 
         An append of at least one entry is one member of one block; several appends may share it. It has
         at most `BLOCK_SPAN` entries.
@@ -214,8 +219,8 @@ class Log(Protocol):
         ...
 
     @property
-    def window(self) -> Window:
-        """The real dedup window."""
+    def windows(self) -> Sequence[Window]:
+        """The real dedup windows, by their number."""
         ...
 
     @property

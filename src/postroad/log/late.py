@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 
 from postroad.errors import StoreError, StoreLocked, StoreUnavailable, StoreVersion
-from postroad.log.base import Entry, Log, Receipt, Window
+from postroad.log.base import WINDOWS, Entry, Log, Receipt, Window
 
 Opening = Callable[[], Awaitable[Log]]
 
@@ -35,11 +35,11 @@ class LateLog:
         except (StoreError, OSError) as error:
             self._trouble = str(error)
 
-    async def append(self, entries: Sequence[Entry]) -> Receipt:
+    async def append(self, entries: Sequence[Entry], window: int = 0) -> Receipt:
         """See `Log.append`."""
         if self._log is None or not self._ready:
             raise StoreUnavailable(self._trouble)
-        return await self._log.append(entries)
+        return await self._log.append(entries, window)
 
     async def check(self) -> bool:
         """See `Log.check`. Raises `StoreLocked` when another process has become the writer meanwhile."""
@@ -82,9 +82,9 @@ class LateLog:
         return self._log is not None and self._log.full
 
     @property
-    def window(self) -> Window:
-        """See `Log.window`."""
-        return Window(0, None) if self._log is None else self._log.window
+    def windows(self) -> Sequence[Window]:
+        """See `Log.windows`."""
+        return [Window(0, None)] * WINDOWS if self._log is None else self._log.windows
 
     @property
     def healthy(self) -> bool:

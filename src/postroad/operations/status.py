@@ -1,7 +1,7 @@
 """How a region is at this moment, for `postroad status`, `/readyz` and `/metrics`."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -15,7 +15,7 @@ from postroad.regions import Region
 from postroad.rejections import Count
 from postroad.storage.files import free_bytes, is_locked
 from postroad.storage.layout import delivery_pulse, ingest_pulse
-from postroad.storage.pulse import Pulse, read_pulse
+from postroad.storage.pulse import Pulse, RegionPulse, read_pulse
 
 WAITING: Final = "waiting: "
 """What the state of a loop begins with that waits for a store; see `Worker.state`."""
@@ -48,9 +48,10 @@ class RegionStatus(msgspec.Struct, frozen=True):
     """One region. Sizes are bytes, times microseconds.
 
     `accepting` says whether an event would be taken now, `delivering` whether the delivery process is alive and
-    can use the ledger. `window_ids`, `window_since`, `window_crowded` and `queued` are None while nobody accepts: only
-    the ingest process knows them. `trouble` is why a store can't be used: without the log, its figures are None;
-    without the ledger, nothing is known of the destinations.
+    can use the ledger. Only the ingest process knows `queued` and the dedup windows, `window_…` of private sources and
+    `public_window_…` of public ones: they are None while nobody accepts. `over_rate` has the requests of each source
+    that were answered 429 since it started, where there were any. `trouble` is why a store can't be used: without the
+    log, its figures are None; without the ledger, nothing is known of the destinations.
     """
 
     region: str
@@ -70,11 +71,15 @@ class RegionStatus(msgspec.Struct, frozen=True):
     destinations: Sequence[DestinationStatus]
     trouble: str
     window_crowded: int | None = None
+    public_window_ids: int | None = None
+    public_window_since: int | None = None
+    public_window_crowded: int | None = None
+    over_rate: Mapping[str, int] = {}
 
 
 class StatusReport(msgspec.Struct, frozen=True):
-    """What is told of one region. `rejections` has the counts of known sources and of strangers; it is empty when they
-    can't be read, which is `trouble` of the region then.
+    """What is told of one region. `rejections` has the counts of known sources, strangers and public sources; it is
+    empty when they can't be read, which is `trouble` of the region then.
     """
 
     status: RegionStatus
@@ -109,7 +114,6 @@ async def status_of(region: Region, clock: Clock) -> RegionStatus:
     delivery = read_pulse(delivery_pulse(data_dir), clock) if delivering else None
     taking = is_locked(region.files.log_lock)  # at once, where a pulse takes seconds to go stale
     own = ingest.regions.get(name) if ingest and taking else None
-    window = own.window if own else None
     free = free_bytes(data_dir)
     troubles = [pulse.troubles.get(name, "") for pulse in (ingest, delivery) if pulse]
     state, destinations = None, None
@@ -131,15 +135,29 @@ async def status_of(region: Region, clock: Clock) -> RegionStatus:
         first_at=state and state.first_at,
         log_size=state and state.size,
         segments=state and state.segments,
-        window_ids=window.ids if window else None,
-        window_since=window.since if window else None,
-        queued=own.queued if own else None,
         free_disk=free,
         disk_floor=floor,
         destinations=destinations or [],
         trouble="; ".join(dict.fromkeys(filter(None, troubles))),
-        window_crowded=window.crowded if window else None,
+        **_of_ingest(own),
     )
+
+
+def _of_ingest(own: RegionPulse | None) -> dict[str, Any]:
+    """Return what only the ingest process knows, as members of `RegionStatus`."""
+    if own is None:
+        return {"window_ids": None, "window_since": None, "queued": None}
+    private, public = own.windows
+    return {
+        "window_ids": private.ids,
+        "window_since": private.since,
+        "window_crowded": private.crowded,
+        "public_window_ids": public.ids,
+        "public_window_since": public.since,
+        "public_window_crowded": public.crowded,
+        "queued": own.queued,
+        "over_rate": own.over_rate,
+    }
 
 
 def _delivers(region: str, delivery: Pulse | None) -> bool:

@@ -10,7 +10,7 @@ from postroad.contract.violations import Code, Problem
 Schema = dict[str, Any]
 
 RETRY_AFTER: Final = 5
-"""The fewest seconds that a 503 asks a client to wait."""
+"""The fewest seconds that a 429 or 503 asks a client to wait."""
 
 _REQUEST_ID: Final = {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}
 _MISSING: Final = Problem("properties.email_id", Code.REQUIRED, "is required")
@@ -38,6 +38,13 @@ def responses() -> dict[str, Schema]:
             error_example("unauthorized", _STRANGER.message, _STRANGER),
             "WWW-Authenticate",
         ),
+        "OverRate": _answer(
+            "Both modes: the source has sent more than its rate allows, and nothing of this was stored. Send the same "
+            "request again later.",
+            {"$ref": "#/components/schemas/Error"},
+            error_example("over_rate", "the source has sent more than its rate allows, and nothing of this was stored"),
+            "Retry-After",
+        ),
         "Unavailable": _answer(
             "Both modes: nothing could be stored just now, and nothing was. Send the same request again later.",
             {"$ref": "#/components/schemas/Error"},
@@ -49,7 +56,7 @@ def responses() -> dict[str, Schema]:
 
 def by_status() -> dict[str, Schema]:
     """Return the answers to a call."""
-    shared = {"200": "Taken", "400": "Invalid", "401": "Unauthorized", "503": "Unavailable"}
+    shared = {"200": "Taken", "400": "Invalid", "401": "Unauthorized", "429": "OverRate", "503": "Unavailable"}
     return {status: {"$ref": f"#/components/responses/{name}"} for status, name in shared.items()}
 
 

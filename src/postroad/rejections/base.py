@@ -2,15 +2,16 @@
 
 Words. A **rejection** is a request, or one item of a batch, that was answered 200 in permissive mode and could
 not become an event. A **known** source is one whose key we have; its rejections keep their body whole, so
-that they can be retried. A **stranger** is anybody else: source `""`, and never a body.
+that they can be retried. A **public** source is a known one whose key anybody can have. A **stranger** is anybody else:
+source `""`, and never a body.
 
 Who owns what. One process owns the `Rejections` of a region (it holds a lock) and is the only one that writes;
 any number of processes may hold a `RejectionsReader`.
 
-What is promised. `record` returns once its rejections are on disk, all of one call or none. Known sources
-and strangers have a quota each, so that neither displaces the other: when one is exceeded the oldest of
-that class are evicted in the same transaction. Nothing goes uncounted: for each class, at every moment,
-`recorded == kept + evicted + removed`, and these counts outlive restarts. Ids increase and are never
+What is promised. `record` returns once its rejections are on disk, all of one call or none. Public sources, the other
+known ones and strangers are a class each with a quota of its own, so that none displaces another: when one is
+exceeded the oldest of that class are evicted in the same transaction. Nothing goes uncounted: for each class, at
+every moment, `recorded == kept + evicted + removed`, and these counts outlive restarts. Ids increase and are never
 used twice.
 """
 
@@ -22,11 +23,11 @@ from typing import NamedTuple
 class Rejection:
     """One request or batch item that could not become an event.
 
-    `at` is in microseconds. `source` is `""` when the key is unknown. `code` is the main reason, `details`
-    all of them as (path, code, message). `path` is that of the request, `size` its bytes (of the item
-    where it is one). `key_fingerprint` is the first 8 hex digits of the SHA-256 of the key that was
-    presented, `""` when there was none. `index` is the item's place in its batch. `id` is 0 until it is
-    recorded.
+    `at` is in microseconds. `source` is `""` when the key is unknown. `code` is the main reason, `details` all of
+    them as (path, code, message). `path` is that of the request, `size` its bytes (of the item where it is one).
+    `is_public` tells whether its source was public then. `key_fingerprint` is the first 8 hex digits of the
+    SHA-256 of the key that was presented, `""` when there was none. `index` is the item's place in its batch.
+    `id` is 0 until it is recorded.
     """
 
     at: int
@@ -39,6 +40,7 @@ class Rejection:
     body: bytes | None
     index: int | None = None
     id: int = 0
+    is_public: bool = False
 
 
 class Quota(NamedTuple):
@@ -49,10 +51,11 @@ class Quota(NamedTuple):
 
 
 class Quotas(NamedTuple):
-    """The quotas of both classes."""
+    """The quotas of the classes; `known` is that of known sources that are not public."""
 
     known: Quota
     strangers: Quota
+    public: Quota = Quota(20_000, 16 << 20)
 
 
 DEFAULT_QUOTAS = Quotas(known=Quota(100_000, 64 << 20), strangers=Quota(10_000, 4 << 20))
@@ -69,7 +72,8 @@ class Count(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """The books of both classes, since the file was made."""
+    """The books of the classes, since the file was made."""
 
     known: Count = Count()
     strangers: Count = Count()
+    public: Count = Count()

@@ -13,7 +13,7 @@ from postroad.errors import StoreUnavailable
 from postroad.rejections.base import Count, Counts, Rejection
 from postroad.storage import files
 
-_COLUMNS = "SELECT at, source, code, details, path, size, key_fingerprint, body, item, id FROM rejection"
+_COLUMNS = "SELECT at, source, code, details, path, size, key_fingerprint, body, item, id, stranger FROM rejection"
 
 
 class RejectionsReader:
@@ -52,12 +52,12 @@ class RejectionsReader:
         return _rejection(rows[0]) if rows else None
 
     async def counts(self) -> Counts:
-        """Return the books of both classes."""
+        """Return the books of the classes."""
         rows = await self._rows("SELECT recorded, kept, evicted, removed, size FROM book ORDER BY stranger")
         return Counts(*(Count(*row) for row in rows))
 
     async def counted(self) -> tuple[Counts, Counts]:
-        """Return the books of both classes and, of the same moment, what is really there, counted row by row; of the
+        """Return the books of the classes and, of the same moment, what is really there, counted row by row; of the
         latter only `kept` and `size` are said.
         """
         rows = await self._rows(
@@ -84,12 +84,15 @@ class RejectionsReader:
 
 
 def _rejection(row: Sequence[Any]) -> Rejection:
-    rejection = Rejection(*row)
+    *columns, stranger = row
+    rejection = Rejection(*columns)
     details = tuple((path, code, message) for path, code, message in json.loads(row[3]))
-    return replace(rejection, details=details)
+    return replace(rejection, details=details, is_public=stranger == PUBLIC)
 
 
 KIND = "rejections"
+PUBLIC = 2
+"""The class of public sources, in the column `stranger`."""
 
 _FORMAT_1 = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID",
@@ -108,7 +111,10 @@ _FORMAT_1 = (
     "INSERT INTO book VALUES (0, 0, 0, 0, 0, 0), (1, 0, 0, 0, 0, 0)",
 )
 
-STEPS = (_FORMAT_1,)
+# A third class: `stranger` is 0 for known sources, 1 for strangers, 2 for public sources.
+_FORMAT_2 = ("INSERT INTO book VALUES (2, 0, 0, 0, 0, 0)",)
+
+STEPS = (_FORMAT_1, _FORMAT_2)
 """See `postroad.storage.store.migrate`."""
 
 FORMAT = len(STEPS)

@@ -28,7 +28,7 @@ _INSERT = """INSERT INTO rejection
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 
 _Change = Callable[[sqlite3.Connection], Sequence[int]]
-_Row = tuple[bool, int, int, str, str, str, str, int, str, int | None, bytes | None]
+_Row = tuple[int, int, int, str, str, str, str, int, str, int | None, bytes | None]
 
 
 class Rejections:
@@ -96,8 +96,8 @@ class Rejections:
 
     def _apply(self, db: sqlite3.Connection, changes: Sequence[_Change]) -> Sequence[Sequence[int]]:
         answers = [change(db) for change in changes]
-        for stranger, quota in ((False, self._quotas.known), (True, self._quotas.strangers)):
-            _evict(db, stranger=stranger, quota=quota)
+        for stranger, quota in enumerate(self._quotas):
+            _evict(db, stranger, quota)
         return answers
 
 
@@ -108,7 +108,7 @@ def _row(rejection: Rejection) -> _Row:
     details = json.dumps(rejection.details)
     path = rejection.path.encode("utf-8", "backslashreplace").decode()  # a request line may hold half a surrogate
     return (
-        stranger,
+        reader.PUBLIC if rejection.is_public else int(stranger),
         len(rejection.body or b"") + len(details) + len(path),
         rejection.at,
         rejection.source,
@@ -146,7 +146,7 @@ def _remove(db: sqlite3.Connection, ids: Sequence[int]) -> Sequence[int]:
     return removed
 
 
-def _evict(db: sqlite3.Connection, *, stranger: bool, quota: Quota) -> None:
+def _evict(db: sqlite3.Connection, stranger: int, quota: Quota) -> None:
     """Delete the oldest of a class until it fits its quota."""
     kept, size = db.execute("SELECT kept, size FROM book WHERE stranger = ?", (stranger,)).fetchone()
     if kept <= quota.rows and size <= quota.size:

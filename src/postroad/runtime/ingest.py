@@ -19,6 +19,7 @@ from postroad.ingest.forwarded import Proxies
 from postroad.ingest.ingest import Ingest
 from postroad.ingest.keeping import Keeper
 from postroad.ingest.keyring import ApiSource, KeyRing
+from postroad.ingest.limits import SourceLimits
 from postroad.ingest.retry import Retry, RetryRegion
 from postroad.ingest.senders import Senders
 from postroad.ingest.tally import IngestTally
@@ -53,7 +54,8 @@ async def run_ingest(config: Config, clock: Clock, stop: asyncio.Event) -> None:
         keys, proxies = key_ring(config), _proxies(config)
         senders = Senders(keys, {name: region.hosts for name, region in config.regions.items()}, proxies)
         always_strict = config.server.strict == "always"
-        ingest = Ingest(senders, stores, clock, tally, _new_message_id, always_strict=always_strict)
+        limits = SourceLimits({name: source.limits for name, source in config.sources.items()}, clock, tally)
+        ingest = Ingest(senders, stores, clock, tally, _new_message_id, always_strict=always_strict, limits=limits)
         pages: dict[str, Page] = {"/livez": livez, "/readyz": partial(readyz, partial(look, regions, clock))}
         reference = reference_pages(servers_of(config), takes_calls=True)
         retry = _retry(config, regions, stores, Keeper(stores, tally), clock)
@@ -87,7 +89,9 @@ def _proxies(config: Config) -> Proxies:
 
 def _sources(config: Config) -> dict[str, ApiSource]:
     return {
-        name: ApiSource(name, source.region, (source.strict or config.server.strict) == "always")
+        name: ApiSource(
+            name, source.region, (source.strict or config.server.strict) == "always", is_public=source.is_public
+        )
         for name, source in config.sources.items()
     }
 
@@ -131,7 +135,8 @@ def _loops_of(region: Region, stores: IngestStores, clock: Clock) -> Sequence[Co
 
 def _pulse(stores: Mapping[str, IngestStores], page: str, clock: Clock) -> Pulse:
     figures = {
-        name: RegionPulse(log.healthy, log.queued, WindowPulse(*log.window)) for name, (log, _) in stores.items()
+        name: RegionPulse(log.healthy, log.queued, [WindowPulse(*one) for one in log.windows], tally.over_rate_in(name))
+        for name, (log, _) in stores.items()
     }
     troubles = {name: one.trouble for name, one in stores.items()}
     return Pulse(clock.now(), os.getpid(), page, figures, troubles=troubles)

@@ -21,7 +21,7 @@ _EVERY: Final = 1.0
 
 
 class WindowPulse(msgspec.Struct, frozen=True):
-    """The dedup window of a region: how many ids, the oldest from when (microseconds); `crowded` as the log has it."""
+    """One dedup window of a region: how many ids, the oldest from when (microseconds); `crowded` as the log has it."""
 
     ids: int
     since: int | None
@@ -29,11 +29,14 @@ class WindowPulse(msgspec.Struct, frozen=True):
 
 
 class RegionPulse(msgspec.Struct, frozen=True):
-    """How ingest is in one region; `queued` has the bytes that wait to be written."""
+    """How ingest is in one region; `windows` are those of the private and of the public sources, `queued` has the bytes
+    that wait to be written, `over_rate` by source how many requests were answered 429 since the process started.
+    """
 
     healthy: bool
     queued: int
-    window: WindowPulse
+    windows: list[WindowPulse]
+    over_rate: dict[str, int] = {}
 
 
 class Pulse(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ from postroad.errors import StoreUnavailable
 from postroad.log.base import (
     BLOCK_SPAN,
     MARGIN,
+    WINDOWS,
     Block,
     Ends,
     Entry,
@@ -26,11 +27,14 @@ _DEFAULTS = LogOptions()
 
 
 class _Stored(NamedTuple):
-    """A block with the log's own time of its append, and how many records the log had got before it."""
+    """A block with the log's own time of its append, how many records its window had got before it, and which one that
+    is.
+    """
 
     block: Block
     ticks: int
     before: int
+    window: int = 0
     readable: bool = True
 
 
@@ -51,6 +55,7 @@ class MemoryLog:
         self._number = 0
         self._retired = Ends(identity, 1, 0, 0, 0, 0, 0, 0, 0)
         self._appended = 0
+        self._given = [0] * WINDOWS
         self._duplicates = 0
         self._grown = asyncio.Event()
         self._began = (clock.now(), clock.monotonic())
@@ -71,13 +76,13 @@ class MemoryLog:
         self._epoch += 1
         self._ends = self._measured()
 
-    async def append(self, entries: Sequence[Entry]) -> Receipt:
+    async def append(self, entries: Sequence[Entry], window: int = 0) -> Receipt:
         """See `Log.append`."""
         if self.broken is not None:
             raise StoreUnavailable(self.broken)
         if len(entries) > BLOCK_SPAN:
             raise ValueError(f"an append has at most {BLOCK_SPAN} entries, not {len(entries)}")
-        known = {record.key: record for record, _ in self._window()}
+        known = {record.key: record for number in range(WINDOWS) for record, _ in self._window(number)}
         fresh: list[Record] = []
         repeated: dict[int, Record] = {}
         offsets: list[int] = []
@@ -92,7 +97,8 @@ class MemoryLog:
         self._duplicates += len(repeated)
         if fresh:
             block = Block(self._number, self._clock.now(), fresh)
-            self._stored.append(_Stored(block, self._ticks(), self._appended))
+            self._stored.append(_Stored(block, self._ticks(), self._given[window], window))
+            self._given[window] += len(fresh)
             self._number += 1
             self._appended += len(fresh)
             self._grown.set()
@@ -131,10 +137,10 @@ class MemoryLog:
         return False
 
     @property
-    def window(self) -> Window:
-        """See `Log.window`."""
-        inside = self._window()
-        return Window(len(inside), inside[0][1].block.appended_at if inside else None)
+    def windows(self) -> Sequence[Window]:
+        """See `Log.windows`."""
+        inside = [self._window(number) for number in range(WINDOWS)]
+        return [Window(len(one), one[0][1].block.appended_at if one else None) for one in inside]
 
     @property
     def healthy(self) -> bool:
@@ -268,12 +274,12 @@ class MemoryLog:
         at, steady = self._began
         return at + round((self._clock.monotonic() - steady) * MICROSECONDS)
 
-    def _window(self) -> list[tuple[Record, _Stored]]:
+    def _window(self, number: int) -> list[tuple[Record, _Stored]]:
         oldest = self._ticks() - round(self._options.window_age * MICROSECONDS)
         return [
             (record, stored)
             for stored in self._stored
-            if stored.readable and stored.ticks >= oldest
+            if stored.readable and stored.ticks >= oldest and stored.window == number
             for record in stored.block.records
-            if stored.before + position_of(record.offset) >= self._appended - self._options.window_ids
+            if stored.before + position_of(record.offset) >= self._given[number] - self._options.window_ids
         ]

@@ -7,6 +7,7 @@ there: a body of a few bytes must not make a large answer. Of which items there 
 """
 
 import itertools
+import math
 import os
 import random
 from collections.abc import Awaitable, Callable, Sequence
@@ -63,8 +64,20 @@ def refuse(error: Error, message: str, problems: Sequence[Problem] = (), headers
 
 def unavailable(reason: str) -> Answer:
     """Return a 503; clients that honour Retry-After come back spread over 5 to 15 seconds."""
-    seconds = random.randint(5, 15)  # noqa: S311  # spreads load, guards nothing
-    return refuse(Error.UNAVAILABLE, reason, headers=((b"retry-after", str(seconds).encode()),))
+    return refuse(Error.UNAVAILABLE, reason, headers=(_retry_after(0),))
+
+
+def over_rate(seconds: float) -> Answer:
+    """Return a 429 for what would be taken after so many seconds; clients come back spread over 10 seconds from then
+    on, and not before 5 have passed.
+    """
+    reason = "the source has sent more than its rate allows, and nothing of this was stored; send it again later"
+    return refuse(Error.OVER_RATE, reason, headers=(_retry_after(seconds),))
+
+
+def _retry_after(seconds: float) -> Header:
+    spread = random.randint(0, 10)  # noqa: S311  # spreads load, guards nothing
+    return b"retry-after", str(max(5, math.ceil(seconds)) + spread).encode()
 
 
 def new_request_id() -> bytes:

@@ -78,6 +78,17 @@ _GAUGES = (
         "Message ids that were stored though nobody looked whether they repeat. More than 0 is an attack.",
         "window_crowded",
     ),
+    (
+        "postroad_dedup_public_window_ids",
+        "Message ids by which repeats of public sources are recognised now.",
+        "public_window_ids",
+    ),
+    (
+        "postroad_dedup_public_window_since_microseconds",
+        "The oldest of the message ids of public sources is from then.",
+        "public_window_since",
+    ),
+    ("postroad_dedup_public_crowded", "As `postroad_dedup_crowded`, of public sources.", "public_window_crowded"),
     ("postroad_disk_free_bytes", "Free disk under the data folder. Below the floor, ingest answers 503.", "free_disk"),
     ("postroad_disk_floor_bytes", "The floor.", "disk_floor"),
 )

@@ -41,9 +41,21 @@ class ActiveSegment:
             raise
 
     def store(
-        self, number: int, at: int, ticks: int, *, count: int, duplicates: int, hashes: bytes, body: bytes
+        self,
+        number: int,
+        at: int,
+        ticks: int,
+        *,
+        count: int,
+        duplicates: int,
+        others: int,
+        which: bytes,
+        hashes: bytes,
+        body: bytes,
     ) -> None:
-        """Add a block of `count` records, and count the repeated entries of its group; durable on return."""
+        """Add a block of `count` records, `others` of them of the second window (`which` says which), and count the
+        repeated entries of its group; durable on return.
+        """
         tail = self.tail
         after = Tail(
             following=number + 1,
@@ -52,11 +64,12 @@ class ActiveSegment:
             last=offset_of(number, count - 1),
             last_at=at,
             ticks=ticks,
+            others=tail.others + others,
         )
         # One statement, and so one transaction, one fsync, and one turn without the interpreter's lock.
         self._db.execute(
-            "INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (number, at, ticks, count, after.appended, after.duplicates, hashes, body),
+            "INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (number, at, ticks, count, after.appended, after.duplicates, after.others, which, hashes, body),
         )
         self._size += len(hashes) + len(body)
         self.tail = after

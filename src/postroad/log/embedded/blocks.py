@@ -12,6 +12,7 @@ from postroad.log.embedded.codec import BlockCodec
 from postroad.log.embedded.ends import EndsFile
 from postroad.log.embedded.segments import SegmentFile, failures_of, list_segments
 from postroad.log.embedded.tables import Meta, Opened, guess_meta, numbers_backwards, read_meta, rows
+from postroad.log.embedded.which import fits, others_before
 from postroad.storage.files import connect_reader, is_writable
 
 _OPEN_FILES = 8
@@ -21,13 +22,16 @@ _NAMED = 10_000  # damaged blocks whose damage is remembered
 
 class StoredBlock(NamedTuple):
     """A block as it is stored; `before` is how many records the log had got when it came, `ticks` the log's own time of
-    that, `size` the bytes of its values.
+    that, `size` the bytes of its values. `others` of the records before it were of the second window, and `which` says
+    which of its own are, see `which.py`.
     """
 
     block: Block
     before: int
     ticks: int
     size: int
+    others: int = 0
+    which: bytes = b""
 
     @property
     def appended(self) -> int:
@@ -203,10 +207,12 @@ class BlockFiles:
             return stored
         if number in self.damaged:
             return None
+        columns = f"{opened.meta.others_column}, {opened.meta.which_column}"
         try:
             with failures_of(opened.segment.path):
                 row = opened.db.execute(
-                    "SELECT appended_at, count, appended, body FROM block WHERE number = ?", (number,)
+                    f"SELECT appended_at, count, appended, body, {columns} FROM block WHERE number = ?",  # noqa: S608
+                    (number,),
                 ).fetchone()
             if row is None:
                 return None
@@ -222,7 +228,7 @@ class BlockFiles:
         return stored
 
     def _unpacked(self, opened: Opened, number: int, row: Sequence[Any]) -> StoredBlock:
-        appended_at, count, appended, body = row
+        appended_at, count, appended, body, others, which = row
         try:
             if opened.meta.format == 1:
                 records, ticks = self._codec.unpack_format_1(number, count, body), appended_at
@@ -232,7 +238,10 @@ class BlockFiles:
         except StoreDamaged as error:
             raise StoreDamaged(f"{opened.segment.path}: {error}") from error
         size = sum([len(record[2]) for record in records])
-        return StoredBlock(Block(number, appended_at, records), appended - len(records), ticks, size)
+        block, before = Block(number, appended_at, records), appended - len(records)
+        if not isinstance(others, int) or not fits(which, len(records)):
+            others, which = 0, b""
+        return StoredBlock(block, before, ticks, size, others - others_before(which, len(records)), which)
 
 
 def _text(raw: bytes) -> str:

@@ -11,7 +11,7 @@ from postroad.errors import StoreUnavailable
 from postroad.log.base import BLOCK_SPAN, Entry, Receipt, Window
 from postroad.log.embedded.digests import Digest
 from postroad.log.embedded.options import MIB, LogOptions
-from postroad.log.embedded.writer import LogWriter
+from postroad.log.embedded.writer import Append, LogWriter
 from postroad.storage.files import Connect, Lock, connect_writer, free_bytes
 from postroad.storage.group_commit import GroupCommit
 
@@ -28,7 +28,7 @@ class SqliteLog:
     def __init__(self, writer: LogWriter, lock: Lock, max_queue: int) -> None:
         self._writer = writer
         self._lock: Lock | None = lock
-        self._commit: GroupCommit[Sequence[Entry], Receipt] = GroupCommit(
+        self._commit: GroupCommit[Append, Receipt] = GroupCommit(
             writer.write, max_group=_MAX_GROUP, max_queue=max_queue, max_wait=_MAX_WAIT
         )
 
@@ -66,7 +66,7 @@ class SqliteLog:
             raise
         return cls(writer, lock, options.max_queue)
 
-    async def append(self, entries: Sequence[Entry]) -> Receipt:
+    async def append(self, entries: Sequence[Entry], window: int = 0) -> Receipt:
         """See `Log.append`."""
         count = len(entries)
         if count == 1:  # most appends: without the list and the sum
@@ -76,12 +76,12 @@ class SqliteLog:
             weight = sum([len(key) + len(value) for key, value in entries]) + count * _ENTRY_WEIGHT
         else:
             raise ValueError(f"an append has at most {BLOCK_SPAN} entries, not {count}")
-        return await self._commit.submit(entries, weight)
+        return await self._commit.submit(Append(entries, window), weight)
 
     async def check(self) -> bool:
         """See `Log.check`."""
         try:
-            await self._commit.submit((), 0)
+            await self._commit.submit(Append((), 0), 0)
         except StoreUnavailable:
             return False
         return self.healthy
@@ -105,9 +105,9 @@ class SqliteLog:
         return self._commit.full
 
     @property
-    def window(self) -> Window:
-        """See `Log.window`."""
-        return self._writer.window()
+    def windows(self) -> Sequence[Window]:
+        """See `Log.windows`."""
+        return self._writer.windows()
 
     @property
     def healthy(self) -> bool:

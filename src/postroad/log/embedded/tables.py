@@ -5,7 +5,8 @@ has what they were when the segment was begun, so whatever goes (older segments 
 known by the difference. A row is trusted here only where it fits itself; the bytes of its body say what is true.
 
 Format 1 has no identity, no secret, no ticks (the wall clock never went back in it: `appended_at` are its ticks), no
-index on `appended_at`, and hashes without a key. It is read and retired as it is, and never written.
+index on `appended_at`, and hashes without a key. In format 2 everything is of the first window. Both are read and
+retired as they are, and never written.
 """
 
 import sqlite3
@@ -20,13 +21,16 @@ from postroad.log.base import offset_of
 from postroad.log.embedded.segments import SegmentFile, failures_of
 
 KIND = "log"
-FORMAT = 2
+FORMAT = 3
 
 PROBES: Final = 1 << 14
 """How many numbers in a row are tried before the rest of a segment is given up: more than one bad page can hold."""
 _AT_ONCE = 64
 _HASH_BYTES = 8
 _BEYOND = 1 << 62
+
+Column = Literal["appended", "appended - others", "others", "appended_at", "ticks"]
+"""What only grows from block to block, so that it can be searched."""
 
 _SCHEMA = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID",
@@ -37,10 +41,13 @@ _SCHEMA = (
         count INTEGER NOT NULL,       -- records of this block
         appended INTEGER NOT NULL,    -- records of the log up to and with this block
         duplicates INTEGER NOT NULL,  -- repeated entries that were answered, up to and with this block
+        others INTEGER NOT NULL,      -- records of the second window, up to and with this block
+        which BLOB NOT NULL,          -- which of this block's those are, see which.py
         hashes BLOB NOT NULL,         -- 8 bytes a record, little-endian: the keyed hash of its key
         body BLOB NOT NULL            -- see codec.py
     )""",
     "CREATE INDEX block_at ON block (appended_at)",
+    "CREATE INDEX block_others ON block (number) WHERE which != x''",  # where those are, among many that have none
 )
 
 
@@ -48,7 +55,8 @@ class Meta(NamedTuple):
     """What a segment says of itself: the log's totals when it was begun, and whose it is.
 
     `identity` is hex, empty for format 1; `secret` 16 bytes, or none; `created_at` is the wall clock's and `ticks` the
-    log's own time of its beginning, `last_at` when the block before it was appended.
+    log's own time of its beginning, `last_at` when the block before it was appended. `others` are the records of the
+    second window.
     """
 
     format: int
@@ -60,6 +68,7 @@ class Meta(NamedTuple):
     identity: str = ""
     epoch: int = 0
     secret: bytes = b""
+    others: int = 0
 
     @property
     def owner(self) -> bytes:
@@ -71,12 +80,23 @@ class Meta(NamedTuple):
         """The column of `block` with the log's own time."""
         return "ticks" if self.format > 1 else "appended_at"
 
+    @property
+    def others_column(self) -> str:
+        """The column of `block` that says how many records of the second window the log had got with it."""
+        return "others" if self.format > 2 else "0"  # noqa: PLR2004 - the last format without
+
+    @property
+    def which_column(self) -> str:
+        """The column of `block` that says which of its records are of the second window."""
+        return "which" if self.format > 2 else "x''"  # noqa: PLR2004 - the last format without
+
 
 class Tail(NamedTuple):
     """Where the log ended when this was the newest segment.
 
     `following` is the number after the last block's. `last` is the offset of the last record, -1 when the
-    segment has none; `last_at` is when it was appended, or the same of the segment before; `ticks` the own time.
+    segment has none; `last_at` is when it was appended, or the same of the segment before; `ticks` the own time;
+    `others` how many records were of the second window.
     """
 
     following: int
@@ -85,6 +105,7 @@ class Tail(NamedTuple):
     last: int
     last_at: int
     ticks: int
+    others: int = 0
 
 
 NOTHING = Tail(following=0, appended=0, duplicates=0, last=-1, last_at=0, ticks=0)
@@ -92,13 +113,14 @@ NOTHING = Tail(following=0, appended=0, duplicates=0, last=-1, last_at=0, ticks=
 
 class SegmentHead(NamedTuple):
     """The first block of a segment: its number, how many records the log had got before it, when it came, and the
-    log's own time of that.
+    log's own time of that; `others` of those records were of the second window.
     """
 
     number: int
     before: int
     at: int
     ticks: int
+    others: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +142,13 @@ def owner_of(identity: str) -> bytes:
 
 def create_tables(db: sqlite3.Connection, tail: Tail, meta: Meta) -> None:
     """Make an empty file a segment that goes on where `tail` ended; whole or not at all."""
-    said = meta._replace(appended=tail.appended, duplicates=tail.duplicates, last_at=tail.last_at)._asdict()
+    said = meta._replace(appended=tail.appended, duplicates=tail.duplicates, last_at=tail.last_at)
+    said = said._replace(others=tail.others)
     db.execute("BEGIN IMMEDIATE")
     try:
         for statement in _SCHEMA:
             db.execute(statement)
-        db.executemany("INSERT INTO meta VALUES (?, ?)", {"kind": KIND, **said, "format": FORMAT}.items())
+        db.executemany("INSERT INTO meta VALUES (?, ?)", {"kind": KIND, **said._asdict(), "format": FORMAT}.items())
         db.execute("COMMIT")
     except sqlite3.Error:
         if db.in_transaction:
@@ -153,7 +176,9 @@ def read_meta(db: sqlite3.Connection, path: Path) -> Meta | None:
         meta.owner  # noqa: B018 - raises what a damaged identity raises
     except (TypeError, ValueError) as error:
         raise StoreDamaged(f"{path}: its meta table is damaged: {error}") from error
-    if not all(isinstance(figure, int) for figure in (*meta[:6], meta.epoch)) or not isinstance(meta.secret, bytes):
+    if not all(isinstance(figure, int) for figure in (*meta[:6], meta.epoch, meta.others)) or not isinstance(
+        meta.secret, bytes
+    ):
         raise StoreDamaged(f"{path}: its meta table is damaged")
     return meta
 
@@ -167,21 +192,23 @@ def guess_meta(db: sqlite3.Connection, path: Path, near: Meta | None) -> Meta:
         columns = {row[1] for row in db.execute("PRAGMA table_info(block)")}
     if "body" not in columns:
         raise StoreDamaged(f"{path}: its tables can't be read")
-    known = near if "ticks" in columns and near is not None else Meta(1 + ("ticks" in columns), 0, 0, 0, 0, 0)
-    head = next(
-        rows(Opened(SegmentFile(0, path), db, known), f"appended - count, appended_at, {known.ticks_column}"), None
-    )
+    form = 1 + ("ticks" in columns) + ("others" in columns)
+    known = near._replace(format=form) if form > 1 and near is not None else Meta(form, 0, 0, 0, 0, 0)
+    sought = f"appended - count, appended_at, {known.ticks_column}, {known.others_column}"
+    head = next(rows(Opened(SegmentFile(0, path), db, known), sought), None)
     if head is None or not all(isinstance(figure, int) for figure in head):
         raise StoreDamaged(f"{path}: its tables can't be read")
-    _, before, at, ticks = head
-    return known._replace(appended=before, duplicates=0, last_at=at, created_at=at, ticks=ticks)
+    _, before, at, ticks, others = head
+    return known._replace(appended=before, duplicates=0, last_at=at, created_at=at, ticks=ticks, others=others)
 
 
-def rows(opened: Opened, columns: str, start: int = 0, at_once: int = _AT_ONCE) -> Iterator[Sequence[Any]]:
+def rows(
+    opened: Opened, columns: str, start: int = 0, at_once: int = _AT_ONCE, where: str = "number >= ?"
+) -> Iterator[Sequence[Any]]:
     """Yield the number and `columns` of the blocks from `start` on, around what can't be read; nothing is held open
-    between two of them. Raises `StoreUnavailable`.
+    between two of them. `where` may narrow them, and has a place for `start`. Raises `StoreUnavailable`.
     """
-    query = f"SELECT number, {columns} FROM block WHERE number >= ? ORDER BY number LIMIT ?"  # noqa: S608 - our own
+    query = f"SELECT number, {columns} FROM block WHERE {where} ORDER BY number LIMIT ?"  # noqa: S608 - our own
     size = at_once
     while start < _BEYOND:
         try:
@@ -254,13 +281,14 @@ def last_row(opened: Opened, columns: str, before: int = _BEYOND) -> Sequence[An
 def read_tail(opened: Opened) -> Tail:
     """Return where the log ended with this segment. Raises `StoreUnavailable`."""
     meta = opened.meta
-    row = last_row(opened, f"count, appended, duplicates, appended_at, {meta.ticks_column}")
+    columns = f"count, appended, duplicates, appended_at, {meta.ticks_column}, {meta.others_column}"
+    row = last_row(opened, columns)
     counted = _duplicates(opened)
     if row is None:
-        return Tail(opened.segment.first, meta.appended, counted, -1, meta.last_at, meta.ticks)
-    number, count, appended, duplicates, last_at, ticks = row
+        return Tail(opened.segment.first, meta.appended, counted, -1, meta.last_at, meta.ticks, meta.others)
+    number, count, appended, duplicates, last_at, ticks, others = row
     # `meta` is ahead when the last groups had nothing but duplicates.
-    return Tail(number + 1, appended, max(duplicates, counted), offset_of(number, count - 1), last_at, ticks)
+    return Tail(number + 1, appended, max(duplicates, counted), offset_of(number, count - 1), last_at, ticks, others)
 
 
 def _duplicates(opened: Opened) -> int:
@@ -275,10 +303,13 @@ def _duplicates(opened: Opened) -> int:
 def read_head(opened: Opened) -> SegmentHead | None:
     """Return the first block of a segment, None when it has none that can be read. Raises `StoreUnavailable`."""
     row = next(rows(opened, f"appended - count, appended_at, {opened.meta.ticks_column}", at_once=1), None)
-    return None if row is None else SegmentHead(*row)
+    if row is None:
+        return None
+    number, before, at, ticks = row
+    return SegmentHead(number, before, at, ticks, opened.meta.others)
 
 
-def search(db: sqlite3.Connection, column: Literal["appended", "appended_at", "ticks"], least: int) -> int | None:
+def search(db: sqlite3.Connection, column: Column, least: int) -> int | None:
     """Return the number of the first block whose `column`, which only grows, is at least `least`, None when there is
     none. Looks at a few blocks and not at all of them; `appended_at` only grows in format 1.
     """
@@ -299,13 +330,15 @@ def search(db: sqlite3.Connection, column: Literal["appended", "appended_at", "t
 
 def first_of_ticks(opened: Opened, least: int) -> int | None:
     """Return the number of the first block whose own time is at least `least`. Raises `StoreUnavailable`."""
-    column: Literal["ticks", "appended_at"] = "ticks" if opened.meta.format > 1 else "appended_at"
+    column: Column = "ticks" if opened.meta.format > 1 else "appended_at"
     return _first(opened, column, least)
 
 
-def first_of_appended(opened: Opened, least: int) -> int | None:
-    """Return the number of the first block up to which the log had `least` records. Raises `StoreUnavailable`."""
-    return _first(opened, "appended", least)
+def first_of_window(opened: Opened, window: int, least: int) -> int | None:
+    """Return the number of the first block up to which a window had got `least` records. Raises `StoreUnavailable`."""
+    if opened.meta.format <= 2:  # noqa: PLR2004 - there everything is of the first one, none of what others there are
+        return _first(opened, "appended", least + opened.meta.others) if window == 0 else None
+    return _first(opened, "others" if window else "appended - others", least)
 
 
 def first_since(opened: Opened, at: int) -> int | None:
@@ -320,7 +353,7 @@ def last_before(opened: Opened, at: int) -> int | None:
     return _extreme(opened, "max", "<", at)
 
 
-def _first(opened: Opened, column: Literal["appended", "appended_at", "ticks"], least: int) -> int | None:
+def _first(opened: Opened, column: Column, least: int) -> int | None:
     try:
         with failures_of(opened.segment.path):
             return search(opened.db, column, least)

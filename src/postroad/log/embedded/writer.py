@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from itertools import chain, repeat
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,11 +30,18 @@ from postroad.log.embedded.recorder import EndsRecorder
 from postroad.log.embedded.retention import retire_segments
 from postroad.log.embedded.segments import SegmentFile, is_damage, list_segments, segment_at, wal_size
 from postroad.log.embedded.stretches import Stretches
-from postroad.log.embedded.tables import FORMAT
+from postroad.log.embedded.which import Others, pack_which
 from postroad.log.embedded.window import DedupWindow
 from postroad.storage.files import Connect, checkpoint
 
 _CACHE = 16 * MIB  # decoded blocks kept for duplicates, which come in clusters
+
+
+class Append(NamedTuple):
+    """What one append stores, and the number of the window that its keys go into."""
+
+    entries: Sequence[Entry]
+    window: int
 
 
 class LogWriter:
@@ -78,9 +86,9 @@ class LogWriter:
         """Whether the next group can be written, as far as is known."""
         return self._active is not None and not self._floor.low
 
-    def window(self) -> Window:
-        """Return the dedup window as it is now; may be called from any thread."""
-        return self._window.extent(self._time.now())
+    def windows(self) -> Sequence[Window]:
+        """Return the dedup windows as they are now; may be called from any thread."""
+        return self._window.extents(self._time.now())
 
     def open(self) -> None:
         """Open the files, make the first, and rebuild the dedup window.
@@ -94,7 +102,7 @@ class LogWriter:
             except StoreUnavailable:
                 self._abandon()
 
-    def write(self, appends: Sequence[Sequence[Entry]]) -> Sequence[Receipt]:
+    def write(self, appends: Sequence[Append]) -> Sequence[Receipt]:
         """Store the entries of all appends as one block and return a receipt each; durable on return.
 
         No append at all only makes sure that the next one can be written. Raises `StoreUnavailable`.
@@ -148,7 +156,8 @@ class LogWriter:
         self._files.refresh()
         return self._active
 
-    def _append(self, active: ActiveSegment, appends: Sequence[Sequence[Entry]]) -> Sequence[Receipt]:
+    def _append(self, active: ActiveSegment, group: Sequence[Append]) -> Sequence[Receipt]:
+        appends = [append[0] for append in group]
         entries = list(chain.from_iterable(appends))
         keys = [entry[0] for entry in entries]
         hashes = np.fromiter(map(self._digest, keys, repeat(self._seed)), np.uint64, len(keys))
@@ -157,20 +166,30 @@ class LogWriter:
         stored = self._window.find(keys, hashes, active.meta.secret, ticks)
         if not stored and len(set(keys)) == len(keys):
             fresh, receipts = all_new(appends, offset_of(number, 0))
+            others = _others(group)
         else:
             fresh, receipts = sort_out(appends, stored, offset_of(number, 0))
             entries = [entries[index] for index in fresh]
             hashes = hashes[fresh]
+            others = _others(group)[fresh]
         duplicates = len(keys) - len(fresh)
         if fresh:
             self._next = number + 1  # before the commit: should it fail, its offsets are not used again
             body = self._codec.pack(Stamp(self._owner, number, active.tail.appended + len(fresh), at, ticks), entries)
             packed = hashes.astype("<u8", copy=False).tobytes()
             self._room(active, ticks).store(
-                number, at, ticks, count=len(fresh), duplicates=duplicates, hashes=packed, body=body
+                number,
+                at,
+                ticks,
+                count=len(fresh),
+                duplicates=duplicates,
+                others=int(np.count_nonzero(others)),
+                which=pack_which(others),
+                hashes=packed,
+                body=body,
             )
             self._floor.wrote(len(body))
-            self._window.add(number, hashes, at=at, now=ticks)
+            self._window.add(number, hashes, others, at=at, now=ticks)
             self._loaded = number + 1
         elif duplicates:
             active.count_duplicates(duplicates)
@@ -182,7 +201,7 @@ class LogWriter:
         self._files.refresh()
         distrusted, self._distrusted = self._distrusted, None
         written, newest = self._files.ends(), self._files.newest()
-        has_written = newest is not None and newest.meta.format == FORMAT
+        has_written = newest is not None and newest.meta.format > 1
         active = open_active(
             self._files,
             self._connect,
@@ -232,3 +251,8 @@ class LogWriter:
         except BaseException:
             self._abandon()
             raise
+
+
+def _others(group: Sequence[Append]) -> Others:
+    """Return of each entry of a group whether it is of the second window."""
+    return np.repeat([append.window > 0 for append in group], [len(append.entries) for append in group])

@@ -52,8 +52,8 @@ class RegionBooks(msgspec.Struct, frozen=True):
     """The books of one region. `accepted` is every event ever stored, `kept` those that were found in the log, `lost`
     what it can't read.
 
-    `rejections` has the counts of known sources and of strangers. `problems` are those of the log and of the
-    rejections; each account has its own.
+    `rejections` has the counts of known sources, strangers and public sources. `problems` are those of the log and of
+    the rejections; each account has its own.
     """
 
     region: str

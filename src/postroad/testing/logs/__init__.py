@@ -54,6 +54,24 @@ class DurableLogConformance(LogConformance):
         assert again.duplicates == {0: before[9], 2: before[0]}
         assert again.offsets[1] > before[-1].offset
 
+    async def test_a_restart_knows_both_windows(self, harness: LogHarness) -> None:
+        """Which window a key went into is known after a crash, also where both are in one block."""
+        log = await harness.open()
+        first = entries(*(f"mine {turn}" for turn in range(WINDOW_IDS)))
+        await asyncio.gather(log.append(first[:2]), log.append(entries("theirs"), 1), log.append(first[2:]))
+        for turn in range(3):
+            await log.append(entries(*(f"flood {turn} {number}" for number in range(WINDOW_IDS))), 1)
+        windows = log.windows
+        await harness.crash()
+        log = await harness.open()
+        assert log.windows == windows
+        assert [window.ids for window in windows] == [WINDOW_IDS, WINDOW_IDS]
+        assert len((await log.append(first)).duplicates) == WINDOW_IDS
+        assert not (await log.append(entries("theirs"), 1)).duplicates
+        assert len((await log.append(entries("flood 2 3", "flood 2 4"))).duplicates) == 2  # noqa: PLR2004
+        await log.append(entries("new"))
+        assert list((await log.append(first)).duplicates) == list(range(1, WINDOW_IDS))
+
     async def test_an_orderly_restart_loses_nothing(self, harness: LogHarness) -> None:
         """`close` writes what is queued; the next writer goes on where it ended."""
         log = await harness.open()

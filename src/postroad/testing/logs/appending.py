@@ -74,19 +74,35 @@ class AppendingConformance:
         await log.append(entries("one more"))
         assert not (await log.append(entries("a"))).duplicates
 
+    async def test_one_window_does_not_shorten_the_other(self, harness: LogHarness) -> None:
+        """Whatever goes into the second window, the first one keeps its `WINDOW_IDS` keys; a key is found in both."""
+        log = await harness.open()
+        mine = [f"mine {turn}" for turn in range(WINDOW_IDS)]
+        await log.append(entries(*mine[:1]))
+        await log.append(entries("theirs"), 1)
+        await log.append(entries(*mine[1:]))
+        assert (await log.append(entries("theirs"))).duplicates
+        for turn in range(3):
+            await log.append(entries(*(f"flood {turn} {number}" for number in range(WINDOW_IDS))), 1)
+        assert [window.ids for window in log.windows] == [WINDOW_IDS, WINDOW_IDS]
+        assert len((await log.append(entries(*mine), 1)).duplicates) == WINDOW_IDS
+        assert not (await log.append(entries("theirs"), 1)).duplicates
+        assert not (await log.append(entries("one more"))).duplicates
+        assert not (await log.append(entries(mine[0]))).duplicates
+
     async def test_the_window_tells_its_extent(self, harness: LogHarness) -> None:
         """`window` is what is recognised right now: how many keys, and since when."""
         log = await harness.open()
-        assert log.window == Window(0, None)
+        assert log.windows[0] == Window(0, None)
         started = harness.clock.now()
         await log.append(entries("a", "b"))
         harness.clock.advance(WINDOW_AGE / 2)
         await log.append(entries("c"))
-        assert log.window == Window(3, started)
+        assert log.windows[0] == Window(3, started)
         harness.clock.advance(WINDOW_AGE / 2 + 1)
-        assert log.window.ids == 1
+        assert log.windows[0].ids == 1
         harness.clock.advance(WINDOW_AGE)
-        assert log.window == Window(0, None)
+        assert log.windows[0] == Window(0, None)
 
     async def test_a_failed_append_leaves_nothing_behind(self, harness: LogHarness) -> None:
         """After a failed append its entries are new: not stored, and not known as duplicates."""

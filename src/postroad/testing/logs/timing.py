@@ -49,7 +49,7 @@ class TimingConformance:
             assert await reader.offset_of_age(WINDOW_AGE) == await reader.first()
             assert (await log.append(entries("0", "3"))).duplicates.keys() == {0, 1}
             await log.append(entries(f"after {step} {harness.clock.now()}"))
-        assert log.window.ids == len(await read_all(reader)) == turns + len(steps)
+        assert log.windows[0].ids == len(await read_all(reader)) == turns + len(steps)
 
     async def test_places_by_age(self, harness: LogHarness) -> None:
         """`offset_of_age` is the first block that is younger, by the time that has really gone by."""
