@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-full check fix bench abuse lock clean
+.PHONY: help serve test test-full check fix bench abuse fuzz lock clean
 
 help:           ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -34,6 +34,11 @@ bench: .venv/full  ## Measure ingest, batches and delivery, in one run
 
 abuse: .venv/run  ## Attack a server of its own on loopback, and measure what others notice of it
 	$(BIN)/python -m bench.abuse
+
+CASES ?= 1000000
+SEED ?= 1
+fuzz: .venv/run  ## Try CASES=1000000 requests of SEED=1 that are nearly right, on what reads bytes from anybody
+	$(BIN)/python -m bench.fuzz --cases $(CASES) --seed $(SEED)
 
 lock: .venv/dev  ## Renew the lock files from pyproject.toml
 	$(BIN)/pip install --quiet uv

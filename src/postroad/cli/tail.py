@@ -3,10 +3,11 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Collection
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 import typer
+from msgspec import Raw
 
 from postroad.cli.options import AsJson, ConfigFile, check_call, open_stores, read_config, verb
 from postroad.cli.output import say, say_bytes
@@ -21,6 +22,10 @@ from postroad.operations.asking import read_time
 from postroad.regions import Region
 
 _READ_BYTES = 1 << 20
+_OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
+_TEXT: Final = msgspec.json.Decoder(str)
+_NOTHING: Final = Raw(b"{}")
+_WHO: Final = ("userId", "anonymousId", "groupId")
 
 _Region = Annotated[str | None, typer.Option(metavar="NAME", help="The region; else the first one.")]
 _Since = Annotated[str | None, typer.Option(metavar="TIME", help="Begin there: ISO 8601, or 1h for an hour ago.")]
@@ -88,7 +93,7 @@ async def _tail(
             if as_json:
                 say_bytes(line(make_event(record, stored, stores.name)))
             else:
-                say(_line(record, stored))
+                say(summary(record, stored))
                 sys.stdout.flush()
             count += 1
             if count == limit:
@@ -109,22 +114,26 @@ async def _records(stores: Region, start: int) -> AsyncIterator[Record]:
             await stores.log.wait(start)
 
 
-def _line(record: Record, event: StoredEvent) -> str:
+def summary(record: Record, event: StoredEvent) -> str:
+    """Return an event in one line. What else is in its body, a number beyond every range too, is not looked at."""
     source, message_id = read_key(record.key)
-    body = msgspec.json.decode(event.body)
-    who = next((f"{name}={body[name]}" for name in ("userId", "anonymousId", "groupId") if body.get(name)), "-")
+    body = _OBJECT.decode(event.body)
+    who = next((f"{name}={text}" for name in _WHO if (text := _text(body.get(name)))), "-")
     parts = [iso(event.received_at), str(record.offset), source, event.type.wire, event.name or "-", who]
-    email = _email_id(body)
+    properties = body.get("properties", _NOTHING)
+    email = _text(_OBJECT.decode(properties).get("email_id")) if _begins(properties, "{") else ""
     marks = [f"email_id={email}"] if email else []
     if event.problems:
         marks.append(f"violations={len(event.violations)}")
     return "  ".join([*parts, *marks, f"messageId={message_id}"])
 
 
-def _email_id(body: dict[str, Any]) -> str:
-    properties = body.get("properties")
-    found = properties.get("email_id") if isinstance(properties, dict) else None
-    return found if isinstance(found, str) else ""
+def _text(value: Raw | None) -> str:
+    return _TEXT.decode(value) if value is not None and _begins(value, '"') else ""
+
+
+def _begins(value: Raw, with_what: str) -> bool:
+    return chr(memoryview(value)[0]) == with_what
 
 
 app = verb(tail)

@@ -69,7 +69,7 @@ async def run_ingest(config: Config, clock: Clock, stop: asyncio.Event) -> None:
             ingest, BrowserSettings(senders, proxies), pages, tally, clock, reference=reference, operators=operators
         )
         loops = [
-            beat(ingest_pulse(config.server.data_dir), clock, lambda: _pulse(stores, counters(tally, wire), clock)),
+            beat(ingest_pulse(config.server.data_dir), clock, lambda: _pulse(stores, tally, wire, clock)),
             *chain.from_iterable(_loops_of(region, stores[region.name], clock) for region in regions),
         ]
         async with running(loops, stop, config.server.shutdown_grace):
@@ -133,10 +133,10 @@ def _loops_of(region: Region, stores: IngestStores, clock: Clock) -> Sequence[Co
     )
 
 
-def _pulse(stores: Mapping[str, IngestStores], page: str, clock: Clock) -> Pulse:
+def _pulse(stores: Mapping[str, IngestStores], tally: IngestTally, wire: WireTally, clock: Clock) -> Pulse:
     figures = {
         name: RegionPulse(log.healthy, log.queued, [WindowPulse(*one) for one in log.windows], tally.over_rate_in(name))
         for name, (log, _) in stores.items()
     }
     troubles = {name: one.trouble for name, one in stores.items()}
-    return Pulse(clock.now(), os.getpid(), page, figures, troubles=troubles)
+    return Pulse(clock.now(), os.getpid(), counters(tally, wire), figures, troubles=troubles)
