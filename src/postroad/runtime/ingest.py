@@ -8,7 +8,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from functools import partial
 from ipaddress import ip_network
 from itertools import chain
-from typing import Any
+from typing import Any, Final
 
 from postroad.clock import Clock
 from postroad.config.defaults import read_admin_token
@@ -24,6 +24,7 @@ from postroad.ingest.senders import Senders
 from postroad.ingest.tally import IngestTally
 from postroad.operations.status import look
 from postroad.regions import IngestStores, Region, open_for_ingest, open_regions
+from postroad.runtime.descriptors import descriptors
 from postroad.runtime.loops import heal, record_ends, retire, running
 from postroad.runtime.serving import Listener, serve
 from postroad.storage.layout import ingest_pulse
@@ -34,7 +35,12 @@ from postroad.web.local import RETRY
 from postroad.web.metrics import counters, metrics
 from postroad.web.reference import reference_pages, servers_of
 from postroad.web.token import AdminToken
-from postroad.web.wire import WireTally
+from postroad.web.wire import WireTally, bounds_within
+
+_KEPT: Final = 96
+"""Descriptors that no connection gets: logs, pipes, threads that look at files."""
+_KEPT_A_REGION: Final = 32
+"""The same for each region: its stores have 15 open, and some more while they are read."""
 
 
 async def run_ingest(config: Config, clock: Clock, stop: asyncio.Event) -> None:
@@ -71,7 +77,7 @@ async def run_ingest(config: Config, clock: Clock, stop: asyncio.Event) -> None:
             *chain.from_iterable(_loops_of(region, stores[region.name], clock) for region in regions),
         ]
         async with running(loops, stop, config.server.shutdown_grace):
-            await serve(app, _listener(config), stop, wire)
+            await serve(app, _listener(config, proxies), stop, wire)
 
 
 def key_ring(config: Config) -> KeyRing:
@@ -103,8 +109,9 @@ def _retry(
     )
 
 
-def _listener(config: Config) -> Listener:
+def _listener(config: Config, proxies: Proxies) -> Listener:
     server = config.server
+    kept = _KEPT + _KEPT_A_REGION * len(config.regions)
     return Listener(
         server.bind.host,
         server.bind.port,
@@ -112,6 +119,7 @@ def _listener(config: Config) -> Listener:
         server.shutdown_grace,
         str(server.tls.cert) if server.tls else None,
         str(server.tls.key) if server.tls else None,
+        bounds_within(descriptors(), kept, proxies.trust),
     )
 
 
