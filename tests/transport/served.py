@@ -8,7 +8,7 @@ from pathlib import Path
 from server import free_port
 from sockets import answers
 
-from postroad.web.wire import Bounds, Listening, Wire, WireTally
+from postroad.web.wire import HOLD, Bounds, Listening, Wire, WireTally
 
 CERTIFICATE = Path(__file__).parents[1] / "destinations" / "untrusted.pem"
 CALL = b"POST /%d HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
@@ -34,6 +34,8 @@ class App:
         if body is None:
             return
         self.read.append(body)
+        if scope["path"] == "/held":
+            scope["extensions"][HOLD]()
         try:
             await self.gate.wait()
         except asyncio.CancelledError:

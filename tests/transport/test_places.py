@@ -137,6 +137,25 @@ async def test_only_when_all_are_being_answered_is_one_refused():
             other.close()
 
 
+async def test_an_answer_that_is_held_back_keeps_no_place():
+    """Connections whose answers are held back on purpose make room, those that have waited longest first."""
+    async with serving(bounds=Bounds(4, 3)) as served:
+        served.app.gate.clear()
+        held = []
+        for number in range(3):
+            held.append(await served.connect())
+            held[-1][1].write((CALL % 0).replace(b"/0", b"/held"))
+            while len(served.app.read) <= number:
+                await asyncio.sleep(0)
+        reader, writer = await served.connect()
+        assert await asyncio.wait_for(held[0][0].read(), 10) == b""
+        served.app.gate.set()
+        for other, _ in held[1:]:
+            assert (await other.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        for _, other in (*held, (reader, writer)):
+            other.close()
+
+
 async def test_a_silent_handshake_is_counted():
     """A client that never shakes hands loses its place after the time for it."""
     async with serving(patience=0.3, secure=True) as served:

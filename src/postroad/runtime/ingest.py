@@ -16,6 +16,7 @@ from postroad.config.model import Config
 from postroad.ingest.app import IngestApp, Operators, Page
 from postroad.ingest.browser import BrowserSettings
 from postroad.ingest.forwarded import Proxies
+from postroad.ingest.guesses import Guesses
 from postroad.ingest.ingest import Ingest
 from postroad.ingest.keeping import Keeper
 from postroad.ingest.keyring import ApiSource, KeyRing
@@ -49,31 +50,36 @@ async def run_ingest(config: Config, clock: Clock, stop: asyncio.Event) -> None:
     A region whose files can't be used refuses what needs them, beside the others, until they can. Raises
     `StoreLocked` and `StoreVersion`.
     """
-    tally, wire = IngestTally(), WireTally("ingest")
+    tally, wire, proxies = IngestTally(), WireTally("ingest"), _proxies(config)
+    guesses = Guesses(clock, proxies)
     async with contextlib.AsyncExitStack() as stack:
         regions = await stack.enter_async_context(open_regions(config, config.regions, clock))
         stores = {
             one.name: await stack.enter_async_context(open_for_ingest(one, config.former_ids_in(one.name), clock))
             for one in regions
         }
-        keys, proxies = key_ring(config), _proxies(config)
-        senders = Senders(keys, {name: region.hosts for name, region in config.regions.items()}, proxies)
+        senders = Senders(key_ring(config), {name: region.hosts for name, region in config.regions.items()}, proxies)
         always_strict = config.server.strict == "always"
-        ingest = Ingest(senders, stores, clock, tally, _new_message_id, always_strict=always_strict)
+        ingest = Ingest(senders, stores, clock, tally, _new_message_id, proxies=proxies, always_strict=always_strict)
         pages: dict[str, Page] = {"/livez": livez, "/readyz": partial(readyz, partial(look, regions, clock))}
         reference = reference_pages(servers_of(config), takes_calls=True)
         retry = _retry(config, regions, stores, Keeper(stores, tally), clock)
 
         async def figures(_body: object) -> Answer:
-            return metrics(await look(regions, clock), [counters(tally, wire)])
+            return metrics(await look(regions, clock), [counters(tally, wire, guesses)])
 
         token = AdminToken(partial(read_admin_token, config.server.data_dir))
         operators = Operators(token, {("POST", RETRY): retry.answer, ("GET", "/metrics"): figures})
+        settings = BrowserSettings(senders, proxies)
         app = IngestApp(
-            ingest, BrowserSettings(senders, proxies), pages, tally, clock, reference=reference, operators=operators
+            ingest, settings, pages, tally, clock, reference=reference, operators=operators, guesses=guesses
         )
         loops = [
-            beat(ingest_pulse(config.server.data_dir), clock, lambda: _pulse(stores, counters(tally, wire), clock)),
+            beat(
+                ingest_pulse(config.server.data_dir),
+                clock,
+                lambda: _pulse(stores, counters(tally, wire, guesses), clock),
+            ),
             *chain.from_iterable(_loops_of(region, stores[region.name], clock) for region in regions),
         ]
         async with running(loops, stop, config.server.shutdown_grace):
