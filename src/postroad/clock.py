@@ -84,6 +84,11 @@ class ManualClock:
             if not woken.done():
                 woken.set_result(None)
 
+    @property
+    def sleeping(self) -> int:
+        """How many sleep until `advance` wakes them."""
+        return sum(not woken.done() for _, _, woken in self._sleepers)
+
     def step(self, seconds: float) -> None:
         """Set the wall clock forward or back, as an operator or a time server does; no duration changes."""
         self._now += round(seconds * MICROSECONDS)

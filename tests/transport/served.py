@@ -8,11 +8,12 @@ from pathlib import Path
 from server import free_port
 from sockets import answers
 
-from postroad.web.wire import Listening, Wire, WireTally
+from postroad.web.wire import HOLD, Bounds, Listening, Wire, WireTally
 
 CERTIFICATE = Path(__file__).parents[1] / "destinations" / "untrusted.pem"
 CALL = b"POST /%d HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
 BIG = 16 << 20
+BOUNDS = Bounds(4000, 4000)
 
 
 class App:
@@ -33,6 +34,8 @@ class App:
         if body is None:
             return
         self.read.append(body)
+        if scope["path"] == "/held":
+            scope["extensions"][HOLD]()
         try:
             await self.gate.wait()
         except asyncio.CancelledError:
@@ -56,8 +59,9 @@ class App:
 class Served:
     """The app on an address of its own."""
 
-    def __init__(self, port, app, *, tally, stop, task, trust):
+    def __init__(self, port, app, *, wire, tally, stop, task, trust):
         self.port, self.app, self.tally, self.stop, self.task, self.trust = port, app, tally, stop, task, trust
+        self.wire = wire
 
     async def connect(self):
         return await asyncio.open_connection("127.0.0.1", self.port, ssl=self.trust)
@@ -74,13 +78,13 @@ class Served:
 
 
 @contextlib.asynccontextmanager
-async def serving(patience=20.0, grace=2.0, keep_alive=75.0, *, secure=False):
+async def serving(patience=20.0, grace=2.0, keep_alive=75.0, *, secure=False, bounds=BOUNDS):
     """Serve the app, by TLS if wanted; stop it in the end."""
     tls, trust = contexts() if secure else (None, None)
     app, tally, stop, port = App(), WireTally("ingest"), asyncio.Event(), free_port()
-    wire = Wire(app, Listening("127.0.0.1", port, patience, grace, tls, keep_alive), tally)
+    wire = Wire(app, Listening("127.0.0.1", port, patience, grace, tls, keep_alive, bounds), tally)
     task = asyncio.create_task(wire.serve(stop))
-    served = Served(port, app, tally=tally, stop=stop, task=task, trust=trust)
+    served = Served(port, app, wire=wire, tally=tally, stop=stop, task=task, trust=trust)
     while True:
         try:
             (await served.connect())[1].close()

@@ -42,9 +42,9 @@ async def livez():
 
 
 @pytest_asyncio.fixture
-async def server(tmp_path: Path, request_timeout: float) -> AsyncIterator[Running]:
+async def server(tmp_path: Path, request_timeout: float, clock: ManualClock) -> AsyncIterator[Running]:
     """A server with two sources of one region, one of them always strict."""
-    clock, tally, stop = ManualClock(), IngestTally(), asyncio.Event()
+    tally, stop = IngestTally(), asyncio.Event()
     log, rejections = GatedLog(clock), Rejections.open(tmp_path / "rejections.db")
     sources = {
         KEY: ApiSource("app", "us", always_strict=False),

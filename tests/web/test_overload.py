@@ -5,7 +5,7 @@ import asyncio
 from wire import GOOD, post
 
 from postroad.errors import StoreBusy
-from postroad.ingest.request import Intake
+from postroad.ingest.budget import BodyBudget
 
 
 async def test_a_full_queue_refuses_before_the_body_is_read(server):
@@ -44,11 +44,11 @@ async def test_bodies_that_are_being_received_are_bounded_together(server):
 
 async def test_what_is_no_call_is_bounded_with_the_calls(server, monkeypatch):
     """The figures of an SDK that come when too much is being received are a 503 like a call, not a bug of ours."""
-    monkeypatch.setattr(Intake, "take", refuse)
+    monkeypatch.setattr(BodyBudget, "take", refuse)
     reply = await server.post(b"x" * 300_000, path="/v1/m", key=None)
     assert (reply.status, int(reply.headers["retry-after"]) >= 5) == (503, True)
 
 
-def refuse(_intake, _size):
+def refuse(_budget, _size, _shares):
     """Hold as much as may be held."""
     raise StoreBusy("67108864 bytes of bodies are being received; the limit is 67108864")

@@ -12,6 +12,7 @@ from postroad.contract.members import excerpt
 from postroad.contract.refusals import Error
 from postroad.errors import StoreUnavailable
 from postroad.ingest.browser import CORS, PREFLIGHT, BrowserSettings, project_of
+from postroad.ingest.guesses import Guesses
 from postroad.ingest.ingest import Ingest
 from postroad.ingest.request import Disconnected, Oversized
 from postroad.ingest.tally import IngestTally
@@ -56,8 +57,11 @@ class IngestApp:
         *,
         reference: Mapping[str, Document] = MappingProxyType({}),
         operators: Operators | None = None,
+        guesses: Guesses | None = None,
     ) -> None:
-        """`pages` are answered to GET: `/livez` and `/readyz`; so is the `reference`."""
+        """`pages` are answered to GET: `/livez` and `/readyz`; so is the `reference`. `guesses` hold back the answers
+        to many wrong keys.
+        """
         self._ingest = ingest
         self._operators = operators
         self._settings = settings
@@ -65,6 +69,7 @@ class IngestApp:
         self._reference = reference
         self._tally = tally
         self._clock = clock
+        self._guesses = guesses or Guesses(clock)
         self._logger = structlog.get_logger("postroad.ingest")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,10 +86,11 @@ class IngestApp:
         except Exception:
             self._logger.exception("a request failed", request_id=request_id.decode(), path=scope["path"])
             answer = refuse(Error.INTERNAL, "a bug in Postroad; its log has the trace under this request id")
+        self._tally.took(self._clock.monotonic() - began)
+        await self._guesses.hold(scope)
         if b"origin" in headers:  # a script of some web page
             answer = answer._replace(headers=(*answer.headers, *CORS))
         await respond(send, answer, request_id)
-        self._tally.took(self._clock.monotonic() - began)
 
     async def _answer(self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive) -> Answer:
         path, method = scope["path"], scope["method"]
@@ -92,7 +98,7 @@ class IngestApp:
             return await self._ingest.call(PATHS[path], scope, headers, receive)
         operators = self._operators
         if operators is not None and operators.admit(method, path, headers):
-            return await operators.calls[method, path](await self._ingest.read(receive))
+            return await operators.calls[method, path](await self._ingest.read_of_operator(receive))
         if method in READING and path in self._reference:
             return self._reference[path].answer(headers)
         return await self._answer_others(path, method, scope, receive)
@@ -104,7 +110,7 @@ class IngestApp:
         if method not in allowed:
             return _no_such(path, allowed)
         if path == METRICS:
-            await self._ingest.read(receive)
+            await self._ingest.read(receive, scope)
             return OK
         page = self._pages.get(path)
         return await page() if page is not None else self._settings.answer(path, scope)

@@ -7,6 +7,7 @@ import msgspec
 
 from postroad.contract.refusals import Error
 from postroad.ingest.forwarded import NO_PROXIES, Proxies, caller_of
+from postroad.ingest.guesses import WRONG_KEY
 from postroad.ingest.senders import Senders, Stranger
 from postroad.web.answers import OK, Answer, Header, Scope, refuse
 
@@ -56,6 +57,8 @@ class BrowserSettings:
             return refuse(Error.UNAUTHORIZED, "a secret key (sk_…) has no place in a browser; use a pk_… key")
         sender = self._senders.of_key(key, scope)
         if isinstance(sender, Stranger):
+            if self._senders.by_keys((key,)) is None:
+                scope[WRONG_KEY] = True
             return refuse(Error.UNAUTHORIZED, sender.problem.message, (sender.problem,))
         caller = caller_of(scope, self._proxies)
         place = {"apiKey": key, "apiHost": f"{caller.host}/v1", "protocol": caller.scheme}

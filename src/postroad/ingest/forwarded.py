@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
 from postroad.web.answers import Scope
+from postroad.web.peers import peer_of
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Family = Literal["x-forwarded", "forwarded"]
@@ -74,6 +75,12 @@ def caller_of(scope: Scope, proxies: Proxies) -> Caller:
         host or direct.host,
         scheme if scheme in ("http", "https") else direct.scheme,
     )
+
+
+def peer_behind(scope: Scope, proxies: Proxies) -> str:
+    """Return the peer that called, seen through the trusted proxies; empty where they don't say which."""
+    address = caller_of(scope, proxies).address
+    return "" if proxies.trust(address) else peer_of(address)
 
 
 def forwarded_elements(header: str) -> Sequence[Mapping[str, str]]:

@@ -1,6 +1,6 @@
 """The ingest endpoints: bytes come in, are proved to be events, and are on disk before we say yes."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 from msgspec.structs import replace
@@ -16,9 +16,13 @@ from postroad.contract.violations import Code, Problem
 from postroad.errors import StoreUnavailable
 from postroad.ingest.arrival import NOT_SOUGHT, Arrived, Body, KeySeeker, open_body
 from postroad.ingest.batches import Batches
+from postroad.ingest.budget import BodyBudget, Share, shares_of
+from postroad.ingest.forwarded import NO_PROXIES, Proxies, peer_behind
+from postroad.ingest.guesses import WRONG_KEY
 from postroad.ingest.keeping import Keeper, Refusable, Taken, size_of
+from postroad.ingest.keyring import ApiSource
 from postroad.ingest.limits import OverRate, SourceLimits
-from postroad.ingest.request import Head, Intake, Oversized, read_body, read_head
+from postroad.ingest.request import Head, Oversized, read_body, read_head
 from postroad.ingest.senders import Senders, Stranger
 from postroad.ingest.tally import IngestTally
 from postroad.ingest.turns import Turns
@@ -27,8 +31,6 @@ from postroad.web.answers import OK, Answer, Receive, Scope, counted, over_rate,
 
 _COMPLAIN_EVERY = 10.0
 """Seconds between two log lines that say why a region refuses events."""
-_INTAKE = 64 * 1024 * 1024
-"""Bytes of bodies that may be being received at once; beyond that, requests get 503."""
 _OVERSIZED = f"the body is over {EVENT_BYTES} bytes, the limit for one event; leave out what no tool needs"
 _OVERSIZED_BATCH = f"the body is over {LENIENT_BATCH_BYTES} bytes; send it in several batches"
 
@@ -44,6 +46,7 @@ class Ingest:
         tally: IngestTally,
         new_message_id: Callable[[], str],
         *,
+        proxies: Proxies = NO_PROXIES,
         always_strict: bool = False,
         limits: SourceLimits | None = None,
     ) -> None:
@@ -62,7 +65,8 @@ class Ingest:
         self._turns = Turns()
         self._batches = Batches(self._keeper, senders, new_message_id, self._turns)
         self._seeker = KeySeeker(lambda keys: senders.by_keys(keys) is not None, self._turns)
-        self._intake = Intake(_INTAKE)
+        self._budget = BodyBudget()
+        self._proxies = proxies
         self._complain_at = dict.fromkeys(regions, 0.0)
         self._logger = structlog.get_logger("postroad.ingest")
 
@@ -78,10 +82,12 @@ class Ingest:
             self._demand_room(*([region] if source else self._regions))  # before the body: nothing could be kept
             if source is not None:
                 self._limits.demand(source)
-            body = await read_body(receive, LENIENT_BATCH_BYTES, self._intake)
+            body = await self._read(receive, scope, source)
             sought = NOT_SOUGHT if source else await self._seeker.seek(body, head.encoding)
             sender = self._senders.identify(source, head.authorization, sought.keys, scope)
             if isinstance(sender, Stranger):
+                if source is None and sender.fingerprint and self._senders.by_keys(sought.keys) is None:
+                    scope[WRONG_KEY] = True
                 answer = await self._refuse_stranger(sender, head, size_of(body), region, scope["path"])
             else:
                 region = sender.region
@@ -98,12 +104,22 @@ class Ingest:
         self._tally.requests[region, answer.status] += 1
         return answer
 
-    async def read(self, receive: Receive) -> Body:
-        """Read the body of what is no call, within the same bounds.
+    async def read(self, receive: Receive, scope: Scope) -> Body:
+        """Read the body of what is no call, within the bounds of a stranger's.
 
         Raises `Disconnected` when the client leaves first, and `StoreBusy` when too much is being received at once.
         """
-        return await read_body(receive, LENIENT_BATCH_BYTES, self._intake)
+        return await self._read(receive, scope, None)
+
+    async def read_of_operator(self, receive: Receive) -> Body:
+        """Read the body of what an operator asks, beside everybody's. Raises the same."""
+        return await read_body(receive, LENIENT_BATCH_BYTES, self._budget, tuple)
+
+    async def _read(self, receive: Receive, scope: Scope, source: ApiSource | None) -> Body:
+        def shares() -> Sequence[Share]:
+            return shares_of(source.name if source else "", peer_behind(scope, self._proxies))
+
+        return await read_body(receive, LENIENT_BATCH_BYTES, self._budget, shares)
 
     def _demand_room(self, *regions: str) -> None:
         """Raise `StoreUnavailable` when none of the regions that it may be for can take an event now."""

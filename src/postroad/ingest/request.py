@@ -1,9 +1,9 @@
 """Reading a request: the headers that matter, and a body of bounded size."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from postroad.errors import StoreBusy
+from postroad.ingest.budget import BodyBudget, Share
 from postroad.web.answers import Receive
 
 DISCARD_BYTES: Final = 16 * 1024 * 1024
@@ -28,24 +28,6 @@ class Disconnected(Exception):
     """The client went away before its request was whole."""
 
 
-class Intake:
-    """Counts the bytes of bodies that are being received, over all connections, and refuses beyond `limit`."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self.held = 0
-
-    def take(self, size: int) -> None:
-        """Count bytes in. Raises `StoreBusy` when there are too many; they are not counted then."""
-        if self.held + size > self._limit:
-            raise StoreBusy(f"{self.held} bytes of bodies are being received; the limit is {self._limit}")
-        self.held += size
-
-    def give_back(self, size: int) -> None:
-        """Count bytes out."""
-        self.held -= size
-
-
 def read_head(headers: Mapping[bytes, bytes]) -> Head:
     """Pick the headers that matter out of a request's, which are by their names in lower case."""
     encoding: bytes = headers.get(b"content-encoding", b"")
@@ -56,11 +38,14 @@ def read_head(headers: Mapping[bytes, bytes]) -> Head:
     )
 
 
-async def read_body(receive: Receive, limit: int, intake: Intake) -> bytes | Oversized:
-    """Return the whole body, or how large it was when it is over `limit` bytes.
+async def read_body(
+    receive: Receive, limit: int, budget: BodyBudget, shares: Callable[[], Sequence[Share]]
+) -> bytes | Oversized:
+    """Return the whole body, or how large it was when it is over `limit` bytes. What has not come at once counts to the
+    `shares` of the budget until it is whole.
 
-    Raises `Disconnected` when the client goes away first, and `StoreBusy` when all bodies that are being
-    received together are too much.
+    Raises `Disconnected` when the client goes away first, and `StoreBusy` when all bodies that are being received
+    together are too much, or those of a share.
     """
     message = await receive()
     if message["type"] == "http.disconnect":
@@ -68,23 +53,25 @@ async def read_body(receive: Receive, limit: int, intake: Intake) -> bytes | Ove
     body: bytes = message["body"]
     if not message.get("more_body") and len(body) <= limit:
         return body
-    counted = 0
+    counted, theirs = 0, shares()
     try:
-        parts, size = [body], len(body)
-        while message.get("more_body"):
+        parts, size = [], 0
+        while True:
+            size += len(body)
+            if size <= limit:
+                budget.take(len(body), theirs)
+                counted += len(body)
+                parts.append(body)
+            else:
+                parts.clear()
+                budget.give_back(counted, theirs)
+                counted = 0
+            if size > DISCARD_BYTES or not message.get("more_body"):
+                break
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise Disconnected
-            piece: bytes = message["body"]
-            size += len(piece)
-            if size <= limit:
-                intake.take(len(piece))
-                counted += len(piece)
-                parts.append(piece)
-            else:
-                parts.clear()
-            if size > DISCARD_BYTES:
-                break
+            body = message["body"]
         return b"".join(parts) if size <= limit else Oversized(size)
     finally:
-        intake.give_back(counted)
+        budget.give_back(counted, theirs)

@@ -26,6 +26,7 @@ from postroad.log.base import Block, LogReader, number_of
 from postroad.operations.asking import Delivered, DeliveredRegion
 from postroad.operations.status import look
 from postroad.regions import Region, open_for_delivery, open_regions
+from postroad.runtime.descriptors import descriptors
 from postroad.runtime.holding import warn_of_held
 from postroad.runtime.loops import heal, running
 from postroad.runtime.serving import Listener, serve
@@ -36,9 +37,11 @@ from postroad.storage.starting_offsets import drop_starting_offset
 from postroad.web.metrics import counters
 from postroad.web.reference import reference_pages, servers_of
 from postroad.web.token import AdminToken
-from postroad.web.wire import WireTally
+from postroad.web.wire import Bounds, WireTally
 
 _FORGET_EVERY = 300.0
+_CONNECTIONS = 512
+"""At the admin address; destinations need most of the descriptors. Nearly all of its callers share an address."""
 
 
 async def run_delivery(config: Config, clock: Clock, stop: asyncio.Event) -> None:
@@ -153,7 +156,14 @@ def _print(line: str) -> None:
 
 def _listener(config: Config) -> Listener:
     server = config.server
-    return Listener(server.admin_bind.host, server.admin_bind.port, server.request_timeout, server.shutdown_grace)
+    most = min(_CONNECTIONS, descriptors() // 4)
+    return Listener(
+        server.admin_bind.host,
+        server.admin_bind.port,
+        server.request_timeout,
+        server.shutdown_grace,
+        bounds=Bounds(most, most),
+    )
 
 
 def _pulse(delivered: Delivered, clock: Clock) -> Pulse:

@@ -8,7 +8,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from functools import partial
 from ipaddress import ip_network
 from itertools import chain
-from typing import Any
+from typing import Any, Final
 
 from postroad.clock import Clock
 from postroad.config.defaults import read_admin_token
@@ -16,6 +16,7 @@ from postroad.config.model import Config
 from postroad.ingest.app import IngestApp, Operators, Page
 from postroad.ingest.browser import BrowserSettings
 from postroad.ingest.forwarded import Proxies
+from postroad.ingest.guesses import Guesses
 from postroad.ingest.ingest import Ingest
 from postroad.ingest.keeping import Keeper
 from postroad.ingest.keyring import ApiSource, KeyRing
@@ -25,6 +26,7 @@ from postroad.ingest.senders import Senders
 from postroad.ingest.tally import IngestTally
 from postroad.operations.status import look
 from postroad.regions import IngestStores, Region, open_for_ingest, open_regions
+from postroad.runtime.descriptors import descriptors
 from postroad.runtime.loops import heal, record_ends, retire, running
 from postroad.runtime.serving import Listener, serve
 from postroad.storage.layout import ingest_pulse
@@ -35,7 +37,12 @@ from postroad.web.local import RETRY
 from postroad.web.metrics import counters, metrics
 from postroad.web.reference import reference_pages, servers_of
 from postroad.web.token import AdminToken
-from postroad.web.wire import WireTally
+from postroad.web.wire import WireTally, bounds_within
+
+_KEPT: Final = 96
+"""Descriptors that no connection gets: logs, pipes, threads that look at files."""
+_KEPT_A_REGION: Final = 32
+"""The same for each region: its stores have 15 open, and some more while they are read."""
 
 
 async def run_ingest(config: Config, clock: Clock, stop: asyncio.Event) -> None:
@@ -44,36 +51,48 @@ async def run_ingest(config: Config, clock: Clock, stop: asyncio.Event) -> None:
     A region whose files can't be used refuses what needs them, beside the others, until they can. Raises
     `StoreLocked` and `StoreVersion`.
     """
-    tally, wire = IngestTally(), WireTally("ingest")
+    tally, wire, proxies = IngestTally(), WireTally("ingest"), _proxies(config)
+    guesses = Guesses(clock, proxies)
     async with contextlib.AsyncExitStack() as stack:
         regions = await stack.enter_async_context(open_regions(config, config.regions, clock))
         stores = {
             one.name: await stack.enter_async_context(open_for_ingest(one, config.former_ids_in(one.name), clock))
             for one in regions
         }
-        keys, proxies = key_ring(config), _proxies(config)
-        senders = Senders(keys, {name: region.hosts for name, region in config.regions.items()}, proxies)
+        senders = Senders(key_ring(config), {name: region.hosts for name, region in config.regions.items()}, proxies)
         always_strict = config.server.strict == "always"
         limits = SourceLimits({name: source.limits for name, source in config.sources.items()}, clock, tally)
-        ingest = Ingest(senders, stores, clock, tally, _new_message_id, always_strict=always_strict, limits=limits)
+        ingest = Ingest(
+            senders,
+            stores,
+            clock,
+            tally,
+            _new_message_id,
+            proxies=proxies,
+            always_strict=always_strict,
+            limits=limits,
+        )
         pages: dict[str, Page] = {"/livez": livez, "/readyz": partial(readyz, partial(look, regions, clock))}
         reference = reference_pages(servers_of(config), takes_calls=True)
         retry = _retry(config, regions, stores, Keeper(stores, tally), clock)
 
+        page = partial(counters, tally, wire, guesses)
+
         async def figures(_body: object) -> Answer:
-            return metrics(await look(regions, clock), [counters(tally, wire)])
+            return metrics(await look(regions, clock), [page()])
 
         token = AdminToken(partial(read_admin_token, config.server.data_dir))
         operators = Operators(token, {("POST", RETRY): retry.answer, ("GET", "/metrics"): figures})
+        settings = BrowserSettings(senders, proxies)
         app = IngestApp(
-            ingest, BrowserSettings(senders, proxies), pages, tally, clock, reference=reference, operators=operators
+            ingest, settings, pages, tally, clock, reference=reference, operators=operators, guesses=guesses
         )
         loops = [
-            beat(ingest_pulse(config.server.data_dir), clock, lambda: _pulse(stores, tally, wire, clock)),
+            beat(ingest_pulse(config.server.data_dir), clock, lambda: _pulse(stores, tally, page(), clock)),
             *chain.from_iterable(_loops_of(region, stores[region.name], clock) for region in regions),
         ]
         async with running(loops, stop, config.server.shutdown_grace):
-            await serve(app, _listener(config), stop, wire)
+            await serve(app, _listener(config, proxies), stop, wire)
 
 
 def key_ring(config: Config) -> KeyRing:
@@ -107,8 +126,9 @@ def _retry(
     )
 
 
-def _listener(config: Config) -> Listener:
+def _listener(config: Config, proxies: Proxies) -> Listener:
     server = config.server
+    kept = _KEPT + _KEPT_A_REGION * len(config.regions)
     return Listener(
         server.bind.host,
         server.bind.port,
@@ -116,6 +136,7 @@ def _listener(config: Config) -> Listener:
         server.shutdown_grace,
         str(server.tls.cert) if server.tls else None,
         str(server.tls.key) if server.tls else None,
+        bounds_within(descriptors(), kept, proxies.trust),
     )
 
 
@@ -133,10 +154,10 @@ def _loops_of(region: Region, stores: IngestStores, clock: Clock) -> Sequence[Co
     )
 
 
-def _pulse(stores: Mapping[str, IngestStores], tally: IngestTally, wire: WireTally, clock: Clock) -> Pulse:
+def _pulse(stores: Mapping[str, IngestStores], tally: IngestTally, page: str, clock: Clock) -> Pulse:
     figures = {
         name: RegionPulse(log.healthy, log.queued, [WindowPulse(*one) for one in log.windows], tally.over_rate_in(name))
         for name, (log, _) in stores.items()
     }
     troubles = {name: one.trouble for name, one in stores.items()}
-    return Pulse(clock.now(), os.getpid(), counters(tally, wire), figures, troubles=troubles)
+    return Pulse(clock.now(), os.getpid(), page, figures, troubles=troubles)

@@ -13,6 +13,7 @@ import uvloop
 from postroad.clock import Clock, SystemClock
 from postroad.config.model import Config
 from postroad.runtime.delivery import run_delivery
+from postroad.runtime.descriptors import raise_limit
 from postroad.runtime.ingest import run_ingest
 from postroad.runtime.logs import configure_logs
 from postroad.storage.files import prepare_folder
@@ -30,6 +31,7 @@ _SWITCH_INTERVAL: Final = 0.0005
 def run_role(role: str, config: Config) -> None:
     """Run one role until SIGTERM, SIGINT or the end of the supervisor. Raises `StoreError`."""
     configure_logs(config.server.log_level, config.server.log_format, role)
+    raise_limit()
     prepare_folder(config.server.data_dir)
     # A writer thread back from its fsync would otherwise wait 5 ms for a busy event loop to yield.
     sys.setswitchinterval(_SWITCH_INTERVAL)

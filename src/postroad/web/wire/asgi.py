@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote
 
 import structlog
@@ -13,6 +13,9 @@ from postroad.web.wire.exchange import Exchange, Gone
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 """Takes a scope, and what receives and sends; frameworks give their types other names."""
+
+HOLD: Final = "postroad.hold"
+"""The extension that an app calls before it holds an answer back on purpose: the connection may then make room."""
 
 
 class AsgiBridge:
@@ -55,6 +58,7 @@ def scope_of(exchange: Exchange) -> Scope:
         "headers": exchange.headers,
         "client": peer.client,
         "server": peer.server,
+        "extensions": {HOLD: exchange.hold},
     }
 
 

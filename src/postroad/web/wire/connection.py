@@ -56,15 +56,21 @@ class Connection(asyncio.Protocol):
         self._exchange: Exchange | None = None
         self._data, self._at = b"", 0
         self._pumping = self._paused = self._lingering = self._ended = self._over = False
-        self.deadline = self._loop.time() + house.patience
+        self._since = self._loop.time()
+        self.deadline = self._since + house.patience
         self.write_deadline = inf
         self._owed = 0
+        self.made = False
+        """Whether it was ever connected: before, it may be shaking hands."""
+        self.entering: asyncio.Task[None] | None = None
+        """What connects it."""
 
     # What asyncio calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         self._transport = cast("asyncio.Transport", transport)
+        self.made = True
         self._transport.set_write_buffer_limits(high=1)  # so that it is told whenever a client doesn't read
         self._secure = transport.get_extra_info("ssl_object") is not None
         self._peer = Peer(
@@ -149,6 +155,24 @@ class Connection(asyncio.Protocol):
         is_owed = self._exchange is not None and not self._exchange.answered
         return not is_owed and self._unsent() == 0
 
+    @property
+    def waits_since(self) -> float:
+        """Since when the client has let us wait: for the rest of a request, the next one, or to take an answer.
+
+        `inf` while it waits for us, unless for an answer that is held back on purpose.
+        """
+        exchange = self._exchange
+        if exchange is None or exchange.answered or exchange.held or not self._reader.whole:
+            return self._since
+        return inf
+
+    def make_room(self) -> None:
+        """Close at once, for another connection."""
+        if self.made:
+            self._transport.abort()
+        elif self.entering is not None:
+            self.entering.cancel()
+
     def stop(self) -> None:
         """Close as soon as nothing is owed."""
         if self.idle:
@@ -208,13 +232,15 @@ class Connection(asyncio.Protocol):
             return False
         self._exchange = None
         self._reader.next()
-        self.deadline = self._loop.time() + self._house.keep_alive
+        self._since = self._loop.time()
+        self.deadline = self._since + self._house.keep_alive
         return self.write_deadline == inf
 
     def _read(self) -> None:
         reader = self._reader
         if not reader.begun:
-            self.deadline = self._loop.time() + self._house.patience
+            self._since = self._loop.time()
+            self.deadline = self._since + self._house.patience
         self._at = reader.read(self._data, self._at)
         if reader.refused is not None:
             self._refuse(reader.refused)

@@ -50,6 +50,7 @@ class Exchange:
         "answered",
         "head",
         "headers",
+        "held",
         "path",
         "peer",
         "pieces",
@@ -71,6 +72,8 @@ class Exchange:
         self.whole = False
         """Whether all of the body has come: what is not in `pieces` was taken."""
         self.answered = False
+        self.held = False
+        """Whether the answer is held back on purpose: the connection may then make room for another."""
         self.waits = wants_continue(head)
         """Whether the client waits with the body until it is told to go on."""
         self._gone = False
@@ -106,6 +109,10 @@ class Exchange:
         self.answered = True
         self._line.send(self, status, headers, body)
         self.wake()
+
+    def hold(self) -> None:
+        """Say that the answer is held back on purpose."""
+        self.held = True
 
     def give_up(self) -> None:
         """End the connection without an answer."""

@@ -2,21 +2,26 @@
 
 import asyncio
 import ssl
+from collections.abc import Mapping
 from email.utils import formatdate
 from typing import Final, NamedTuple
 
 import structlog
 
+from postroad.web.wire.accepting import Accepting, listen
 from postroad.web.wire.asgi import App, AsgiBridge
 from postroad.web.wire.connection import Connection
 from postroad.web.wire.exchange import Begin, Peer
+from postroad.web.wire.places import Bounds, Places
 from postroad.web.wire.policy import Rule
 from postroad.web.wire.tally import WireTally
 
 KEEP_ALIVE: Final = 75.0
 """Seconds an idle connection is kept: longer than the 60 s that load balancers usually keep theirs, so
 that it is they who close it and never a request that crosses our closing."""
-_BACKLOG: Final = 2048
+_HANDSHAKE: Final = 10.0
+"""Seconds that a TLS handshake may take, or the patience if that is less."""
+_BOUNDS: Final = Bounds(512, 256)
 _LOOK_EVERY: Final = 1.0
 _LOOK_AT_THE_END: Final = 0.01
 _TELL_EVERY: Final = 10.0
@@ -32,6 +37,27 @@ class Listening(NamedTuple):
     grace: float
     tls: ssl.SSLContext | None = None
     keep_alive: float = KEEP_ALIVE
+    bounds: Bounds = _BOUNDS
+
+
+class Untold:
+    """What the log has not been told of yet: anybody can make it say something, at any rate."""
+
+    def __init__(self) -> None:
+        self._count, self._last = 0, ""
+
+    def note(self, count: int, address: str) -> None:
+        """Add so many, the last of them from this address."""
+        self._count += count
+        self._last = address
+
+    def tell(self, sentence: str, address: str, since_start: Mapping[str, int]) -> None:
+        """Log it in one line, if there was anything."""
+        if self._count:
+            structlog.get_logger("postroad.web").warning(
+                sentence, address=address, count=self._count, last_from=self._last, since_start=dict(since_start)
+            )
+            self._count = 0
 
 
 class Wire:
@@ -46,32 +72,33 @@ class Wire:
         self._listening = listening
         self._tally = tally
         self._connections: set[Connection] = set()
-        self._untold = 0
-        self._last_peer = ""
+        self._places = Places(listening.bounds)
+        self._tally.open = lambda: len(self._places)
+        self._refused, self._crowded = Untold(), Untold()
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set; then write the answers that are owed, at most for the grace, and return.
 
         Raises `OSError` when the address can't be bound.
         """
-        where, loop = self._listening, asyncio.get_running_loop()
-        server = await loop.create_server(
+        where = self._listening
+        accepting = Accepting(
+            await listen(where.host, where.port),
             lambda: Connection(self),
-            where.host,
-            where.port,
-            ssl=where.tls,
-            backlog=_BACKLOG,
-            ssl_handshake_timeout=where.patience if where.tls else None,
+            self._places,
+            self,
+            tls=where.tls,
+            handshake=min(_HANDSHAKE, where.patience),
         )
         looking = [asyncio.create_task(self._keep_the_time()), asyncio.create_task(self._keep_telling())]
         try:
             await stop.wait()
-            server.close()
+            accepting.close()
             await self._end()
         finally:
             for task in looking:
                 task.cancel()
-            server.close()
+            accepting.close()
             for connection in list(self._connections):
                 connection.abort()
             await asyncio.sleep(0)  # each learns of it before the loop may end
@@ -90,24 +117,31 @@ class Wire:
     def left(self, connection: Connection) -> None:
         """It is over."""
         self._connections.discard(connection)
+        self._places.leave(connection)
 
     def refused(self, rule: Rule, peer: Peer) -> None:
         """Count what was refused."""
         self._tally.refused[rule.name] += 1
-        self._untold += 1
-        self._last_peer = peer.client[0] if peer.client else ""
+        self._refused.note(1, peer.client[0] if peer.client else "")
+
+    # What accepting them calls.
+
+    def made_room(self, reason: str, count: int, address: str) -> None:
+        """Count those that were closed for others."""
+        self._tally.made_room[reason] += count
+        self._crowded.note(count, address)
+
+    def timed_out(self) -> None:
+        """Count a handshake that took too long."""
+        self._tally.cut_off["handshake"] += 1
 
     def tell(self) -> None:
-        """Log, in one line, what was refused since the last time."""
-        if self._untold:
-            structlog.get_logger("postroad.web").warning(
-                "requests that are no HTTP we take were refused",
-                address=self._tally.address,
-                count=self._untold,
-                last_from=self._last_peer,
-                since_start=dict(self._tally.refused),
-            )
-            self._untold = 0
+        """Log, in a line for each, what was refused and closed for others since the last time."""
+        for untold, sentence, counts in (
+            (self._refused, "requests that are no HTTP we take were refused", self._tally.refused),
+            (self._crowded, "connections were closed to make room for others", self._tally.made_room),
+        ):
+            untold.tell(sentence, self._tally.address, counts)
 
     # Inside.
 
