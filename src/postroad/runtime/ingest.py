@@ -60,18 +60,7 @@ async def run_ingest(config: Config, clock: Clock, stop: asyncio.Event) -> None:
             for one in regions
         }
         senders = Senders(key_ring(config), {name: region.hosts for name, region in config.regions.items()}, proxies)
-        always_strict = config.server.strict == "always"
-        limits = SourceLimits({name: source.limits for name, source in config.sources.items()}, clock, tally)
-        ingest = Ingest(
-            senders,
-            stores,
-            clock,
-            tally,
-            _new_message_id,
-            proxies=proxies,
-            always_strict=always_strict,
-            limits=limits,
-        )
+        ingest = _ingest(config, senders, stores, clock, tally)
         pages: dict[str, Page] = {"/livez": livez, "/readyz": partial(readyz, partial(look, regions, clock))}
         reference = reference_pages(servers_of(config), takes_calls=True)
         retry = _retry(config, regions, stores, Keeper(stores, tally), clock)
@@ -93,6 +82,21 @@ async def run_ingest(config: Config, clock: Clock, stop: asyncio.Event) -> None:
         ]
         async with running(loops, stop, config.server.shutdown_grace):
             await serve(app, _listener(config, proxies), stop, wire)
+
+
+def _ingest(
+    config: Config, senders: Senders, stores: Mapping[str, IngestStores], clock: Clock, tally: IngestTally
+) -> Ingest:
+    return Ingest(
+        senders,
+        stores,
+        clock,
+        tally,
+        _new_message_id,
+        proxies=_proxies(config),
+        always_strict=config.server.strict == "always",
+        limits=SourceLimits({name: source.limits for name, source in config.sources.items()}, clock, tally),
+    )
 
 
 def key_ring(config: Config) -> KeyRing:
