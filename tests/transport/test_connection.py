@@ -105,7 +105,7 @@ async def test_who_does_not_read_is_cut_off():
 
 async def test_who_reads_slowly_gets_all():
     """A client that keeps taking gets the whole answer, however many times the patience that needs."""
-    async with serving(patience=0.3) as served:
+    async with serving(patience=1.5) as served:
         reader, writer = await served.connect()
         writer.write(b"GET /big HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         size = 0
