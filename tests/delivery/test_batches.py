@@ -180,7 +180,7 @@ def test_batches_keep_their_limits(events, max_events, max_bytes):
     """However items come, every one gets into some batch, in order, and no batch of several exceeds a limit."""
     items = []
     for number, (size, tries) in enumerate(events):
-        event = Event(number, "us", "app", str(number), 0, "track", "", None, (), b"x" * size)
+        event = Event(number, "us", "app", str(number), 0, "track", "", None, (), b"x" * size, "key")
         items.append(Item(event, Record(number, b"", b""), tries, 0))
     made, left = [], list(items)
     while left:

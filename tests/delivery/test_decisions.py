@@ -13,6 +13,7 @@ from postroad.delivery.routing import Route, filter_of
 from postroad.delivery.schedule import LONGEST_RETRY_AFTER, due_at, interval
 from postroad.delivery.verdict import judge
 from postroad.destinations.base import Delivered, Event, Pause, Refused, Retry, Split
+from postroad.destinations.dedup import KeyForm
 from postroad.ledger.base import Attempt, DeadLetter, Outcome, RetryRow
 from postroad.log.base import Record
 
@@ -117,7 +118,7 @@ def test_age_ends_retries():
 
 def item(*, tries: int = 0, first_at: int = 0) -> Item:
     """Return an item as the worker has it before an attempt."""
-    event = Event(7, "us", "app", "m1", 0, "track", "Order Placed", None, (), b"{}")
+    event = Event(7, "us", "app", "m1", 0, "track", "Order Placed", None, (), b"{}", "key")
     return Item(event, Record(7, b"key", b"value"), tries, first_at)
 
 
@@ -134,28 +135,28 @@ def test_delivered_needs_no_rows():
 def test_first_failure_begins_the_age():
     """A first failure is due again after the first interval, its age counted from now, the answer kept."""
     verdict = judge(Retry("HTTP 503", None, 503, "busy"), item(), POLICY, NOW, middle)
-    row = RetryRow(7, NOW + 5 * MICROSECONDS, 1, NOW, "HTTP 503")
+    row = RetryRow(7, NOW + 5 * MICROSECONDS, 1, NOW, "HTTP 503", form=KeyForm.DIGEST)
     assert verdict == (Outcome.RETRY, row, None, Attempt(7, NOW, 503, "HTTP 503", "busy"))
 
 
 def test_later_failure_keeps_the_age():
     """A later failure counts one more try, waits longer and keeps the time of the first."""
     verdict = judge(Retry("again"), item(tries=2, first_at=50), RetryPolicy(5, 3, 3600, 1e6), NOW, middle)
-    assert verdict.retry == RetryRow(7, NOW + 45 * MICROSECONDS, 3, 50, "again")
+    assert verdict.retry == RetryRow(7, NOW + 45 * MICROSECONDS, 3, 50, "again", form=KeyForm.DIGEST)
 
 
 @pytest.mark.parametrize("tried", [Refused("HTTP 400", 400, "no"), Split("HTTP 400", 400, "no")])
 def test_refused_is_dead_at_once(tried):
     """What can't succeed, or is too large alone, is dead with its bytes, name, reason and this attempt."""
     verdict = judge(tried, item(), POLICY, NOW, middle)
-    letter = DeadLetter(7, b"key", b"value", "Order Placed", "HTTP 400", NOW, NOW, 1)
+    letter = DeadLetter(7, b"key", b"value", "Order Placed", "HTTP 400", NOW, NOW, 1, KeyForm.DIGEST)
     assert verdict == (Outcome.DEAD, None, letter, Attempt(7, NOW, 400, "HTTP 400", "no"))
 
 
 def test_pause_uses_up_no_try():
     """An event that met a pause keeps its tries, has no age yet, and is due as soon as the breaker lets it."""
     verdict = judge(Pause("HTTP 401", 401), item(), POLICY, NOW, middle)
-    assert verdict.retry == RetryRow(7, NOW, 0, 0, "HTTP 401")
+    assert verdict.retry == RetryRow(7, NOW, 0, 0, "HTTP 401", form=KeyForm.DIGEST)
     assert verdict.outcome == Outcome.RETRY
 
 

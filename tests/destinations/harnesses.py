@@ -5,7 +5,7 @@ import gzip
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 from msgspec import Raw
@@ -20,12 +20,11 @@ from postroad.destinations.mixpanel import Mixpanel
 from postroad.destinations.mixpanel.event import insert_id
 from postroad.destinations.printable import printable
 from postroad.destinations.segment import Segment
-from postroad.destinations.segment import message_id as segment_id
 from postroad.destinations.webhook import Webhook
 from postroad.destinations.webhook_batch import WebhookBatch
 from postroad.registry import DESTINATIONS, load, settings_of
 from postroad.testing.destinations import Arrival
-from postroad.testing.events import RECEIVED_AT
+from postroad.testing.events import RECEIVED_AT, every_email_event, plain_track, unusual_events
 from postroad.testing.receiver import Receiver, answer
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -150,7 +149,7 @@ class WebhookHarness(ConsoleHarness):
 
     def message_id(self, event: Event) -> str:
         """Expect the id as a header carries it."""
-        return webhook_id(event.message_id)
+        return webhook_id(event.dedup_key)
 
 
 class WebhookBatchHarness(WebhookHarness):
@@ -173,6 +172,9 @@ class CustomerioHarness(WebhookBatchHarness):
 
     type = Customerio
     secrets = ("hunter2", "aHVudGVyMjo=", "query")
+    own_ids: ClassVar[Mapping[str, str]] = {
+        event.dedup_key: event.message_id for event in (*every_email_event(), plain_track(), *unusual_events())
+    }
 
     def raw(self) -> Mapping[str, object]:
         """Return settings with a secret in every place."""
@@ -186,11 +188,15 @@ class CustomerioHarness(WebhookBatchHarness):
         """Answer 500 and echo the request."""
         self.receiver.behaviour = answer(500, b"Basic aHVudGVyMjo= hunter2 token=query")
 
-    @staticmethod
-    def completed(call: bytes) -> bytes:
-        """Put the time of receipt back."""
+    def message_id(self, event: Event) -> str:
+        """Expect the key in place of the id."""
+        return event.dedup_key
+
+    def completed(self, call: bytes) -> bytes:
+        """Put the time of receipt back, and the event's own id."""
         found = msgspec.json.decode(call, type=dict[str, Raw])
-        return msgspec.json.encode(found | {"receivedAt": iso(RECEIVED_AT)})
+        own = self.own_ids[msgspec.json.decode(found["messageId"], type=str)]
+        return msgspec.json.encode(found | {"messageId": own, "receivedAt": iso(RECEIVED_AT)})
 
 
 class SegmentHarness(CustomerioHarness):
@@ -198,21 +204,9 @@ class SegmentHarness(CustomerioHarness):
 
     type = Segment
 
-    async def arrived(self) -> Sequence[Arrival]:
-        """Return the calls; those with a digest for an id have a body of their own."""
-        return [
-            Arrival(one.message_id, None if len(one.message_id) == 64 else one.body) for one in await super().arrived()
-        ]
-
-    @staticmethod
-    def completed(call: bytes) -> bytes:
+    def completed(self, call: bytes) -> bytes:
         """Put the event's own name back, too."""
-        named = call.replace(b'"event":"Unsubscribed"', b'"event":"Email Unsubscribed"')
-        return CustomerioHarness.completed(named)
-
-    def message_id(self, event: Event) -> str:
-        """Expect an id of at most 100 characters."""
-        return segment_id(event.message_id)
+        return super().completed(call.replace(b'"event":"Unsubscribed"', b'"event":"Email Unsubscribed"'))
 
 
 class MixpanelHarness(CustomerioHarness):
@@ -245,7 +239,7 @@ class MixpanelHarness(CustomerioHarness):
 
     def message_id(self, event: Event) -> str:
         """Expect the id as Mixpanel takes it."""
-        return insert_id(event.message_id)
+        return insert_id(event.dedup_key)
 
 
 def members(body: bytes) -> Sequence[bytes]:

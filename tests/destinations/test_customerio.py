@@ -70,7 +70,7 @@ async def test_one_bad_event_is_found_and_the_others_arrive(
     assert [type(outcome) for outcome in outcomes] == [Delivered] * len(good) + [Refused, Delivered]
     assert isinstance(outcomes[-2], Refused)
     assert "userId or anonymousId is required" in outcomes[-2].answer
-    assert [taken["messageId"] for taken in service.taken] == [*(event.message_id for event in good), "i"]
+    assert [taken["messageId"] for taken in service.taken] == [event.dedup_key for event in (*good, events[-1])]
 
 
 async def test_a_wrong_key_pauses(surroundings: Surroundings, service: CustomerioService) -> None:
@@ -132,7 +132,7 @@ async def test_a_request_keeps_to_the_limits(surroundings: Surroundings, service
     events = [large(number, 20_000) for number in range(60)]
     assert await destination.send(events) == [Delivered()] * 60
     await destination.close()
-    assert [taken["messageId"] for taken in service.taken] == [event.message_id for event in events]
+    assert [taken["messageId"] for taken in service.taken] == [event.dedup_key for event in events]
     assert [len(request.body) <= 475_100 for request in service.receiver.requests] == [True] * 3
 
 

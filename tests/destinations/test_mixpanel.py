@@ -39,7 +39,8 @@ def service(receiver: Receiver) -> MixpanelService:
 
 def track(message: str = "m", **members: object) -> Event:
     """Return a track call."""
-    return call("track", {"event": "Order Placed", **members}, message_id=message, offset=1)
+    event = call("track", {"event": "Order Placed", **members}, message_id=message, offset=1)
+    return event._replace(dedup_key=message)
 
 
 def properties(event: Event) -> dict[str, Any]:
@@ -157,7 +158,7 @@ async def test_a_batch_that_is_too_large_over_there_is_split(
     events = [track(f"m-{number}", properties={"note": "x" * 900}) for number in range(30)]
     assert await settle(destination, events) == [Delivered()] * 30
     await destination.close()
-    assert [taken["properties"]["$insert_id"] for taken in service.taken] == [event.message_id for event in events]
+    assert [taken["properties"]["$insert_id"] for taken in service.taken] == [event.dedup_key for event in events]
 
 
 async def test_requests_keep_to_the_limits(surroundings: Surroundings, service: MixpanelService) -> None:

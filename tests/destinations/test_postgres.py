@@ -6,8 +6,9 @@ import pytest
 
 import postroad.destinations.postgres as module
 from postroad.destinations.base import Pause, Refused, Retry, Split
+from postroad.destinations.dedup import event_key
 from postroad.destinations.postgres.failures import is_of_the_data, outcome_of, refused
-from postroad.destinations.postgres.tables import event_key, fits_jsonb
+from postroad.destinations.postgres.tables import fits_jsonb
 from postroad.errors import ConfigError
 from postroad.registry import settings_of
 

@@ -53,8 +53,8 @@ async def test_a_batch_is_signed_as_a_whole(surroundings: Surroundings, receiver
 def test_the_id_of_a_batch_is_that_of_its_members() -> None:
     """The same members in the same order have the same id, any others another one."""
     a, b = email_event(Kind.OPENED), email_event(Kind.BOUNCED)
-    assert batch_id([a, b]) == hashlib.sha256(b"msg-0005\nmsg-0001\n").hexdigest()
-    odd = a._replace(message_id="msg-0005\nmsg-0001")
+    assert batch_id([a, b]) == hashlib.sha256(f"{a.dedup_key}\n{b.dedup_key}\n".encode()).hexdigest()
+    odd = a._replace(dedup_key="msg-0005\nmsg-0001")
     assert len({batch_id(members) for members in ([a], [b], [a, b], [b, a], [a, a], [odd])}) == 6
 
 

@@ -287,6 +287,13 @@ class Destination(Struct, frozen=True, kw_only=True, rename={"start_from": "from
     batch: Annotated[Batch, Meta(description="How many events share one send.")] = Batch()
     rate: Annotated[Rate, Meta(description="How much is sent a second at most.")] = Rate()
     retry: Annotated[RetryPolicy, Meta(description="When a failed delivery is tried again.")] = RetryPolicy()
+    dedup_key: Annotated[
+        Literal["digest", "message_id"],
+        Meta(
+            description="What it tells duplicates by (`webhook-id`, `$insert_id` and the like): a digest of region, "
+            "source and message id, or the bare `message_id`, which another source may have used, too."
+        ),
+    ] = "digest"
     on_backlog_full: Annotated[
         Literal["refuse", "expire"],
         Meta(

@@ -96,7 +96,7 @@ class FrozenBatches:
             return batch
         first = batch.items[0]
         offsets = [item.record.offset for item in batch.items]
-        frozen = FrozenBatch(offsets, self._clock.now(), first.tries, first.first_at, "")
+        frozen = FrozenBatch(offsets, self._clock.now(), first.tries, first.first_at, "", first.form)
         await self._keep([frozen])
         return Batch(self._limits, batch.items, frozen)
 
@@ -167,7 +167,7 @@ class FrozenBatches:
         """Return its events as items, and the verdict on those that are not to be sent any more."""
         records = await self._records(frozen.offsets)
         return [
-            await self._router.again(records[offset], frozen.tries, frozen.first_at, frozen.due_at)
+            await self._router.again(records[offset], frozen)
             if offset in records
             else await self._losses.verdict(offset)
             for offset in frozen.offsets

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from postroad.contract.stored import StoredEvent, read_key
 from postroad.delivery.flow import Flow
 from postroad.destinations.base import BatchLimits, Event
+from postroad.destinations.dedup import KeyForm, dedup_key
 from postroad.ledger.base import FrozenBatch
 from postroad.log.base import Record
 
@@ -16,7 +17,7 @@ _ISOLATE = 8
 class Item(NamedTuple):
     """One event on its way to one destination. `tries` were made before, the first at `first_at` (0: none).
     `since` is when it was due, 0 when it was just read off the log: it is fresh then. How much of its waiting
-    from then on counts as its age, `Flow` says.
+    from then on counts as its age, `Flow` says. `form` is the `KeyForm` of its key, at every try the same.
     """
 
     event: Event
@@ -24,6 +25,7 @@ class Item(NamedTuple):
     tries: int
     first_at: int
     since: int = 0
+    form: int = KeyForm.DIGEST
 
     def sent(self, now: int, flow: Flow) -> "Item":
         """Return it as it is at the moment it is sent."""
@@ -32,8 +34,8 @@ class Item(NamedTuple):
         return self._replace(first_at=flow.standing(self.first_at, self.since, now), since=now)
 
 
-def make_event(record: Record, stored: StoredEvent, region: str) -> Event:
-    """Return a stored record as destinations get it."""
+def make_event(record: Record, stored: StoredEvent, region: str, form: int = KeyForm.DIGEST) -> Event:
+    """Return a stored record as destinations get it, with its key in a `KeyForm`."""
     source, message_id = read_key(record.key)
     return Event(  # by position: it is made for every event
         record.offset,
@@ -46,6 +48,7 @@ def make_event(record: Record, stored: StoredEvent, region: str) -> Event:
         stored.kind,
         tuple(problem.sentence for problem in stored.violations) if stored.problems else (),
         stored.body,
+        dedup_key(form, region, source, message_id),
     )
 
 
@@ -75,7 +78,8 @@ class Batch:
         """Take an item in, or tell that there is no room for it: the batch is full then."""
         room = self._room if item.tries <= 1 else min(self._room, self._company(item.tries))
         self._bytes -= len(item.event.body)
-        if self.items and (self._bytes < 0 or len(self.items) >= room):
+        apart = self._limits.frozen and bool(self.items) and item.form != self.items[0].form  # it is kept once a batch
+        if self.items and (self._bytes < 0 or len(self.items) >= room or apart):
             self.full = True
             return False
         self._room = room

@@ -7,6 +7,7 @@ from postroad.config.model import Rate, RetryPolicy
 from postroad.contract.email import Kind
 from postroad.delivery.routing import Replay, Route
 from postroad.destinations.base import BatchLimits, Event
+from postroad.destinations.dedup import KeyForm
 
 
 class Shaping(Protocol):
@@ -25,7 +26,7 @@ class Plan(NamedTuple):
     `timeout` and `expire_after` are seconds: with the latter, what a destination has not got at that age expires,
     so that it never holds back the log. `replay` says what a replay is limited to: other events are
     none of its business; `unsupported` are the email events that its type has no place for.
-    Without `shape` events go out as they are.
+    Without `shape` events go out as they are. `form` is what receivers tell duplicates by, of events never tried.
     """
 
     destination: str
@@ -40,6 +41,7 @@ class Plan(NamedTuple):
     expire_after: float | None = None
     replay: Replay | None = None
     unsupported: frozenset[Kind] = frozenset()
+    form: KeyForm = KeyForm.DIGEST
 
     @property
     def limits(self) -> BatchLimits:

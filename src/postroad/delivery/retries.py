@@ -104,7 +104,7 @@ class Retries:
             self._settler.put(retry.offset, gone)
             return
         self._settler.expect(retry.offset)
-        item = await self._router.again(record, retry.tries, retry.first_at, retry.due_at)
+        item = await self._router.again(record, retry)
         if isinstance(item, Item):
             self.items.append(item)
         else:

@@ -11,7 +11,7 @@ from postroad.delivery.plan import Plan, Shaping
 from postroad.delivery.routing import filter_of
 from postroad.delivery.verdict import Verdict, refuse
 from postroad.destinations.base import Destination, Event
-from postroad.ledger.base import Outcome
+from postroad.ledger.base import FrozenBatch, Outcome, RetryRow
 from postroad.log.base import Record
 
 _ERASED: Final = Verdict(Outcome.ERASED)
@@ -37,17 +37,19 @@ class Router:
         rule = filter_of(plan.route, stored)
         if rule is not None:
             return Verdict(rule)
-        item = Item(make_event(record, stored, plan.region), record, 0, 0)
+        item = Item(make_event(record, stored, plan.region, plan.form), record, 0, 0, form=plan.form)
         if plan.shape is None:
             return item if self._takes(item.event) else Verdict(Outcome.FILTERED_UNSUPPORTED)
         return await self._shaped(item, plan.shape)
 
-    async def again(self, record: Record, tries: int, first_at: int, due_at: int) -> Item | Verdict:
-        """Take in a record whose retry is due: its route was decided before, its shape is made anew."""
+    async def again(self, record: Record, row: RetryRow | FrozenBatch) -> Item | Verdict:
+        """Take in a record whose retry is due: its route and the form of its key were decided before, its shape is made
+        anew.
+        """
         if record.is_erased:
             return _ERASED
-        event = make_event(record, unpack(record.value), self._plan.region)
-        item = Item(event, record, tries, first_at, due_at)
+        event = make_event(record, unpack(record.value), self._plan.region, row.form)
+        item = Item(event, record, row.tries, row.first_at, row.due_at, row.form)
         return item if self._plan.shape is None else await self._shaped(item, self._plan.shape)
 
     async def _shaped(self, item: Item, shape: Shaping) -> Item | Verdict:

@@ -44,7 +44,7 @@ def put_back(item: Item, why: str, now: int) -> Verdict:
     """Return the verdict on an event that couldn't be tried, or whose try does not count: due at once (it is up to
     the breaker when that is), with no try more. `item` has the age that it had when it was sent.
     """
-    row = RetryRow(item.record.offset, now, item.tries, item.first_at, why)
+    row = RetryRow(item.record.offset, now, item.tries, item.first_at, why, form=item.form)
     return Verdict(Outcome.RETRY, retry=row)
 
 
@@ -55,7 +55,7 @@ def _again(tried: Retry, item: Item, policy: RetryPolicy, now: int, chance: Call
     if due is None:
         times = "1 try" if tries == 1 else f"{tries} tries"
         return _dead(tried, item, now, f"given up after {times} in {in_words(policy.max_age)}; the last: {tried.why}")
-    row = RetryRow(item.record.offset, due, tries, first_at, tried.why)
+    row = RetryRow(item.record.offset, due, tries, first_at, tried.why, form=item.form)
     return Verdict(Outcome.RETRY, retry=row, attempt=_attempt(tried, item, now))
 
 
@@ -69,6 +69,7 @@ def _dead(tried: Retry | Refused | Split, item: Item, now: int, why: str) -> Ver
         died_at=now,
         first_at=item.first_at or now,
         tries=item.tries + 1,
+        form=item.form,
     )
     return Verdict(Outcome.DEAD, dead=letter, attempt=_attempt(tried, item, now))
 

@@ -32,6 +32,10 @@ class Event(NamedTuple):
     `receivedAt` and `timestamp`. The rest are our own facts, for our own sinks and for headers: `offset` is its place
     in the region's log, `received_at` in microseconds, `type` that of the call, `name` a track event's (`""` for
     other calls), `kind` the semantic email event that it is, if it is one.
+
+    `dedup_key` is what a receiver has to recognise the event by: the same at every try, and no other source's. It is 36
+    letters, digits and hyphens, or the message id where the operator wants that (`dedup_key = "message_id"`) or the
+    event was first tried so: any text. Send it where the service looks for duplicates, and not `message_id`.
     """
 
     offset: int
@@ -44,6 +48,7 @@ class Event(NamedTuple):
     kind: Kind | None
     violations: Sequence[str]
     body: bytes
+    dedup_key: str
 
 
 class Delivered(NamedTuple):
@@ -129,7 +134,8 @@ class Sent(NamedTuple):
 
     `name` is the event's name over there; an event that came under another tool's name keeps that one.
     `fields` are the service's fields, each with the member of the event it is filled from, both as paths
-    ("properties.email_id"). `key` is the field or header by which a duplicate is recognised.
+    ("properties.email_id"). `key` is the field or header by which a duplicate is recognised, where
+    `Event.dedup_key` goes.
     """
 
     name: str

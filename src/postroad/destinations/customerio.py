@@ -2,7 +2,8 @@
 
 Without `X-Strict-Mode: 1` Customer.io answers 200 to events that it throws away. In strict mode it refuses
 a batch with one bad event as a whole; the engine then finds the bad one. It recognises duplicates by
-`messageId`. All six kinds of calls are taken; what an answer means is in `calls`.
+`messageId`: the event's `dedup_key` goes out there. All six kinds of calls are taken; what an answer means is in
+`calls`.
 """
 
 import re
@@ -10,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Final
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, Raw
 
 from postroad.destinations.base import BatchLimits, EmailEvents, Event, SendResult, Surroundings
 from postroad.destinations.email_events import passed_on
@@ -76,4 +77,7 @@ class Customerio:
 
 
 def _write(event: Event) -> Part:
-    return Part(msgspec.json.encode(members_of(event)), event.message_id)
+    members = members_of(event)
+    if event.dedup_key != event.message_id:
+        members["messageId"] = Raw(msgspec.json.encode(event.dedup_key))
+    return Part(msgspec.json.encode(members), event.dedup_key)

@@ -3,8 +3,8 @@
 Segment answers 200 to nearly everything: to a wrong write key, to a call without an id of a user, to what it
 can't read. 400 means only that a request is too large or no JSON. So what it is known to drop in silence
 never goes out: a call with neither `userId` nor `anonymousId` is not taken, an event of more than 32 KiB is
-refused. It recognises duplicates by `messageId`, of at most 100 characters: a longer one goes out as the
-SHA-256 of its UTF-8 in hex. What an answer means is in `calls`.
+refused. It recognises duplicates by `messageId`, of at most 100 characters: the event's `dedup_key` goes out there, and
+one that is longer as the SHA-256 of its UTF-8 in hex. What an answer means is in `calls`.
 """
 
 import hashlib
@@ -89,14 +89,14 @@ class Segment:
         sent = self.email_events[event.kind] if event.kind is not None else None
         if sent is not None and event.kind is not None and event.name == event.kind.event:
             members["event"] = Raw(msgspec.json.encode(sent.name))
-        key = message_id(event.message_id)
+        key = message_id(event.dedup_key)
         if key != event.message_id:
             members["messageId"] = Raw(msgspec.json.encode(key))
         return Part(msgspec.json.encode(members), key)
 
 
 def message_id(own: str) -> str:
-    """Return a message id as Segment takes it."""
+    """Return an event's key as Segment takes it."""
     if len(own) <= MAX_MESSAGE_ID:
         return own
     return hashlib.sha256(own.encode("utf-8", "surrogatepass")).hexdigest()

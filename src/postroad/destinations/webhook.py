@@ -1,6 +1,6 @@
 """The webhook destination: POSTs each event to an address of yours, signed by the Standard Webhooks scheme.
 
-The body is the event as it is, `webhook-id` its message id. `postroad.destinations.http.signed` has the other headers.
+The body is the event as it is, `webhook-id` its `dedup_key`. `postroad.destinations.http.signed` has the other headers.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ class Webhook:
 
     async def send(self, events: Sequence[Event]) -> Sequence[SendResult]:
         """POST each event, one after the other."""
-        return [await self._client.post(webhook_id(event.message_id), event.body) for event in events]
+        return [await self._client.post(webhook_id(event.dedup_key), event.body) for event in events]
 
     async def close(self) -> None:
         """Close the connections."""

@@ -1,7 +1,9 @@
 """The webhook_batch destination: POSTs many events at once to an address of yours, `{"batch": [event, …]}`.
 
-Its headers are those of `postroad.destinations.http.signed`. `webhook-id` is a digest of the members' ids; a batch that
-fails may be sent again in other batches, so receivers recognise its members by their `messageId`.
+Its headers are those of `postroad.destinations.http.signed`. `webhook-id` is a digest of the members' keys; a batch
+that fails may be sent again in other batches, so receivers recognise its members by their `messageId`. They are as they
+came: where a public source is delivered, its sender may have chosen another source's id, and `webhook` is the one to
+use.
 
 400, 409, 413 and 422 may be the fault of one member: the batch is then sent again in halves until that one is alone.
 """
@@ -47,5 +49,5 @@ class WebhookBatch:
 
 def batch_id(events: Sequence[Event]) -> str:
     """Return the id of a batch: the SHA-256, in hex, of its members' ids with a line break after each."""
-    ids = "".join(f"{webhook_id(event.message_id)}\n" for event in events)
+    ids = "".join(f"{webhook_id(event.dedup_key)}\n" for event in events)
     return hashlib.sha256(ids.encode()).hexdigest()

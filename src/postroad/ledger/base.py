@@ -116,7 +116,9 @@ class RetryRow(NamedTuple):
     """A record to send again at `due_at`. `tries` attempts were made, the first at `first_at` (0: none); whoever
     sends moves `first_at` on by what is not to count as the record's age.
 
-    `key` and `value` are the record's own where the log may no longer have it (a resent dead letter).
+    `key` and `value` are the record's own where the log may no longer have it (a resent dead letter). `form` is how the
+    sender names the record to its receiver, so that it does so at every try; opaque here, 0 in rows from before it was
+    kept. Dead letters and frozen batches have it, too.
     """
 
     offset: int
@@ -126,6 +128,7 @@ class RetryRow(NamedTuple):
     why: str
     key: bytes | None = None
     value: bytes | None = None
+    form: int = 0
 
 
 class DeadLetter(NamedTuple):
@@ -139,6 +142,7 @@ class DeadLetter(NamedTuple):
     died_at: int
     first_at: int
     tries: int
+    form: int = 0
 
 
 class Attempt(NamedTuple):
@@ -164,6 +168,7 @@ class FrozenBatch(NamedTuple):
     tries: int
     first_at: int
     why: str
+    form: int = 0
 
 
 class Lost(NamedTuple):
@@ -347,8 +352,8 @@ class Ledger(LedgerReader, Protocol):
         ...
 
     async def resend(self, account: int, offsets: Sequence[int], at: int) -> int:
-        """Turn these dead letters into retries due at `at`, with their bytes, no tries, and `first_at` at `at`.
-        Returns how many were dead letters.
+        """Turn these dead letters into retries due at `at`, with their bytes and form, no tries, and `first_at` at
+        `at`. Returns how many were dead letters.
         """
         ...
 

@@ -19,6 +19,7 @@ from postroad.delivery.engine import Engine, Service
 from postroad.delivery.plan import Plan
 from postroad.delivery.routing import Route
 from postroad.destinations.base import BatchLimits, Surroundings
+from postroad.destinations.dedup import KeyForm
 from postroad.destinations.email_events import without_place
 from postroad.errors import StoreError
 from postroad.ledger.base import Ledger
@@ -139,6 +140,7 @@ def _service(config: Config, name: str, place: Destination, clock: Clock) -> Ser
         expire_after=config.regions[place.region].retention if place.on_backlog_full == "expire" else None,
         shape=make_shape(place.transform, place.pii, config.server.data_dir, clock),
         unsupported=without_place(kind.email_events),
+        form=KeyForm.MESSAGE_ID if place.dedup_key == "message_id" else KeyForm.DIGEST,
     )
     make, from_beginning = partial(kind, place.settings, surroundings), place.start_from == "beginning"
     return Service(plan, make, from_beginning, place.was or None, place.on_backlog_full)

@@ -8,6 +8,7 @@ import msgspec
 from postroad.clock import MICROSECONDS, iso
 from postroad.contract.email import Kind
 from postroad.destinations.base import Event
+from postroad.destinations.dedup import KeyForm, dedup_key
 
 RECEIVED_AT: Final = 1_705_314_605 * MICROSECONDS
 
@@ -63,6 +64,7 @@ def unusual_events() -> Sequence[Event]:
         kind=None,
         violations=["traits.deep: is only there to be odd"],
         body=body.encode(),
+        dedup_key=dedup_key(KeyForm.DIGEST, "us", "app", "id with spaces \r\n 🐢"),
     )
     empty = call("track", {"event": "Empty 🐢", "properties": {}}, message_id="m" * 300, offset=1001)
     return [empty, identify]
@@ -83,4 +85,5 @@ def call(type_: str, members: Mapping[str, object], *, message_id: str, offset: 
         kind=kind,
         violations=[],
         body=msgspec.json.encode(body),
+        dedup_key=dedup_key(KeyForm.DIGEST, "us", "app", message_id),
     )

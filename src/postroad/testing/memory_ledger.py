@@ -117,7 +117,9 @@ class MemoryLedger:
     async def resend(self, account: int, offsets: Sequence[int], at: int) -> int:
         """Turn these dead letters into retries; returns how many were dead letters."""
         dead = [self._dead[account, offset] for offset in dict.fromkeys(offsets) if (account, offset) in self._dead]
-        retries = [RetryRow(letter.offset, at, 0, at, "resent", letter.key, letter.value) for letter in dead]
+        retries = [
+            RetryRow(letter.offset, at, 0, at, "resent", letter.key, letter.value, letter.form) for letter in dead
+        ]
         await self.settle(account, Settlement({retry.offset: Outcome.RETRY for retry in retries}, {}, retries=retries))
         return len(dead)
 

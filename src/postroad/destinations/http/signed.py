@@ -109,11 +109,11 @@ def _forms(secret: str) -> Sequence[str]:
     return [secret, secret.removeprefix("whsec_"), secret.rpartition(" ")[2]]
 
 
-def webhook_id(message_id: str) -> str:
-    """Return the message id as a header can carry it.
+def webhook_id(dedup_key: str) -> str:
+    """Return an event's key as a header can carry it.
 
-    That is the id itself if it is 1 to 255 visible ASCII characters, else the SHA-256 of its UTF-8 in hex.
+    That is the key itself if it is 1 to 255 visible ASCII characters, else the SHA-256 of its UTF-8 in hex.
     """
-    if _HEADER_SAFE.fullmatch(message_id):
-        return message_id
-    return hashlib.sha256(message_id.encode("utf-8", "surrogatepass")).hexdigest()
+    if _HEADER_SAFE.fullmatch(dedup_key):
+        return dedup_key
+    return hashlib.sha256(dedup_key.encode("utf-8", "surrogatepass")).hexdigest()

@@ -8,8 +8,8 @@
 
 An event keeps all its `properties`. Beside them go `time` (milliseconds), `distinct_id` (userId, else
 anonymousId, else empty: no user; the placeholders that Mixpanel forbids count as absent), `$insert_id`
-(the message id, or a digest where Mixpanel could not take it), and `ip` for its place on the map; 0 when there is
-none, or Mixpanel would place everybody where this server stands. No address is sent. Mixpanel takes an
+(the event's `dedup_key`, or a digest where Mixpanel could not take it), and `ip` for its place on the map; 0 when there
+is none, or Mixpanel would place everybody where this server stands. No address is sent. Mixpanel takes an
 event once by its name, time, `distinct_id` and `$insert_id`, and cuts texts after 255 characters.
 """
 

@@ -34,7 +34,6 @@ def _sent(kind: Kind) -> Sent:
     own = {
         "properties.time": "timestamp",
         "properties.distinct_id": "userId",
-        "properties.$insert_id": "messageId",
         "properties.ip": "context.ip",
     }
     return Sent(kind.event, own | {path: path for path in properties(kind)}, "properties.$insert_id")
@@ -54,7 +53,7 @@ def write(event: Event) -> Part:
         name = _VIEWS[event.type]
         if "name" in members:
             own.setdefault("name", members["name"])
-    key = insert_id(event.message_id)
+    key = insert_id(event.dedup_key)
     reserved: Mapping[str, Any] = {
         "time": _milliseconds(members, event.received_at),
         "distinct_id": _distinct_id(members),
@@ -65,14 +64,14 @@ def write(event: Event) -> Part:
     return Part(msgspec.json.encode({"event": name, "properties": {**own, **reserved}}), key)
 
 
-def insert_id(message_id: str) -> str:
-    """Return a message id as Mixpanel takes it: at most 36 letters, digits and hyphens, no placeholder.
+def insert_id(dedup_key: str) -> str:
+    """Return an event's key as Mixpanel takes it: at most 36 letters, digits and hyphens, no placeholder.
 
     For another it is the beginning of the SHA-256 of its UTF-8 in hex.
     """
-    if _INSERT_ID.fullmatch(message_id) and message_id not in PLACEHOLDERS:
-        return message_id
-    return hashlib.sha256(message_id.encode("utf-8", "surrogatepass")).hexdigest()[:36]
+    if _INSERT_ID.fullmatch(dedup_key) and dedup_key not in PLACEHOLDERS:
+        return dedup_key
+    return hashlib.sha256(dedup_key.encode("utf-8", "surrogatepass")).hexdigest()[:36]
 
 
 def _distinct_id(members: Mapping[str, Raw]) -> str:

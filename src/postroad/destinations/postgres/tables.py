@@ -4,14 +4,13 @@ A migration is a list of statements that change nothing when they are repeated: 
 and when one was dropped underneath us, all of them are run again.
 """
 
-import hashlib
 import re
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
-from uuid import UUID
 
 import msgspec
 
+from postroad.destinations.dedup import event_key
 from postroad.destinations.warehouse.columns import TABLES, Columns
 
 EVENTS: Final = "events"
@@ -86,12 +85,6 @@ def inserts(schema: str, rows: Sequence[Columns]) -> Sequence[Insert]:
         if mine:
             found.append(Insert(table.name, _statement(schema, table), msgspec.json.encode(mine).decode()))
     return found
-
-
-def event_key(region: str, source: str, message_id: str) -> UUID:
-    """Return what makes an event the same: the first half of a SHA-256."""
-    same = f"{region}\0{source}\0{message_id}".encode("utf-8", "surrogatepass")
-    return UUID(bytes=hashlib.sha256(same).digest()[:16])
 
 
 def fits_jsonb(body: str) -> bool:

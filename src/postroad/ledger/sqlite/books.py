@@ -67,10 +67,10 @@ class Books:
         """Turn dead letters into retries; returns how many were dead letters."""
         page = self._page(number)
         retries = [
-            RetryRow(offset, at, 0, at, "resent", key, packing.unpack(value, how))
+            RetryRow(offset, at, 0, at, "resent", key, packing.unpack(value, how), form)
             for offset in dict.fromkeys(offsets)
-            for key, value, how in self._db.execute(
-                "SELECT key, value, packing FROM dead WHERE account = ? AND offset = ?", (number, offset)
+            for key, value, how, form in self._db.execute(
+                "SELECT key, value, packing, form FROM dead WHERE account = ? AND offset = ?", (number, offset)
             ).fetchall()
         ]
         page.settle(Settlement({retry.offset: Outcome.RETRY for retry in retries}, {}, retries=retries))

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from postroad.ledger.base import EVICT_AT_ONCE, DeadLetter, Quota
 from postroad.ledger.sqlite import packing
 
-_PUT = """INSERT INTO dead (account, offset, key, value, label, why, died_at, first_at, tries, packing)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_PUT = """INSERT INTO dead (account, offset, key, value, label, why, died_at, first_at, tries, form, packing)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _REMOVE = "DELETE FROM dead WHERE account = ? AND offset = ? RETURNING length(key) + length(value)"
 _OLDEST = """SELECT offset, length(key) + length(value) FROM dead WHERE account = ?
     ORDER BY died_at, offset LIMIT ?"""

@@ -17,10 +17,10 @@ from postroad.log.base import number_of, offset_of, position_of
 _UNCOUNTED = frozenset({int(Outcome.PENDING), int(Outcome.OUT_OF_ACCOUNT)})
 _WITH_ROW = frozenset({int(Outcome.RETRY), int(Outcome.DEAD)})
 
-_PUT_RETRY = """INSERT INTO retry VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+_PUT_RETRY = """INSERT INTO retry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (account, offset) DO UPDATE SET due_at = excluded.due_at, tries = excluded.tries,
     first_at = excluded.first_at, why = excluded.why, key = coalesce(excluded.key, key),
-    value = coalesce(excluded.value, value)"""
+    value = coalesce(excluded.value, value), form = excluded.form"""
 _ADD_TOTAL = """INSERT INTO total VALUES (?, ?, ?)
     ON CONFLICT (account, outcome) DO UPDATE SET count = count + excluded.count"""
 _ADD_LOST = """INSERT INTO lost VALUES (?, ?, ?, ?)
@@ -82,7 +82,7 @@ class Page:
         rules.check_batches(batches)
         self._thaw([offset for batch in batches for offset in batch.offsets])
         rows = [(self._number, one[0][0], schema.pack_offsets(one[0]), *one[1:]) for one in batches]
-        self._db.executemany("INSERT INTO frozen VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        self._db.executemany("INSERT INTO frozen VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
         self._members().update({batch.offsets[0]: frozenset(batch.offsets) for batch in batches})
 
     def lose(self, start: int, end: int, records: int) -> int:

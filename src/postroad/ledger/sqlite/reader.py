@@ -16,7 +16,7 @@ from postroad.storage import files
 
 _ACCOUNT = """SELECT number, destination, replay, start, end, cursor, opened_at, policy, ended_at, ended_by
     FROM account"""
-_RETRY = "SELECT offset, due_at, tries, first_at, why, key, value FROM retry WHERE account = ?"
+_RETRY = "SELECT offset, due_at, tries, first_at, why, key, value, form FROM retry WHERE account = ?"
 _ROWS = {
     Outcome.RETRY: "SELECT offset FROM retry WHERE account = ? AND offset > ? ORDER BY offset LIMIT ?",
     Outcome.DEAD: "SELECT offset FROM dead WHERE account = ? AND offset > ? ORDER BY offset LIMIT ?",
@@ -27,7 +27,7 @@ _END = """SELECT max(start), max(end), max(cursor),
     max((SELECT max(end) FROM lost WHERE lost.account = number)),
     max((SELECT max(block) FROM outcome WHERE outcome.account = number))
     FROM account"""
-_DEAD = """SELECT offset, key, value, label, why, died_at, first_at, tries, packing FROM dead
+_DEAD = """SELECT offset, key, value, label, why, died_at, first_at, tries, form, packing FROM dead
     WHERE account = ? AND offset > ?"""
 
 
@@ -118,7 +118,7 @@ class SqliteLedgerReader:
     async def frozen(self, account: int) -> Sequence[FrozenBatch]:
         """Return the frozen batches, by their first offset."""
         rows = await self._rows(
-            "SELECT offsets, due_at, tries, first_at, why FROM frozen WHERE account = ? ORDER BY first", account
+            "SELECT offsets, due_at, tries, first_at, why, form FROM frozen WHERE account = ? ORDER BY first", account
         )
         return [FrozenBatch(schema.unpack_offsets(offsets), *rest) for offsets, *rest in rows]
 
@@ -131,7 +131,7 @@ class SqliteLedgerReader:
         """Return the lowest offset the account still needs from the log, 0 for an account that isn't there."""
         rows = await self._rows(
             """SELECT cursor,
-            (SELECT min(offset) FROM retry INDEXED BY retry_in_log WHERE account = number AND value IS NULL)
+            (SELECT min(offset) FROM main.retry INDEXED BY retry_in_log WHERE account = number AND value IS NULL)
             FROM account WHERE number = ?""",
             account,
         )

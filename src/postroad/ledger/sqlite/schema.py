@@ -70,18 +70,32 @@ _FORMAT_2 = (
     "INSERT INTO dead_size SELECT account, sum(length(key) + length(value)) FROM dead GROUP BY account",
 )
 
-STEPS = (_FORMAT_1, _FORMAT_2)
+_FORMAT_3 = (
+    # How the sender names a record to its receiver; 0 is how it was before there was a choice.
+    "ALTER TABLE retry ADD COLUMN form INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE dead ADD COLUMN form INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE frozen ADD COLUMN form INTEGER NOT NULL DEFAULT 0",
+)
+
+STEPS = (_FORMAT_1, _FORMAT_2, _FORMAT_3)
 """See `postroad.storage.store.migrate`."""
 
 FORMAT = len(STEPS)
 
+_WITHOUT_FORM = (
+    "CREATE TEMP VIEW retry AS SELECT *, 0 AS form FROM main.retry",
+    "CREATE TEMP VIEW frozen AS SELECT *, 0 AS form FROM main.frozen",
+)
+
 _LOOKS_NEWEST = {
     1: (
+        *_WITHOUT_FORM,
         """CREATE TEMP VIEW account AS SELECT *, 'refuse' AS policy, 0 AS ended_at,
             CASE WHEN end IS NOT NULL AND replay IS NULL THEN 'abandoned' ELSE '' END AS ended_by FROM main.account""",
         "CREATE TEMP VIEW lost AS SELECT 0 AS account, 0 AS start, 0 AS end, 0 AS records WHERE 0",
-        "CREATE TEMP VIEW dead AS SELECT *, 0 AS packing FROM main.dead",
+        "CREATE TEMP VIEW dead AS SELECT *, 0 AS packing, 0 AS form FROM main.dead",
     ),
+    2: (*_WITHOUT_FORM, "CREATE TEMP VIEW dead AS SELECT *, 0 AS form FROM main.dead"),
 }
 """By a file's format: what makes it look like the newest one to a reader, who may not change it."""
 
@@ -123,9 +137,8 @@ def look_newest(db: sqlite3.Connection, found: int) -> None:
         return
     db.execute("PRAGMA query_only = OFF")  # these are temporary and in memory
     db.execute("PRAGMA temp_store = MEMORY")
-    for older in range(found, FORMAT):
-        for statement in _LOOKS_NEWEST[older]:
-            db.execute(statement)
+    for statement in _LOOKS_NEWEST.get(found, ()):
+        db.execute(statement)
     db.execute("PRAGMA query_only = ON")
 
 

@@ -89,6 +89,20 @@ class WaitingConformance(LedgerCase):
         assert await ledger.totals(crm) == {_RETRY: 1, _DELIVERED: 1}
         assert await ledger.resend(crm, [0], 300) == 0
 
+    async def test_keeps_the_form(self) -> None:
+        """How a record is named to its receiver stays with its row: in retry, frozen, dead, and resent."""
+        ledger, crm = await self._account()
+        row, dead = retry(0)._replace(form=1), letter(1)._replace(form=2)
+        given = settlement({0: _RETRY, 1: _DEAD})._replace(retries=[row], dead=[dead])
+        await ledger.settle(crm, given)
+        await ledger.freeze_batches(crm, [frozen(2, 3)._replace(form=1)])
+        assert [one.form for one in await ledger.retries(crm, due_at=None, limit=9)] == [1]
+        assert [one.form for one in await ledger.dead(crm)] == [2]
+        assert [one.form for one in await ledger.frozen(crm)] == [1]
+        await ledger.settle(crm, settlement({0: _RETRY})._replace(retries=[row._replace(form=0)]))
+        await ledger.resend(crm, [1], 10_000)
+        assert [one.form for one in await ledger.retries(crm, due_at=None, limit=9)] == [0, 2]  # the soonest first
+
     async def test_drops_dead_letters(self) -> None:
         """A dropped dead letter is gone and counted as dropped."""
         ledger, crm = await self._account()
