@@ -5,7 +5,7 @@ import secrets
 from typing import Final
 
 SHORTEST_KEY: Final = 8
-"""Characters; a shorter key can be guessed."""
+"""Characters; a shorter key can be guessed, and is refused where others can reach the server."""
 
 _WORDS: Final = frozenset(
     {"12345678", "123456789", "admin", "api-key", "api_key", "apikey", "changeme", "default", "password", "secret"}
