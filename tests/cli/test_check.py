@@ -60,7 +60,8 @@ async def test_a_short_key(verbs, file):
     assert await warnings(verbs, file, text) == told
     assert await warnings(verbs, file, f'{text}[server]\nbind = "localhost:80"\n') == told
     file.write_text(f'{text}[server]\nbind = "0.0.0.0:80"\n')
-    refused = await verbs(file).complains(2, "check")
+    status, out, refused = await verbs(file).run("check")
+    assert (status, out, len(refused.splitlines())) == (2, "", 2)
     assert ":4: sources.web.write_key: is a key that anybody would try, and `server.bind` is open to others" in refused
     assert ":2: sources.app.write_key: has fewer than 8 characters, and `server.bind` is open to others" in refused
     assert "s3cret" not in refused
