@@ -8,6 +8,7 @@ time, and so has what is sent in it.
 import argparse
 import asyncio
 import json
+import resource
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -17,12 +18,12 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 from attacker import BROWSER_KEY, Attacker  # noqa: E402  # bench is a folder of programs, not a package
-from attacks import ATTACKS, Attack  # noqa: E402
+from attacks import ATTACKS, PROXY, Attack  # noqa: E402
 from report import Run, Seen, tell  # noqa: E402
 from servers import KEY, memory, postroad  # noqa: E402
 
 SOURCES = f'[sources.browser]\nwrite_key = "{BROWSER_KEY}"\n'
-PROXIES = 'trusted_proxies = ["127.0.0.1"]\n'
+PROXIES = f'trusted_proxies = ["{PROXY}"]\n'
 WATCH = 0.05
 
 
@@ -36,6 +37,8 @@ def main() -> None:
     unknown = set(given.attacks) - set(ATTACKS)
     if unknown:
         raise SystemExit(f"there is no attack {', '.join(sorted(unknown))}; there are: {', '.join(ATTACKS)}")
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # for the attacker's connections
     run = asyncio.Runner().run
     met = [
         tell(run(measure(name, attack, given.rate, given.seconds)))

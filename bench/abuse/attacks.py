@@ -4,6 +4,7 @@ A further one is a function here and a line in `ATTACKS`. It sends through the `
 that says so, at the latest after the time that a run has.
 """
 
+import asyncio
 import gzip
 import itertools
 import json
@@ -16,6 +17,10 @@ Attack = Callable[[Attacker], Awaitable[None]]
 
 GZIP = "Content-Encoding: gzip"
 STRICT = "X-Strict-Mode: 1"
+PROXY = "127.0.0.9"
+"""The trusted one."""
+OTHERS = ("127.0.0.2", "127.0.0.3", "127.0.0.4")
+"""Addresses of attackers; the well-behaved source has another."""
 
 
 async def crafted_ids(attacker: Attacker) -> None:
@@ -52,7 +57,8 @@ async def long_forwarded(attacker: Attacker) -> None:
     """A `Forwarded` of 60,000 characters, and the same in the header that is believed, through a trusted proxy."""
     body = b'{"userId":"u","event":"e"}'
     headers = [f"{name}: {'a' * 60_000}" for name in ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host")]
-    await attacker.flood(8, _in_turn([request("/v1/track", body, one, key=BROWSER_KEY) for one in headers]), pause=0.02)
+    made = [request("/v1/track", body, one, key=BROWSER_KEY) for one in headers]
+    await attacker.flood(8, _in_turn(made), pause=0.02, address=PROXY)
 
 
 async def many_problems(attacker: Attacker) -> None:
@@ -60,6 +66,29 @@ async def many_problems(attacker: Attacker) -> None:
     bodies = [b'{"batch":[' + b",".join(items) + b"]}" for items in ([b"0"] * 10_000, [b"{}"] * 10_000)]
     made = [request("/v1/batch", gzip.compress(body), GZIP, STRICT, key=BROWSER_KEY) for body in bodies]
     await attacker.flood(4, _in_turn(made), pause=0.1)
+
+
+async def idle_connections(attacker: Attacker) -> None:
+    """Three addresses with 3,000 connections each: silent ones, and ones with half a head or half a body."""
+    whole = request("/v1/track", b'{"userId":"u","event":"e"}', key=BROWSER_KEY)
+    pieces = (b"", whole[:20], whole[:-1])
+    await asyncio.gather(
+        *(attacker.hold(1_000, piece, address) for address in OTHERS for piece in pieces),
+    )
+
+
+async def bodies_without_key(attacker: Attacker) -> None:
+    """24 connections from each of three addresses, with all but the end of a body of 4 MiB, and no key we know."""
+    beginning = request("/v1/batch", b" " * (4 << 20), key="nobodys")[:-1]
+    await asyncio.gather(*(attacker.hold(24, beginning, address) for address in OTHERS))
+
+
+async def guessed_keys(attacker: Attacker) -> None:
+    """Keys that are tried over 100 connections from each of three addresses, in both modes, as fast as they go."""
+    keys = (f"guess-{number}" for number in itertools.count())
+    body = b'{"userId":"u","event":"e"}'
+    made = (request("/v1/track", body, *mode, key=key) for key in keys for mode in ((STRICT,), ()))
+    await asyncio.gather(*(attacker.flood(100, made, address=address) for address in OTHERS))
 
 
 def _in_turn(requests: list[bytes]) -> Iterator[bytes]:
@@ -73,5 +102,8 @@ ATTACKS: Mapping[str, Attack] = MappingProxyType(
         "gzip with the browser key": large_gzip_with_browser_key,
         "long Forwarded": long_forwarded,
         "many problems": many_problems,
+        "idle connections": idle_connections,
+        "bodies without key": bodies_without_key,
+        "guessed keys": guessed_keys,
     }
 )

@@ -2,10 +2,10 @@
 
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from postroad.config.keys import is_trivial
+from postroad.config.keys import SHORTEST_KEY, is_trivial
 from postroad.config.model import Config
 from postroad.config.problems import Problem, did_you_mean, dotted
 
@@ -81,9 +81,16 @@ def _keys(config: Config) -> Iterator[Problem]:
                 yield Problem(("sources", name, setting), f"is also a key of {dotted(('sources', min(others)))}")
             owners.update(dict.fromkeys(hashes - owners.keys(), name))
         for setting, keys in source.written_keys.items():
-            if any(map(is_trivial, keys)) and not _is_loopback(config.server.bind.host):
-                message = "is a key that anybody would try, and `server.bind` is open to others"
-                yield Problem(("sources", name, setting), f"{message}; `postroad keys new` makes one")
+            why = _guessable(keys)
+            if why and not _is_loopback(config.server.bind.host):
+                message = f"{why}, and `server.bind` is open to others; `postroad keys new` makes one"
+                yield Problem(("sources", name, setting), message)
+
+
+def _guessable(keys: Sequence[str]) -> str:
+    if any(map(is_trivial, keys)):
+        return "is a key that anybody would try"
+    return f"has fewer than {SHORTEST_KEY} characters" if any(len(key) < SHORTEST_KEY for key in keys) else ""
 
 
 def _trust(config: Config) -> Iterator[Problem]:

@@ -5,7 +5,7 @@ import secrets
 from typing import Final
 
 SHORTEST_KEY: Final = 8
-"""Characters; a shorter key can be guessed."""
+"""Characters; a shorter key can be guessed, and is refused where others can reach the server."""
 
 PUBLISHABLE: Final = "pk_"
 """What the keys begin with that are meant for browsers and apps: they are no secret."""

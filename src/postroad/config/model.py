@@ -89,7 +89,12 @@ class Server(Struct, frozen=True, kw_only=True):
         Duration, Meta(description="How long a stop waits for what is in flight before it cuts it off.")
     ] = 30.0
     request_timeout: Annotated[
-        Duration, Meta(gt=0, description="A whole request must have arrived within this time.")
+        Duration,
+        Meta(
+            gt=0,
+            description="A whole request must have arrived within this time; within as long a client must take an "
+            "answer, or 16 KiB of it at a time.",
+        ),
     ] = 10.0
 
 

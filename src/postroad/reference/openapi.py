@@ -24,7 +24,8 @@ _DESCRIPTION: Final = (
     "marked as spam, or led to an unsubscribe. Their properties are the same whichever tool sent the email, so every "
     "destination understands them.\n\n"
     "An answer of 200 means that the event is on disk. Each path also has a one-letter form, which the browser and "
-    "mobile libraries use: `/v1/t` is `/v1/track`, `/v1/b` is `/v1/batch`, and so on."
+    "mobile libraries use: `/v1/t` is `/v1/track`, `/v1/b` is `/v1/batch`, and so on. `/v1/import` is "
+    "`/v1/batch` too, for Segment's Java library."
 )
 _STRICT: Final = (
     "`1` turns on strict mode: a call that breaks the contract is answered 400, one without a valid write key 401, and "

@@ -15,7 +15,7 @@ from postroad.web.wire.connection import Connection
 from postroad.web.wire.places import Guest, Places
 
 _BACKLOG: Final = 2048
-_AT_ONCE: Final = 64
+_AT_ONCE: Final = 16
 """Connections that are taken in before others get their turn."""
 _PAUSE: Final = 0.1
 """Seconds in which nobody is taken in, after the system had no descriptor for one more."""
