@@ -4,7 +4,7 @@ import asyncio
 from typing import Any, Final
 
 from house import House, Reply, check, demand
-from material import STRICT_KEY
+from material import KEY
 
 from postroad.contract.calls import PATHS
 from postroad.contract.credentials import keys_in_header
@@ -125,16 +125,16 @@ def _judge(server: _Server, written: bytes) -> None:
     for reply in replies:
         check(reply)
     for scope, reply in zip(asked, replies, strict=False):
-        if scope["method"] == "POST" and scope["path"] in PATHS and not _is_strict(scope):
+        if scope["method"] == "POST" and scope["path"] in PATHS and _is_permissive(scope):
             framing = len(server.rules) == 1 and reply is replies[-1]
             demand(reply.status == 200 or framing, "permissive mode says 200", scope, reply)  # noqa: PLR2004
 
 
-def _is_strict(scope: Any) -> bool:
+def _is_permissive(scope: Any) -> bool:
+    """Tell whether the header says so; without a key in it the body may name the source that is always strict."""
     headers = dict(scope["headers"])
-    header = headers.get(b"authorization", b"")
-    by_key = STRICT_KEY in keys_in_header(header) or not header
-    return by_key or headers.get(b"x-strict-mode", b"").strip() == b"1"
+    keys = keys_in_header(headers.get(b"authorization", b""))
+    return KEY in keys and headers.get(b"x-strict-mode", b"").strip() != b"1"
 
 
 def _replies(written: bytes, asked: list[Any]) -> list[Reply]:

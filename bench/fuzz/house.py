@@ -9,7 +9,7 @@ from itertools import count
 from typing import Final, NamedTuple
 
 import msgspec
-from material import KEY, STRICT_KEY
+from material import KEY, PUBLIC_KEY, STRICT_KEY
 
 from postroad.clock import ManualClock
 from postroad.contract.refusals import Error
@@ -67,6 +67,13 @@ def check(reply: Reply) -> None:
         demand(told["code"] == Error.UNAUTHORIZED.code, "a 401 says so", reply)
 
 
+class _Clock(ManualClock):
+    """A clock that stands still but where somebody sleeps: nobody has to wait."""
+
+    async def sleep(self, seconds: float) -> None:
+        self.advance(seconds)
+
+
 class _Log(MemoryLog):
     """A log that counts what it stores, and demands that each is an event in JSON."""
 
@@ -74,11 +81,11 @@ class _Log(MemoryLog):
         super().__init__(clock)
         self._stored_events = stored
 
-    async def append(self, entries: Sequence[Entry]) -> Receipt:
+    async def append(self, entries: Sequence[Entry], window: int = 0) -> Receipt:
         for entry in entries:
             body = unpack(entry.value).body
             demand(bool(_OBJECT.decode(body)), "what is stored is an event", body)
-        receipt = await super().append(entries)
+        receipt = await super().append(entries, window)
         self._stored_events["accepted"] += len(entries) - len(receipt.duplicates)
         return receipt
 
@@ -100,19 +107,20 @@ class _Rejections:
 
 
 class House:
-    """Ingest for two regions with a source each way: strict when asked to, and always."""
+    """Ingest for two regions with a source each way: strict when asked to, always, and public."""
 
     def __init__(self) -> None:
         self.stored: Counter[str] = Counter()
         self.tally = IngestTally()
         self.proxies = Proxies([ip_network("127.0.0.0/8"), ip_network("10.0.0.0/8")])
-        self._clock = ManualClock()
+        self._clock = _Clock()
         self._stores: dict[str, IngestStores] = {}
         self.renew()
         ids = count(1)
         sources = {
             KEY: ApiSource("app", "us", always_strict=False),
             STRICT_KEY: ApiSource("strict", "us", always_strict=True),
+            PUBLIC_KEY: ApiSource("page", "us", always_strict=False, is_public=True),
         }
         ring = KeyRing({sha256(key.encode()).hexdigest(): source for key, source in sources.items()})
         senders = Senders(ring, HOSTS, self.proxies)

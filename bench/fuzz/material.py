@@ -11,6 +11,7 @@ from mutation import mutated, mutated_json, repeated, tokens
 
 KEY: Final = "fuzz-key"
 STRICT_KEY: Final = "strict-key"
+PUBLIC_KEY: Final = "pk_us_fuzz"
 _SINGLE: Final = ("track", "track", "t", "identify", "i", "page", "screen", "group", "alias")
 BATCHES: Final = ("batch", "b", "import")
 _CLIENTS: Final = Path(__file__).parents[2] / "tests" / "golden" / "clients"
@@ -31,7 +32,7 @@ JSON: Final = tuple(tokens(seed) for seed in _SEEDS if seed)
 _CREDENTIALS: Final = tuple(
     scheme + form
     for scheme in (b"Basic ", b"basic  ", b"Bearer ", b"Basic\t", b"Digest ", b"")
-    for key in (b"fuzz-key", b"strict-key", b"nobodys", b"pk_eu_abc", b"")
+    for key in (b"fuzz-key", b"strict-key", b"pk_us_fuzz", b"nobodys", b"pk_eu_abc", b"")
     for form in (base64.b64encode(key + b":"), base64.b64encode(key).rstrip(b"="), key, key + b":x")
 )
 _CREDENTIAL_WORDS: Final = (b"=", b"==", b":", b" ", b"Basic", b"Bearer ", b"\xff", b"\0", b"\t", b"-_", b"/+", b"AAAA")
@@ -128,5 +129,5 @@ def path_for(random: Random, body: bytes) -> str:
 def key_header(random: Random) -> bytes:
     """Make an Authorization that mostly holds a known key."""
     if random.randrange(8):
-        return b"Bearer " + random.choice((KEY, KEY, KEY, STRICT_KEY)).encode()
+        return b"Bearer " + random.choice((KEY, KEY, KEY, PUBLIC_KEY, STRICT_KEY)).encode()
     return credential(random)

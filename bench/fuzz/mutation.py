@@ -21,7 +21,15 @@ VALUES: Final = (
     *(b'""', b'" "', b'"\\ud83d\\ude00"', b'"\\u0000"', b'{"":{}}', b'{"a":{"b":1}}', b'"a@b"', b"[" * 50 + b"]" * 50),
     *(b'"Email Opened"', b'"Email Bounced"', b'"Unsubscribed"', b'" email opened "', b'"track"', b'"alias"'),
     *(b'"2024-01-15T10:30:00Z"', b'"20240115"', b'"9999-12-31T23:59:60+99:99"', b'"0000-01-01"', b"253402300800000"),
-    *(b'"fuzz-key"', b'"strict-key"', b'"pk_eu_abc"', b'"\\u0066uzz-key"', b"-62135596800001", b"1705314600123"),
+    *(
+        b'"fuzz-key"',
+        b'"strict-key"',
+        b'"pk_us_fuzz"',
+        b'"pk_eu_abc"',
+        b'"\\u0066uzz-key"',
+        b"-62135596800001",
+        b"1705314600123",
+    ),
     *(b'"m1"', b'"m3"', b'"user_12345"', b'"User Deleted"', b'"Report Delivery Event"', b'"\\n\\r\\t\\/"', b'"x"'),
 )
 """Values of JSON that mean something here, or are hard to take."""

@@ -6,7 +6,7 @@ import pytest
 
 from postroad.contract.calls import Type
 from postroad.contract.decode import Unusable, decode
-from postroad.contract.document import check_text
+from postroad.contract.document import check_text, parse_object
 from postroad.contract.limits import DEPTH, EVENT_BYTES
 from postroad.contract.violations import Code
 
@@ -35,6 +35,16 @@ def test_brackets_in_text_are_no_depth(text):
 def test_brackets_side_by_side_are_no_depth():
     """How many objects and arrays there are doesn't count, only how deep they go."""
     assert check_text(b'{"a":[' + b"[{}]," * 500 + b"1]}") is None
+
+
+def test_half_a_character_is_looked_for_in_an_event_only():
+    """Why an event can't be read is said by name; millions of bytes are not looked through once more for it, as that
+    would hold up everybody else.
+    """
+    half = b'{"a":"%b\\ud83d"}'
+    assert "half a character" in parse_object(half % b"").message
+    assert "half a character" in parse_object(half % (b"x" * (EVENT_BYTES - 20))).message
+    assert "half a character" not in parse_object(half % (b"x" * EVENT_BYTES)).message
 
 
 HOSTILE = {
