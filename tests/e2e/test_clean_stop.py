@@ -12,7 +12,7 @@ async def test_a_clean_stop_leaves_every_file_whole(tmp_path: Path) -> None:
     """After SIGTERM each SQLite file has everything in itself, also those that both processes had open: a copy of
     the `.db` files alone is a copy of all.
     """
-    server = Server(tmp_path, '[destinations.file]\ntype = "file"\n', "segment_bytes = 20_000\n")
+    server = Server(tmp_path, '[destinations.file]\ntype = "file"\n', "segment_bytes = 24_100\n")
     await server.start()
     for number in range(60):
         assert (await post(server, f"m{number}", strict=True)).status == 200

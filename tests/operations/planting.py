@@ -23,8 +23,8 @@ FAR = 10**17
 END = 16
 """The block from which on the log is still needed."""
 OPTIONS = LogOptions(
-    disk_floor=0, segment_bytes=17_000
-)  # an empty one has four pages of 4096; then about six blocks fit
+    disk_floor=0, segment_bytes=21_100
+)  # an empty one has five pages of 4096; then about six blocks fit
 DESTINATIONS = ("first", "late", "new")
 """The first from the beginning of the log; the second added later, with nothing delivered yet; the third has a starting
 offset and has no account yet.

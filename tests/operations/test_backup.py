@@ -38,7 +38,7 @@ class Server:
         prepare_folder(folder)
         self.files = region_files(folder, "us")
         self.clock = ManualClock()
-        self.log = SqliteLog.open(self.files.log, self.clock, LogOptions(disk_floor=0, segment_bytes=20_000))
+        self.log = SqliteLog.open(self.files.log, self.clock, LogOptions(disk_floor=0, segment_bytes=24_100))
         self.ledger = SqliteLedger.open(self.files.ledger)
         self.rejections = Rejections.open(self.files.rejections)
         self.count = 0
