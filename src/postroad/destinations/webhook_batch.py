@@ -1,8 +1,9 @@
 """The webhook_batch destination: POSTs many events at once to an address of yours, `{"batch": [event, …]}`.
 
-Its headers are those of `postroad.destinations.http.signed`. `webhook-id` is a digest of the members' keys; a batch that
-fails may be sent again in other batches, so receivers recognise its members by their `messageId`. They are as they came:
-where a public source is delivered, its sender may have chosen another source's id, and `webhook` is the one to use.
+Its headers are those of `postroad.destinations.http.signed`. `webhook-id` is a digest of the members' keys; a batch
+that fails may be sent again in other batches, so receivers recognise its members by their `messageId`. They are as they
+came: where a public source is delivered, its sender may have chosen another source's id, and `webhook` is the one to
+use.
 
 400, 409, 413 and 422 may be the fault of one member: the batch is then sent again in halves until that one is alone.
 """

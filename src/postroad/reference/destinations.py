@@ -13,8 +13,9 @@ _INTRODUCTION: Final = """\
 
 What each type does with the six semantic email events: the name an event has there, the fields it fills, and by what a
 duplicate is recognised. Delivery is at least once, so the last one matters: what stands there is a digest of region,
-source and message id, or the bare id with `dedup_key = "message_id"`; our own sinks have the three side by side. An event that came under another
-tool's name (an alias) keeps that name where names are passed on. Any other event goes out under its own.
+source and message id, or the bare id with `dedup_key = "message_id"`; our own sinks have the three side by side, and
+the members of a `webhook_batch` are as they came. An event that came under another tool's name (an alias) keeps that
+name where names are passed on. Any other event goes out under its own.
 
 Settings are in [the reference of the configuration](configuration.md). Generated from `email_events` and `batch` of
 each type.
