@@ -14,6 +14,7 @@ from postroad import __version__
 from postroad.clock import ManualClock, SystemClock
 from postroad.contract.email import Kind
 from postroad.destinations.base import Delivered, Pause, Refused, Retry, SendResult, Split, Surroundings
+from postroad.destinations.dedup import event_key
 from postroad.destinations.http.signed import webhook_id
 from postroad.destinations.webhook import Webhook
 from postroad.registry import settings_of
@@ -72,7 +73,10 @@ async def test_without_secret_nothing_is_signed(surroundings: Surroundings, rece
     """The id and the time go with every request, a signature only when there is a secret."""
     assert isinstance(await deliver(surroundings, receiver), Delivered)
     headers = receiver.requests[0].headers
-    assert (headers["webhook-id"], headers["webhook-timestamp"]) == ("msg-0005", "1700000000")
+    assert (headers["webhook-id"], headers["webhook-timestamp"]) == (
+        str(event_key("us", "app", "msg-0005")),
+        "1700000000",
+    )
     assert "webhook-signature" not in headers
 
 
