@@ -29,9 +29,13 @@ def api(process):
 
 @pytest.fixture(scope="module")
 def process(tmp_path_factory):
-    """A running server, which stops well in the end."""
+    """A running server, which stops well in the end. It takes the tests for a proxy of many clients: made-up calls have
+    made-up keys, and one client that tries so many waits for its answers.
+    """
     with asyncio.Runner() as runner:
         server = Process(tmp_path_factory.mktemp("api"), '[destinations.events]\ntype = "file"\n')
+        text = server.config.read_text()
+        server.config.write_text(text.replace("[server]\n", '[server]\ntrusted_proxies = ["127.0.0.1"]\n', 1))
         runner.run(server.start())
         yield server
         assert runner.run(server.stop()) == 0
