@@ -33,7 +33,7 @@ async def test_brings_an_old_ledger_over(path):
     """All that an old file has is there afterwards, dead letters whole, and a new one beside them is compressed."""
     values = column(OLD, "SELECT value FROM dead ORDER BY offset")
     ledger = SqliteLedger.open(path)
-    assert column(path, "SELECT value FROM meta WHERE key = 'format'") == [2]
+    assert column(path, "SELECT value FROM meta WHERE key = 'format'") == [3]
     dead = list(await ledger.dead(CRM))
     assert [one.value for one in dead] == values
     assert (await ledger.totals(CRM))[Outcome.DEAD] == len(dead)

@@ -18,7 +18,9 @@ _WORD: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+")
 def doubts(config: Config, entries: Sequence[DestinationEntry]) -> list[str]:
     """Return a sentence for each thing that is probably not meant; `entries` is what the data folder has."""
     origin = config.origin
-    told = origin.sentences([*_events(config), *_short_keys(config), *_former_ids(config, entries)])
+    told = origin.sentences(
+        [*_events(config), *_short_keys(config), *_former_ids(config, entries), *_disabled(config, entries)]
+    )
     if origin.file and not origin.lines:
         told.insert(
             0, f"{origin.file}: is empty: what follows are the defaults, and there is no source that could send"
@@ -33,6 +35,18 @@ def _events(config: Config) -> Iterator[Problem]:
             if near:
                 path = ("destinations", name, "events", index)
                 yield Problem(path, f"is not the name of an email event; did you mean `{near}`?")
+
+
+def _disabled(config: Config, entries: Sequence[DestinationEntry]) -> Iterator[Problem]:
+    owed = {(entry.region, entry.id): entry.waiting + entry.retrying for entry in entries}
+    for name, destination in config.destinations.items():
+        if not destination.enabled:
+            waiting = owed.get((destination.region, name), 0)
+            yield Problem(
+                ("destinations", name, "enabled"),
+                "is false: what comes is filtered (rule `disabled`), not kept, and so is what waits "
+                f"({waiting} events now); `postroad hold` keeps it instead",
+            )
 
 
 def _near_event(event: str) -> str | None:
@@ -61,6 +75,6 @@ def _short_keys(config: Config) -> Iterator[Problem]:
 def _former_ids(config: Config, entries: Sequence[DestinationEntry]) -> Iterator[Problem]:
     for name, destination in config.destinations.items():
         here = [entry for entry in entries if entry.region == destination.region]
-        near = did_you_mean(destination.was, [entry.id for entry in here if entry.held])
+        near = did_you_mean(destination.was, [entry.id for entry in here if entry.gone])
         if near and destination.was not in {entry.id for entry in here}:
             yield Problem(("destinations", name, "was"), f"is no destination that the data folder knows{near}")

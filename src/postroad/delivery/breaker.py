@@ -5,6 +5,9 @@
     open       nothing is sent until the next probe is due
     half-open  one small send is under way, the probe: it closes the breaker, or opens it for longer
 
+Beside all that the operator may *hold* the destination: nothing is sent until it is released, but one probe each time
+that somebody asks for it.
+
 While it is not closed no failure counts against an event: neither its tries nor its age grow. A send that began
 before the breaker changed says nothing any more, and is not listened to.
 
@@ -47,29 +50,54 @@ class Breaker:
         self._waits = 0  # since it was last closed
         self._probe_at = -math.inf
         self._probing = False
+        self._asked = False  # whether a probe was asked for, which a hold lets through
         self._era = 0  # counts the changes; a send says in which it began
         self.word = ""
         """`open` or `paused`, nothing while it is closed."""
         self.why = ""
         """Why the last whole send failed or was refused, nothing after one that did not."""
+        self.held = ""
+        """The sentence that says why the operator holds it, nothing while nobody does."""
         self.false_alarm = False
         """Whether the destination worked all the while when it was last open."""
 
     @property
     def closed(self) -> bool:
         """Whether everything is sent."""
-        return not self.word
+        return not (self.word or self.held)
 
     def wait(self, now: float) -> float:
         """Return after how many seconds a send may start, infinity while the probe is under way."""
-        if self._probing:
+        if self._probing or (self.held and not self._asked):
             return math.inf
         return 0.0 if self.closed else max(0.0, self._probe_at - now)
+
+    def hold(self, sentence: str) -> None:
+        """Send nothing from now on."""
+        self.held = sentence
+        self._asked = False
+        self._try_another()
+
+    def release(self) -> None:
+        """End the hold. Where the destination fails, it is probed at once."""
+        self.held = ""
+        self.false_alarm = False  # of before
+        self.hurry()
+        self._try_another()
+
+    def hurry(self) -> None:
+        """Let the next probe start now, also while it is held."""
+        self._asked = True
+        self._probe_at = -math.inf
+
+    def dismiss(self) -> None:
+        """There was nothing to probe with."""
+        self._asked = False
 
     @property
     def doubtful(self) -> bool:
         """Whether it is open for what failed before, and a fresh event may probe at once."""
-        return self.word == "open" and not self._probing and self._fresh_failures < FAILURES
+        return self.word == "open" and not (self._probing or self.held) and self._fresh_failures < FAILURES
 
     @property
     def refuses_all(self) -> bool:
@@ -81,7 +109,7 @@ class Breaker:
         returns with the send's result.
         """
         if not self.closed and not self._probing:
-            self._probing = True
+            self._probing, self._asked = True, False
             self._era += 1
         return self._era
 
@@ -148,6 +176,9 @@ class Breaker:
         """Say it to people: `running`, what failed last, or why nothing is sent and when it is tried again."""
         if self.closed:
             return f"running; the last try failed: {self.why}" if self.why else "running"
+        if self.held:
+            trying = "; trying now" if self._probing or self._asked else ""
+            return self.held + (trying or (f"; the last try failed: {self.why}" if self.why else ""))
         wait, why = self.wait(now), self.why
         if self.refuses_all:
             why = f"{REFUSALS} requests in a row were refused: {why}"

@@ -21,7 +21,7 @@ class Reports:
         self._refused = 0  # events, since the last line about them
         self._why = ""
         self._quiet_until = 0.0
-        self._left_alone = False
+        self._told = ""
 
     def refused(self, events: int, why: str) -> None:
         """Note events that became dead letters because they were refused. They are told with the next delivery: if
@@ -37,13 +37,17 @@ class Reports:
             self._quiet_until = now + BURST
 
     def changed(self, breaker: Breaker, now: float) -> None:
-        """Tell that the breaker has opened or closed. One that opens for refusals again right after a false alarm, and
-        so is taken back as fast, is not told each time.
+        """Tell that the breaker has opened or closed, unless somebody holds it and knows. One that opens for refusals
+        again right after a false alarm, and so is taken back as fast, is not told each time.
         """
+        if breaker.held:
+            return
         if breaker.closed:
-            if self._left_alone:
+            if self._told:
                 self._logger.info("the destination works again")
-            self._left_alone = False
+            self._told = ""
+            return
+        if breaker.word == self._told:
             return
         more = {}
         if breaker.refuses_all:
@@ -51,7 +55,7 @@ class Reports:
                 return
             self._quiet_until = now + BURST
             more = self._dead()
-        self._left_alone = True
+        self._told = breaker.word
         self._logger.warning(
             "the destination is left alone until it works again",
             state=breaker.word,

@@ -43,7 +43,16 @@ class Router:
         return await self._shaped(item, plan.shape)
 
     async def again(self, record: Record, tries: int, first_at: int, due_at: int) -> Item | Verdict:
-        """Take in a record whose retry is due: its route was decided before, its shape is made anew."""
+        """Take in a record whose retry is due: by the configuration of this moment too."""
+        if not record.is_erased and (rule := filter_of(self._plan.route, unpack(record.value))) is not None:
+            return Verdict(rule)
+        item = await self.unchanged(record, tries, first_at, due_at)
+        if isinstance(item, Item) and self._plan.shape is None and not self._takes(item.event):
+            return Verdict(Outcome.FILTERED_UNSUPPORTED)
+        return item
+
+    async def unchanged(self, record: Record, tries: int, first_at: int, due_at: int) -> Item | Verdict:
+        """Take in a record of a frozen batch: its route was decided with the batch, its shape is made anew."""
         if record.is_erased:
             return _ERASED
         event = make_event(record, unpack(record.value), self._plan.region)

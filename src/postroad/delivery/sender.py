@@ -53,6 +53,16 @@ class Sender:
         )
         self._reports = Reports(self._logger)
 
+    def hold(self, sentence: str) -> None:
+        """Let nothing more be sent, and nothing grow older; what is under way ends."""
+        self._breaker.hold(sentence)
+        self._flow.stop(self._looked())
+
+    def release(self) -> None:
+        """Go on."""
+        self._breaker.release()
+        self._changed(self._clock.monotonic())
+
     async def deliver(self, batch: Batch, era: int) -> None:
         """Send a batch and settle its events; `era` is what `Breaker.start` returned for this send."""
         batch = await self._frozen.freeze(batch)
@@ -65,11 +75,12 @@ class Sender:
             again = self._settle(part, await self._try(part, era))
             middle = (len(again) + 1) // 2
             parts += [half for half in (again[middle:], again[:middle]) if half]
-            if parts and not self._breaker.closed:
+            if parts and self._breaker.closed:
+                await self._rate.turn(len(parts[-1]))
+            if parts and not self._breaker.closed:  # asked once more: it may have opened in that wait
                 self._put_back([item for rest in parts for item in rest])
                 return
             if parts:
-                await self._rate.turn(len(parts[-1]))
                 era = self._breaker.start()
 
     async def _deliver_frozen(self, batch: Batch, era: int) -> None:

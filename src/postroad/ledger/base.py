@@ -45,6 +45,8 @@ from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import NamedTuple, Protocol
 
+from postroad.ledger.hold import Hold
+
 
 class Outcome(IntEnum):
     """What became of one record in one account. The numbers are the stored format: never reuse one."""
@@ -97,7 +99,8 @@ class Account(NamedTuple):
 
     `policy` is the destination's last `on_backlog_full`: it says what is held back for an account that nobody serves.
     `ended_at` (microseconds, 0: not yet) and `ended_by` say when and by what `end` was set after it was opened; a
-    replay has an end from its first day, and both are empty then.
+    replay has an end from its first day, and both are empty then. `held_at` (microseconds, 0: it is not), `held_by` and
+    `held_why` are the hold of the destination whose live account it is.
     """
 
     number: int
@@ -110,6 +113,9 @@ class Account(NamedTuple):
     policy: str = "refuse"
     ended_at: int = 0
     ended_by: str = ""
+    held_at: int = 0
+    held_by: str = ""
+    held_why: str = ""
 
 
 class RetryRow(NamedTuple):
@@ -328,6 +334,16 @@ class Ledger(LedgerReader, Protocol):
 
     async def set_policy(self, account: int, policy: str) -> None:
         """Keep the destination's `on_backlog_full` with its account."""
+        ...
+
+    async def set_hold(self, account: int, hold: Hold | None) -> None:
+        """Keep with an account that its destination is held, until None is said."""
+        ...
+
+    async def hasten(self, account: int, at: int) -> int:
+        """Let every retry and frozen batch that is due later than `at` be due then. Returns how many retries are due
+        then or before. It works in transactions of bounded size, so one that fails may have done a part.
+        """
         ...
 
     async def rename(self, destination: str, new: str) -> None:

@@ -70,7 +70,14 @@ _FORMAT_2 = (
     "INSERT INTO dead_size SELECT account, sum(length(key) + length(value)) FROM dead GROUP BY account",
 )
 
-STEPS = (_FORMAT_1, _FORMAT_2)
+_FORMAT_3 = (
+    # The hold of the destination whose live account it is: since when (0: none), by whom and why.
+    "ALTER TABLE account ADD COLUMN held_at INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE account ADD COLUMN held_by TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE account ADD COLUMN held_why TEXT NOT NULL DEFAULT ''",
+)
+
+STEPS = (_FORMAT_1, _FORMAT_2, _FORMAT_3)
 """See `postroad.storage.store.migrate`."""
 
 FORMAT = len(STEPS)
@@ -78,10 +85,12 @@ FORMAT = len(STEPS)
 _LOOKS_NEWEST = {
     1: (
         """CREATE TEMP VIEW account AS SELECT *, 'refuse' AS policy, 0 AS ended_at,
-            CASE WHEN end IS NOT NULL AND replay IS NULL THEN 'abandoned' ELSE '' END AS ended_by FROM main.account""",
+            CASE WHEN end IS NOT NULL AND replay IS NULL THEN 'abandoned' ELSE '' END AS ended_by,
+            0 AS held_at, '' AS held_by, '' AS held_why FROM main.account""",
         "CREATE TEMP VIEW lost AS SELECT 0 AS account, 0 AS start, 0 AS end, 0 AS records WHERE 0",
         "CREATE TEMP VIEW dead AS SELECT *, 0 AS packing FROM main.dead",
     ),
+    2: ("CREATE TEMP VIEW account AS SELECT *, 0 AS held_at, '' AS held_by, '' AS held_why FROM main.account",),
 }
 """By a file's format: what makes it look like the newest one to a reader, who may not change it."""
 
@@ -123,9 +132,8 @@ def look_newest(db: sqlite3.Connection, found: int) -> None:
         return
     db.execute("PRAGMA query_only = OFF")  # these are temporary and in memory
     db.execute("PRAGMA temp_store = MEMORY")
-    for older in range(found, FORMAT):
-        for statement in _LOOKS_NEWEST[older]:
-            db.execute(statement)
+    for statement in _LOOKS_NEWEST[found]:
+        db.execute(statement)
     db.execute("PRAGMA query_only = ON")
 
 
