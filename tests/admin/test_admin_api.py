@@ -81,13 +81,26 @@ async def test_destinations(world):
     """Destinations are told with what they are owed; giving one up is handed to whoever serves it, who may refuse."""
     _, told = await world.ask("GET", "/api/destinations")
     crm = {"id": "crm", "region": "us", "state": "served", "heir": None, "waiting": 0, "retrying": 0, "dead": 4}
-    assert told["destinations"] == [crm | {"replays": 0, "log_bytes": 0, "on_backlog_full": "refuse"}]
+    assert told["destinations"] == [crm | {"replays": 0, "log_bytes": 0, "on_backlog_full": "refuse", "hold": None}]
     assert await world.ask("POST", "/api/destinations/us/my old.crm/abandon") == (200, {})
     assert world.engine.abandoned == ["my old.crm"]
     status, told = await world.ask("POST", "/api/destinations/us/crm/abandon")
     assert (status, told["message"]) == (400, "'crm' is in the configuration")
     status, told = await world.ask("POST", "/api/destinations/eu/crm/abandon")
     assert (status, told["message"]) == (400, "there is no region 'eu', only us")
+
+
+async def test_holds(world):
+    """A destination is held with who and why, tried and released; what makes no sense is refused."""
+    place = "/api/destinations/us/crm"
+    assert await world.ask("POST", f"{place}/hold", {"by": "ada", "why": "it moves"}) == (200, {})
+    _, told = await world.ask("GET", "/api/destinations")
+    assert told["destinations"][0]["hold"] == {"at": world.engine.now, "by": "ada", "why": "it moves"}
+    assert await world.ask("POST", f"{place}/try") == (200, {"due": 0})
+    assert await world.ask("POST", f"{place}/release") == (200, {})
+    for change, body in (("release", None), ("hold", {"why": "x" * 1001}), ("hold", {"who": "ada"})):
+        status, told = await world.ask("POST", f"{place}/{change}", body)
+        assert (status, told["code"]) == (400, "invalid")
 
 
 @pytest.mark.parametrize(

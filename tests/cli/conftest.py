@@ -16,6 +16,9 @@ from postroad.testing.receiver import Receiver, answer
 
 EMAIL = ("--event", "Email Delivered", "--user", "u1", "--property", "email_id=e1", "--property", "email_subject=Hi")
 
+DYING = set()
+"""The message ids that `hook` refuses."""
+
 
 class Terminal(io.StringIO):
     """An input that is a terminal, at which somebody types."""
@@ -63,8 +66,11 @@ class Verbs:
             assert (status, out, err) == (0, f"200 {{}}; messageId {name}\n", "")
 
     async def send_dying(self, *ids):
-        """Send events and wait until they are dead at `hook`; returns their offsets."""
-        await self.send(*ids)
+        """Send events and wait until they are dead at `hook`; returns their offsets. One that it takes comes first: a
+        destination that only ever refuses is left alone.
+        """
+        DYING.update(ids)
+        await self.send(f"taken-{ids[0]}", *ids)
         return await self.dead(*ids)
 
     async def dead(self, *ids):
@@ -116,11 +122,22 @@ async def keep_rejection(file):
     await rejections.close()
 
 
+def choosy(receiver):
+    """Return the behaviour of refusing the events that are to die, and taking all others."""
+    take, refuse = answer(200), answer(422, b"I do not take this")
+
+    async def behave(writer):
+        dies = json.loads(receiver.requests[-1].body)["messageId"] in DYING
+        await (refuse if dies else take)(writer)
+
+    return behave
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def server(tmp_path_factory):
-    """A server with a destination that works, and one that refuses every event."""
+    """A server with a destination that works, and one that refuses the events that are to die."""
     async with Receiver() as receiver:
-        receiver.behaviour = answer(422, b"I do not take this")
+        receiver.behaviour = choosy(receiver)
         server = Server(
             tmp_path_factory.mktemp("cli"),
             f'[destinations.file]\ntype = "file"\n[destinations.hook]\ntype = "webhook"\n'

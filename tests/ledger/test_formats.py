@@ -5,6 +5,7 @@ import sqlite3
 import pytest
 
 from postroad.ledger.base import Account, Outcome
+from postroad.ledger.hold import Hold, holds_of
 from postroad.ledger.sqlite import schema
 from postroad.ledger.sqlite.reader import SqliteLedgerReader
 from postroad.ledger.sqlite.writer import SqliteLedger
@@ -56,5 +57,23 @@ async def test_format_1_can_be_looked_at(path):
     ledger = SqliteLedger.open(path)
     await ledger.set_policy(2, "expire")
     assert [account.policy for account in await reader.accounts()] == ["refuse", "expire", "refuse"]
+    await reader.close()
+    await ledger.close()
+
+
+async def test_format_2(tmp_path):
+    """One of format 2 shows nothing as held, and can hold once it is brought over; its reader goes on meanwhile."""
+    path = tmp_path / "ledger.db"
+    db = files.connect_writer(path)
+    migrate(db, path, schema.KIND, schema.STEPS[:2])
+    for one in OLD:
+        db.execute("INSERT INTO account VALUES (?, ?, ?, ?, ?, ?, ?, 0, 'expire', 0, '')", one[:7])
+    db.close()
+    reader = SqliteLedgerReader(path)
+    assert [one.policy for one in await reader.accounts()] == ["expire"] * 3
+    assert holds_of(await reader.accounts()) == {}
+    ledger = SqliteLedger.open(path)
+    await ledger.set_hold(2, Hold(9, "ada"))
+    assert holds_of(await reader.accounts()) == {"crm": Hold(9, "ada")}
     await reader.close()
     await ledger.close()

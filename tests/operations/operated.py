@@ -9,6 +9,7 @@ from postroad.contract.decode import decode
 from postroad.contract.stored import make_key, pack
 from postroad.errors import UsageError
 from postroad.ledger.base import Attempt, DeadLetter, Outcome, Settlement
+from postroad.ledger.hold import Hold, holds_of
 from postroad.log.base import Entry
 from postroad.operations.asking import DeliveredRegion
 from postroad.regions import Region
@@ -26,6 +27,7 @@ class Engine:
         self.poked = []
         self.stopped = []
         self.abandoned = []
+        self.now = 1_700_000_000_000_000
 
     def poke(self, destination):
         self.poked.append(destination)
@@ -40,6 +42,21 @@ class Engine:
         if destination == "crm":
             raise UsageError("'crm' is in the configuration")
         self.abandoned.append(destination)
+
+    async def hold(self, destination, *, by, why):
+        await self.ledger.set_hold(await self._live(destination), Hold(self.now, by, why))
+
+    async def release(self, destination):
+        if not holds_of(await self.ledger.accounts()):
+            raise UsageError(f"{destination!r} is not on hold")
+        await self.ledger.set_hold(await self._live(destination), None)
+
+    async def try_now(self, destination):
+        return await self.ledger.hasten(await self._live(destination), self.now)
+
+    async def _live(self, destination):
+        accounts = await self.ledger.accounts()
+        return next(one.number for one in accounts if one.destination == destination and one.end is None)
 
     def replay_states(self):
         return {}

@@ -5,7 +5,19 @@ import pytest
 from postroad.errors import UsageError
 from postroad.ledger.base import Outcome, RetryRow, Settlement
 from postroad.log.base import BLOCK_SPAN
-from postroad.operations.destinations import DestinationPlace, abandon, list_destinations
+from postroad.operations.destinations import (
+    DestinationPlace,
+    HoldWanted,
+    OnHold,
+    abandon,
+    list_destinations,
+    release,
+    try_now,
+)
+from postroad.operations.destinations import (
+    hold as hold_on_purpose,
+)
+from postroad.operations.status import report
 
 
 async def hold(us):
@@ -45,3 +57,26 @@ async def test_abandon(us):
     for region, name, why in (("us", "crm", "in the configuration"), ("eu", "crm", "only us")):
         with pytest.raises(UsageError, match=why):
             await abandon(us.delivered, DestinationPlace(region=region, name=name))
+
+
+async def test_what_is_held_on_purpose(us):
+    """It is listed, and shown by status and audit, as held on purpose with who, when and why, until it is released."""
+    place = DestinationPlace(region="us", name="crm")
+    await hold_on_purpose(us.delivered, HoldWanted(region="us", name="crm", by="ada", why="it moves"))
+    sentence = "held: on purpose since 2023-11-14T22:13:20.000Z by ada: it moves"
+    (entry,) = (await list_destinations(us.regions)).destinations
+    assert (entry.state, entry.held, entry.gone) == (sentence, True, False)
+    assert entry.hold == OnHold(us.engine.now, "ada", "it moves")
+    (told,) = await report(us.regions, us.clock)
+    (status,) = told.status.destinations
+    assert (status.state, status.held, status.running) == (sentence, True, False)
+    us.configured.clear()
+    (entry,) = (await list_destinations(us.regions)).destinations
+    assert (entry.state, entry.gone, entry.hold.by) == ("held: not in the configuration", True, "ada")
+    us.configured.add("crm")
+    assert (await try_now(us.delivered, place)).due == 0
+    await release(us.delivered, place)
+    (entry,) = (await list_destinations(us.regions)).destinations
+    assert (entry.state, entry.hold) == ("served", None)
+    with pytest.raises(UsageError, match="not on hold"):
+        await release(us.delivered, place)

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from starlette.requests import Request
@@ -10,10 +10,13 @@ from starlette.responses import Response
 
 from postroad.clock import Clock
 from postroad.operations import dead, destinations, rejections, replays, status
-from postroad.operations.asking import Asked, Delivered, Nothing, read, read_json
+from postroad.operations.asking import Asked, Delivered, Nothing, Regions, read, read_json
 from postroad.web.answers import Answer, new_request_id
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+_DESTINATION: Final = "/api/destinations/{region}/{name}"
 
 
 class Operation(NamedTuple):
@@ -51,12 +54,25 @@ def calls(delivered: Delivered, clock: Clock) -> Sequence[Operation]:
             replays.ReplayPlace,
             partial(replays.stop_replay, delivered),
         ),
+        *_of_destinations(regions, delivered),
+    ]
+
+
+def _of_destinations(regions: Regions, delivered: Delivered) -> Sequence[Operation]:
+    return [
         Operation("GET", "/api/destinations", Nothing, lambda _: destinations.list_destinations(regions)),
         Operation(
             "POST",
-            "/api/destinations/{region}/{name}/abandon",
+            f"{_DESTINATION}/abandon",
             destinations.DestinationPlace,
             partial(destinations.abandon, delivered),
+        ),
+        Operation("POST", f"{_DESTINATION}/hold", destinations.HoldWanted, partial(destinations.hold, delivered)),
+        Operation(
+            "POST", f"{_DESTINATION}/release", destinations.DestinationPlace, partial(destinations.release, delivered)
+        ),
+        Operation(
+            "POST", f"{_DESTINATION}/try", destinations.DestinationPlace, partial(destinations.try_now, delivered)
         ),
     ]
 

@@ -61,6 +61,8 @@ def _tell(books: RegionBooks, configured: Collection[str]) -> None:
     for problem in books.problems:
         say(f"{books.region}: {problem}")
     for account in books.accounts:
+        if account.held:
+            say(f"{account.destination}: {account.held}")
         for problem in account.problems:
             say(f"{_name(account, configured)}: {problem}")
         if account.faults > len(account.problems):
@@ -79,6 +81,8 @@ def _name(account: AccountBooks, configured: Collection[str]) -> str:
         marks.append("ended")
     elif account.destination not in configured and not account.outcomes.get("abandoned"):
         marks.append("held")
+    elif account.held:
+        marks.append("held on purpose")
     return f"{account.destination} ({', '.join(marks)})" if marks else account.destination
 
 

@@ -1,8 +1,8 @@
 """`postroad destinations`: who is owed events, and giving up what a destination is owed that is gone for good."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Annotated, Final
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 import msgspec
@@ -18,8 +18,8 @@ from postroad.errors import StoreError, UsageError
 from postroad.operations.destinations import DestinationEntry, DestinationsPage
 from postroad.runtime.holding import in_folder
 
-_Name = Annotated[str, typer.Argument(metavar="NAME", help="Its id in the list.")]
-_Region = Annotated[str | None, typer.Option(metavar="NAME", help="The region, where several have one of this id.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Its id in the list.")]
+InRegion = Annotated[str | None, typer.Option(metavar="NAME", help="The region, where several have one of this id.")]
 
 _COLUMNS: Final = (
     *("region", "destination", "state", "waiting", "retrying"),
@@ -31,7 +31,7 @@ app = group("List destinations, or abandon one that is gone from the configurati
 
 @app.command("list")
 def list_(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """List who is owed events: what is configured, and what is held because it is not.
+    """List who is owed events: what is configured, and what is held, on purpose or because it is not.
 
     A destination that is gone from the configuration is held: all that it is owed is kept, and what comes meanwhile
     too, until it is back under the same id, taken over by one that says `was`, or abandoned. Works without a server.
@@ -41,7 +41,7 @@ def list_(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
 
 @app.command("abandon")
 def abandon(
-    name: _Name, *, region: _Region = None, yes: Yes = False, config: ConfigFile = None, as_json: AsJson = False
+    name: Name, *, region: InRegion = None, yes: Yes = False, config: ConfigFile = None, as_json: AsJson = False
 ) -> None:
     """Give up, after asking, all that a destination is owed that is gone from the configuration.
 
@@ -49,19 +49,21 @@ def abandon(
     the background. Needs the running server, which refuses this for a destination that it has.
     """
     found = read_config(config)
-    entry = _named(name, region, _ask(found.server))
-    if not entry.state.startswith("served") and not yes:
-        confirm("abandoning", f"Give up {_owed(entry)} of {name} in region {entry.region} for good?")
-    ask_admin(found.server, "POST", f"/api/destinations/{entry.region}/{quote(name, safe='')}/abandon")
+    entry = named(name, region, found.server)
+    if entry.gone and not yes:
+        confirm("abandoning", f"Give up {owed(entry)} of {name} in region {entry.region} for good?")
+    ask_for(entry, found.server, "abandon")
     if as_json:
         say_json({"region": entry.region, "abandoned": name, "waiting": entry.waiting, "retrying": entry.retrying})
     else:
-        say(f"abandoned {name} in region {entry.region}: {_owed(entry)}")
+        say(f"abandoned {name} in region {entry.region}: {owed(entry)}")
 
 
-def _named(name: str, region: str | None, entries: Sequence[DestinationEntry]) -> DestinationEntry:
-    """Return the one that is meant. Raises `UsageError` when there is none, or more than one."""
-    known = [entry for entry in entries if not entry.state.startswith("abandoned")]
+def named(name: str, region: str | None, server: Server) -> DestinationEntry:
+    """Return the destination of a running server that is meant. Raises `UsageError` when there is none, or more than
+    one, and what `ask_admin` raises.
+    """
+    known = [entry for entry in _ask(server) if not entry.state.startswith("abandoned")]
     meant = [entry for entry in known if entry.id == name and region in {None, entry.region}]
     if len(meant) > 1:
         raise UsageError(f"{name!r} is in {', '.join(entry.region for entry in meant)}: say which with --region")
@@ -72,15 +74,24 @@ def _named(name: str, region: str | None, entries: Sequence[DestinationEntry]) -
     return meant[0]
 
 
-def _owed(entry: DestinationEntry) -> str:
+def ask_for(entry: DestinationEntry, server: Server, change: str, said: Mapping[str, str] | None = None) -> Any:
+    """Ask a running server to change something about a destination; return what it tells. Raises what `ask_admin`
+    raises.
+    """
+    path = f"/api/destinations/{entry.region}/{quote(entry.id, safe='')}/{change}"
+    return ask_admin(server, "POST", path, said)
+
+
+def owed(entry: DestinationEntry) -> str:
+    """Return in words what a destination still waits for."""
     replays = f", {entry.replays} replays" if entry.replays else ""
     return f"{entry.waiting} waiting events, {entry.retrying} retries{replays}"
 
 
 def _row(entry: DestinationEntry) -> Sequence[object]:
     e = entry
-    owed = (e.waiting, e.retrying, e.dead, e.replays)
-    return e.region, e.id, _state(e), *owed, size(e.log_bytes), e.on_backlog_full
+    counts = (e.waiting, e.retrying, e.dead, e.replays)
+    return e.region, e.id, _state(e), *counts, size(e.log_bytes), e.on_backlog_full
 
 
 def _state(entry: DestinationEntry) -> str:

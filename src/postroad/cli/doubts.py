@@ -20,7 +20,13 @@ def doubts(config: Config, entries: Sequence[DestinationEntry]) -> list[str]:
     """Return a sentence for each thing that is probably not meant; `entries` is what the data folder has."""
     origin = config.origin
     told = origin.sentences(
-        [*_events(config), *_short_keys(config), *_open_keys(config), *_former_ids(config, entries)]
+        [
+            *_events(config),
+            *_short_keys(config),
+            *_open_keys(config),
+            *_former_ids(config, entries),
+            *_disabled(config, entries),
+        ]
     )
     if origin.file and not origin.lines:
         told.insert(
@@ -36,6 +42,18 @@ def _events(config: Config) -> Iterator[Problem]:
             if near:
                 path = ("destinations", name, "events", index)
                 yield Problem(path, f"is not the name of an email event; did you mean `{near}`?")
+
+
+def _disabled(config: Config, entries: Sequence[DestinationEntry]) -> Iterator[Problem]:
+    owed = {(entry.region, entry.id): entry.waiting + entry.retrying for entry in entries}
+    for name, destination in config.destinations.items():
+        if not destination.enabled:
+            waiting = owed.get((destination.region, name), 0)
+            yield Problem(
+                ("destinations", name, "enabled"),
+                "is false: what comes is filtered (rule `disabled`), not kept, and so is what waits "
+                f"({waiting} events now); `postroad hold` keeps it instead",
+            )
 
 
 def _near_event(event: str) -> str | None:
@@ -74,6 +92,6 @@ def _open_keys(config: Config) -> Iterator[Problem]:
 def _former_ids(config: Config, entries: Sequence[DestinationEntry]) -> Iterator[Problem]:
     for name, destination in config.destinations.items():
         here = [entry for entry in entries if entry.region == destination.region]
-        near = did_you_mean(destination.was, [entry.id for entry in here if entry.held])
+        near = did_you_mean(destination.was, [entry.id for entry in here if entry.gone])
         if near and destination.was not in {entry.id for entry in here}:
             yield Problem(("destinations", name, "was"), f"is no destination that the data folder knows{near}")

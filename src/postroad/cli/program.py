@@ -22,6 +22,9 @@ VERBS: Final[Mapping[str, str]] = {
     "status": "Show how every region and destination is.",
     "audit": "Compare the books of every destination with the log, event by event.",
     "destinations": "List destinations, or abandon one that is gone from the configuration.",
+    "hold": "Send nothing more to a destination until it is released; what it is owed waits.",
+    "release": "End a hold: what waited is sent.",
+    "try": "Try a destination now, without waiting for the next probe or a retry's time.",
     "replay": "Deliver a stretch of time once more to a destination; list or stop replays.",
     "dead": "List, show, resend or drop dead letters.",
     "rejections": "List, show or retry what was answered 200 and could not become an event.",
@@ -32,7 +35,7 @@ VERBS: Final[Mapping[str, str]] = {
 }
 """Every verb with what its help begins with; `postroad.cli.VERB` has its `app`."""
 
-_MODULES: Final = {"import": "import_"}
+_MODULES: Final = {"import": "import_", "try": "try_"}
 """Verbs whose module has another name, because theirs is a word of the language."""
 
 NOT_SO: Final = 1

@@ -265,7 +265,13 @@ class Destination(Struct, frozen=True, kw_only=True, rename={"start_from": "from
             extra={"default": "its id"},
         ),
     ] = ""
-    enabled: Annotated[bool, Meta(description="When false, its events count as filtered (rule `disabled`).")] = True
+    enabled: Annotated[
+        bool,
+        Meta(
+            description="When false, nothing is sent: what waits, what is to be tried again and what comes count as "
+            "filtered (rule `disabled`), for good. `postroad hold` keeps them instead."
+        ),
+    ] = True
     events: Annotated[
         tuple[str, ...] | None,
         Meta(

@@ -6,7 +6,8 @@ owed is still delivered.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import structlog
@@ -19,6 +20,7 @@ from postroad.delivery.serving import Serving, Shared
 from postroad.delivery.worker import Worker
 from postroad.errors import StoreError
 from postroad.ledger.base import Account, Ledger
+from postroad.ledger.hold import Hold
 from postroad.ledger.needs import is_bounded, needs
 from postroad.log.base import LogReader
 
@@ -39,9 +41,18 @@ class BoundedAccounts:
     """
 
     def __init__(
-        self, plans: Mapping[str, Plan], shared: Mapping[str, Shared], log: LogReader, ledger: Ledger, clock: Clock
+        self,
+        plans: Mapping[str, Plan],
+        shared: Mapping[str, Shared],
+        log: LogReader,
+        ledger: Ledger,
+        clock: Clock,
+        *,
+        holds: Mapping[str, Hold] = MappingProxyType({}),
     ) -> None:
+        """`holds` has, at every moment, the destinations that are held."""
         self._plans = plans
+        self._holds = holds
         self._shared = shared
         self._log = log
         self._ledger = ledger
@@ -96,6 +107,10 @@ class BoundedAccounts:
         for running in self._running.values():
             running.serving.poke()
 
+    def servings(self, destination: str) -> Sequence[Serving]:
+        """Return what serves the accounts of a destination."""
+        return [one.serving for one in self._running.values() if one.destination == destination]
+
     async def expire(self, destination: str, before: int) -> None:
         """Let what is below an offset expire for a destination; replays are delivered however old it is."""
         for running in list(self._running.values()):
@@ -138,4 +153,7 @@ class BoundedAccounts:
         rate = plan.rate if replay.rate is None else Rate(replay.rate, plan.rate.requests)
         plan = plan._replace(replay=replay, rate=rate)
         destination = self._shared[account.destination].lend()
-        return Worker(plan, account, destination, log=self._log, ledger=self._ledger, clock=self._clock)
+        worker = Worker(plan, account, destination, log=self._log, ledger=self._ledger, clock=self._clock)
+        if (hold := self._holds.get(account.destination)) is not None:
+            worker.hold(hold)
+        return worker

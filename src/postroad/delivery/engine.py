@@ -11,6 +11,7 @@ from postroad.clock import Clock
 from postroad.delivery.accounts import Wanted, belong, end_accounts, keep_belonging, open_accounts, owing
 from postroad.delivery.bounded import BoundedAccounts
 from postroad.delivery.giving_up import EXPIRE_EVERY, GivingUp
+from postroad.delivery.holds import Holds
 from postroad.delivery.plan import Plan
 from postroad.delivery.replays import Replays
 from postroad.delivery.routing import Replay
@@ -68,7 +69,8 @@ class Engine:
         self._shared = {name: Shared(service.make) for name, service in self._services.items()}
         self._servings = {name: Serving(name, partial(self._make, name), clock) for name in self._services}
         self._drop_starting_offset = drop_starting_offset
-        self._bounded = BoundedAccounts(plans, self._shared, log, ledger, clock)
+        self._holds = Holds(self._servings_of, ledger, clock)
+        self._bounded = BoundedAccounts(plans, self._shared, log, ledger, clock, holds=self._holds.now)
         self._replays = Replays(plans, self._bounded, log, ledger, clock)
         self._giving_up = GivingUp(plans, log, ledger, clock, retention)
         self._logger = structlog.get_logger("postroad.delivery")
@@ -129,6 +131,32 @@ class Engine:
         """
         await self._replays.stop(account)
 
+    async def hold(self, destination: str, *, by: str = "", why: str = "") -> None:
+        """Send nothing more to a destination until it is released, over restarts too; what it is owed waits, and
+        nothing grows older. Sends that are under way end.
+
+        Raises `UsageError` for one that is not there, and `StoreError`.
+        """
+        await self._holds.hold(destination, by=by, why=why)
+
+    async def release(self, destination: str) -> None:
+        """End a hold. Raises `UsageError` for a destination that is not on hold, and `StoreError`."""
+        await self._holds.release(destination)
+
+    async def try_now(self, destination: str) -> int:
+        """Probe a destination at once, with a single event where it fails or is on hold, and let all its retries be due
+        now; returns how many these are.
+
+        Raises `UsageError` for one that is not configured, and `StoreError`.
+        """
+        if destination not in self._services:
+            raise UsageError(f"{destination!r} is not in the configuration: nobody could send to it")
+        return await self._holds.try_now(destination)
+
+    def _servings_of(self, destination: str) -> Sequence[Serving]:
+        live = [self._servings[destination]] if destination in self._servings else []
+        return [*live, *self._bounded.servings(destination)]
+
     async def abandon(self, destination: str) -> None:
         """Give up what a held destination is owed, its replays too, and owe it nothing more. It is not owed any more on
         return; what becomes of each event is written down after that, a part at a time.
@@ -154,6 +182,7 @@ class Engine:
             try:
                 await belong(self._log, self._ledger)
                 await open_accounts(wanted, self._log, self._ledger, self._clock, self._starting_offsets)
+                await self._holds.load()
             except StoreError as error:
                 if str(error) != told:
                     self._logger.warning("the accounts can't be opened; deliveries wait", reason=str(error))
@@ -178,7 +207,10 @@ class Engine:
         account = next(a for a in accounts if a.destination == name and a.replay is None and a.end is None)
         destination = self._shared[name].lend()
         plan = self._services[name].plan
-        return Worker(plan, account, destination, log=self._log, ledger=self._ledger, clock=self._clock)
+        worker = Worker(plan, account, destination, log=self._log, ledger=self._ledger, clock=self._clock)
+        if (hold := self._holds.now.get(name)) is not None:
+            worker.hold(hold)
+        return worker
 
     async def _expire(self) -> None:
         """Let expire, for ever, what destinations that may not hold back the log have not got in time."""

@@ -114,6 +114,11 @@ class FrozenBatches:
         for half in halves:
             self._wait(half._replace(due_at=self._clock.now()))
 
+    def hasten(self, at: int) -> None:
+        """Let the waiting batches be due at `at`, those that are due later."""
+        if self._waiting is not None:
+            self._waiting = [one._replace(due_at=min(one.due_at, at)) for one in self._waiting]
+
     def take_back(self, frozen: FrozenBatch) -> None:
         """Take back a batch that was handed out and not sent."""
         if self._waiting is not None:
@@ -167,7 +172,7 @@ class FrozenBatches:
         """Return its events as items, and the verdict on those that are not to be sent any more."""
         records = await self._records(frozen.offsets)
         return [
-            await self._router.again(records[offset], frozen)
+            await self._router.unchanged(records[offset], frozen)
             if offset in records
             else await self._losses.verdict(offset)
             for offset in frozen.offsets

@@ -90,16 +90,22 @@ class Queue:
         self._fresh, self._again = Lane(limits, parts.clock), Lane(limits, parts.clock)
         self._was_fresh = True
         self._hurry = False
+        self.held = False
+        """Whether nothing is read or handed out but probes: what is not read yet, no edit of the configuration that
+        comes before the end of a hold can filter."""
 
     async def next(self) -> Batch | None:
         """Return the next batch, waiting for one if there is none; None when the account has come to its end
         but for what is under way.
 
-        A batch that is not full waits for more for as long as the limits let it linger.
+        A batch that is not full waits for more for as long as the limits let it linger. One that is empty is returned
+        while it is held.
         Raises `StoreError` when the log or the ledger can't be read; call it again later.
         """
         while True:
             self._alarm.listen()
+            if self.held:
+                return Batch(self._limits)
             may_retry = self._may_retry()
             await self._gather(may_retry=may_retry)
             batch = await self._ready(may_retry=may_retry)

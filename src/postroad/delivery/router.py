@@ -42,9 +42,18 @@ class Router:
             return item if self._takes(item.event) else Verdict(Outcome.FILTERED_UNSUPPORTED)
         return await self._shaped(item, plan.shape)
 
-    async def again(self, record: Record, row: RetryRow | FrozenBatch) -> Item | Verdict:
-        """Take in a record whose retry is due: its route and the form of its key were decided before, its shape is made
-        anew.
+    async def again(self, record: Record, row: RetryRow) -> Item | Verdict:
+        """Take in a record whose retry is due: by the configuration of this moment too."""
+        if not record.is_erased and (rule := filter_of(self._plan.route, unpack(record.value))) is not None:
+            return Verdict(rule)
+        item = await self.unchanged(record, row)
+        if isinstance(item, Item) and self._plan.shape is None and not self._takes(item.event):
+            return Verdict(Outcome.FILTERED_UNSUPPORTED)
+        return item
+
+    async def unchanged(self, record: Record, row: RetryRow | FrozenBatch) -> Item | Verdict:
+        """Take in a record that was tried before. The form of its key was decided then, and so was its route where it
+        is of a frozen batch; its shape is made anew.
         """
         if record.is_erased:
             return _ERASED

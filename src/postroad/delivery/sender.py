@@ -14,6 +14,7 @@ from postroad.delivery.parts import Parts
 from postroad.delivery.plan import Plan
 from postroad.delivery.probes import Suspects, label_of
 from postroad.delivery.rate import RateLimit
+from postroad.delivery.reports import Reports
 from postroad.delivery.schedule import in_words
 from postroad.delivery.verdict import judge, put_back
 from postroad.destinations.base import Delivered, Destination, Event, Pause, Refused, Retry, SendResult, Split
@@ -50,6 +51,17 @@ class Sender:
         self._logger = structlog.get_logger("postroad.delivery").bind(
             destination=plan.destination, region=plan.region, account=parts.account.number
         )
+        self._reports = Reports(self._logger)
+
+    def hold(self, sentence: str) -> None:
+        """Let nothing more be sent, and nothing grow older; what is under way ends."""
+        self._breaker.hold(sentence)
+        self._flow.stop(self._looked())
+
+    def release(self) -> None:
+        """Go on."""
+        self._breaker.release()
+        self._changed(self._clock.monotonic())
 
     async def deliver(self, batch: Batch, era: int) -> None:
         """Send a batch and settle its events; `era` is what `Breaker.start` returned for this send."""
@@ -63,11 +75,12 @@ class Sender:
             again = self._settle(part, await self._try(part, era))
             middle = (len(again) + 1) // 2
             parts += [half for half in (again[middle:], again[:middle]) if half]
-            if parts and not self._breaker.closed:
+            if parts and self._breaker.closed:
+                await self._rate.turn(len(parts[-1]))
+            if parts and not self._breaker.closed:  # asked once more: it may have opened in that wait
                 self._put_back([item for rest in parts for item in rest])
                 return
             if parts:
-                await self._rate.turn(len(parts[-1]))
                 era = self._breaker.start()
 
     async def _deliver_frozen(self, batch: Batch, era: int) -> None:
@@ -116,12 +129,14 @@ class Sender:
         items = [item.sent(now, self._flow) for item in items]
         answer = await self._send([item.event for item in items])
         counts = self._breaker.closed
-        self._tell(answer, era, items, fresh=fresh)
+        is_its_own = self._tell(answer, era, items, fresh=fresh)
         if isinstance(answer, Retry):
             again: SendResult = Split(answer.why) if len(items) > 1 else answer
             answer = [again] * len(items)
         if not counts:
             answer = [Pause(one.why, one.status, one.answer) if isinstance(one, Retry) else one for one in answer]
+        if not is_its_own:
+            answer = [one if isinstance(one, Delivered) else Pause(one.why, one.status, one.answer) for one in answer]
         return list(zip(items, answer, strict=True))
 
     def _looked(self) -> int:
@@ -130,9 +145,12 @@ class Sender:
         self._flow.look(now, self._clock.monotonic())
         return now
 
-    def _tell(self, answer: Sequence[SendResult] | Retry, era: int, items: Sequence[Item], *, fresh: bool) -> None:
-        """Tell breaker and suspects whether a send failed as a whole, was paused, or reached the destination."""
-        now, word = self._clock.monotonic(), self._breaker.word
+    def _tell(self, answer: Sequence[SendResult] | Retry, era: int, items: Sequence[Item], *, fresh: bool) -> bool:
+        """Tell breaker and suspects whether a send failed as a whole, was paused, refused, or reached the destination.
+
+        Returns False for a refusal that is not the event's own.
+        """
+        now, word, is_its_own = self._clock.monotonic(), self._breaker.word, True
         outcomes = [answer] if isinstance(answer, Retry) else answer
         kinds = set(map(type, outcomes))
         if Pause in kinds:
@@ -145,12 +163,27 @@ class Sender:
             if len(items) == 1:  # in a larger batch nobody knows which event made it fail
                 self._suspects.add(label_of(items[0].record))
             self._breaker.failed(era, now, why, max(asked, default=None), fresh=fresh)
+        elif (refusal := _refusal(outcomes)) is not None:
+            self._suspects.add(label_of(items[0].record))
+            is_its_own = self._breaker.refused(era, now, refusal.why, fresh=fresh)
         else:
             taken = zip(items, outcomes, strict=True)
             self._suspects.clear(item.record for item, one in taken if not isinstance(one, Retry))
-            self._breaker.succeeded(era, fresh=fresh)
+            self._breaker.succeeded(era, fresh=fresh, delivered=Delivered in kinds)
+        if is_its_own:
+            self._report(outcomes, now)
         if self._breaker.word != word:
             self._changed(now)
+        return is_its_own
+
+    def _report(self, outcomes: Sequence[SendResult], now: float) -> None:
+        refused = [
+            one.why for one in outcomes if isinstance(one, Refused) or (isinstance(one, Split) and len(outcomes) == 1)
+        ]
+        if refused:
+            self._reports.refused(len(refused), refused[-1])
+        if any(isinstance(one, Delivered) for one in outcomes):
+            self._reports.delivered(now)
 
     def _changed(self, now: float) -> None:
         wall = self._looked()
@@ -158,19 +191,7 @@ class Sender:
             self._flow.go(wall, false_alarm=self._breaker.false_alarm)
         else:
             self._flow.stop(wall)
-        self._log_change(now)
-
-    def _log_change(self, now: float) -> None:
-        breaker = self._breaker
-        if breaker.closed:
-            self._logger.info("the destination works again")
-            return
-        self._logger.warning(
-            "the destination is left alone until it works again",
-            state=breaker.word,
-            reason=breaker.why,
-            next_try_in=in_words(breaker.wait(now)),
-        )
+        self._reports.changed(self._breaker, now)
 
     async def _send(self, events: Sequence[Event]) -> Sequence[SendResult] | Retry:
         """Send; where the destination's code goes wrong, one `Retry` stands for the whole: nothing is known of
@@ -190,6 +211,14 @@ class Sender:
             self._logger.error("the destination gave wrong outcomes; this is a bug in it")
             return Retry("the destination gave the wrong number or kind of outcomes")
         return outcomes
+
+
+def _refusal(outcomes: Sequence[SendResult]) -> Refused | Split | None:
+    """Return the answer that refused a whole request: one that was about one event. What was refused without being
+    asked about (no status), or by name out of a batch, is that event's own.
+    """
+    (first, *more) = outcomes
+    return first if not more and isinstance(first, Refused | Split) and first.status else None
 
 
 def _is_cancelled(error: BaseException) -> bool:

@@ -8,6 +8,7 @@ from postroad.clock import Clock
 from postroad.delivery.worker import Worker
 from postroad.destinations.base import Destination, Event, SendResult
 from postroad.errors import StoreError
+from postroad.ledger.hold import Hold
 
 _AGAIN_AFTER = 1.0
 """Seconds until a worker that ended by an error is started again."""
@@ -34,6 +35,21 @@ class Serving:
         """Tell the worker that the ledger changed behind its back."""
         if self._worker is not None:
             self._worker.poke()
+
+    def hold(self, hold: Hold) -> None:
+        """Let the worker send nothing more. The next one is made so."""
+        if self._worker is not None:
+            self._worker.hold(hold)
+
+    def release(self) -> None:
+        """Let the worker go on."""
+        if self._worker is not None:
+            self._worker.release()
+
+    def try_now(self) -> None:
+        """Let the worker send without waiting."""
+        if self._worker is not None:
+            self._worker.try_now()
 
     async def expire(self, before: int) -> None:
         """Let what is below an offset expire."""

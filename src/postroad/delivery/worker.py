@@ -24,6 +24,7 @@ from postroad.delivery.sender import Sender
 from postroad.destinations.base import Destination
 from postroad.errors import StoreError
 from postroad.ledger.base import Account, Ledger, Settlement
+from postroad.ledger.hold import Hold
 from postroad.log.base import LogReader
 
 Answer = TypeVar("Answer")
@@ -38,6 +39,8 @@ class Worker:
     """Serves one account until it is stopped or the account has come to its end. Made inside a running event
     loop; runs once, and closes the destination at its end.
     """
+
+    _has_come_to_its_end = False
 
     def __init__(
         self,
@@ -89,6 +92,28 @@ class Worker:
         """Look for due retries now: a dead letter was resent."""
         self._queue.look_again()
 
+    def hold(self, hold: Hold) -> None:
+        """Read and send nothing more until `release`; what is under way ends."""
+        self._sender.hold(hold.sentence)
+        self._queue.held = True
+        self._alarm.ring()
+
+    def release(self) -> None:
+        """Go on where a hold began."""
+        self._sender.release()
+        self._queue.held = False
+        self._queue.look_again()
+        self._alarm.ring()
+
+    def try_now(self) -> None:
+        """Send what can be sent now, without waiting for the next probe or a retry's time: `Ledger.hasten` was called.
+        One event, while it is held.
+        """
+        self._breaker.hurry()
+        self._frozen.hasten(self._clock.now())
+        self._queue.look_again()
+        self._alarm.ring()
+
     async def expire(self, before: int) -> None:
         """Let what is below an offset expire, unless it is being sent. Raises `StoreError`."""
         await self._frozen.load()  # before the queue, which must not let events of frozen batches expire one by one
@@ -138,19 +163,28 @@ class Worker:
     async def _loop(self) -> None:
         while True:
             await self._slots.acquire()
-            batch = await self._next()
-            if batch is None:
+            batch = await self._probe() if self._breaker.held else await self._turn()
+            if batch is None and self._has_come_to_its_end:
                 return
-            self._held = batch
-            await self._rate.turn(len(batch.items))
-            self._held = None
-            if batch.items and not self._breaker.closed:  # not asked sooner: it may open while there is no batch
-                self._queue.put_back(batch)
-                batch = await self._probe()
             if batch is not None and batch.items:
                 self._start(batch)
             else:
                 self._slots.release()  # the whole batch expired while it was held, or the breaker has closed
+
+    async def _turn(self) -> Batch | None:
+        """Return the next batch when it may be sent, or a probe; None when there is nothing, or nothing ever more."""
+        batch = await self._next()
+        if batch is None:
+            self._has_come_to_its_end = True
+            return None
+        self._held = batch
+        if batch.items:
+            await self._rate.turn(len(batch.items))
+        self._held = None
+        if batch.items and not self._breaker.closed:  # not asked sooner: it may open while there is no batch
+            self._queue.put_back(batch)
+            return await self._probe()
+        return batch
 
     async def _probe(self) -> Batch | None:
         """Return what may be sent next while the breaker is open; None once it is closed, or there is nothing to send.
@@ -163,6 +197,8 @@ class Worker:
             wait, doubtful = self._breaker.wait(self._clock.monotonic()), self._breaker.doubtful
             if wait == 0 or doubtful:
                 batch = await self._asked(partial(self._queue.probe, fresh=wait > 0))
+                if batch is None:
+                    self._breaker.dismiss()
                 if batch is not None or wait == 0:
                     return batch
             await self._alarm.news(wait)

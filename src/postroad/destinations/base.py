@@ -65,7 +65,9 @@ class Retry(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """Never: the event becomes a dead letter. For what another try can't change."""
+    """Never: the event becomes a dead letter. For what another try can't change. `status` is 0 where nobody was asked:
+    such a refusal says nothing of the destination, while one that refuses ten requests in a row is left alone.
+    """
 
     why: str
     status: int = 0

@@ -5,16 +5,16 @@ that fails may be sent again in other batches, so receivers recognise its member
 came: where a public source is delivered, its sender may have chosen another source's id, and `webhook` is the one to
 use.
 
-400, 409, 413 and 422 may be the fault of one member: the batch is then sent again in halves until that one is alone.
+A refused batch may be the fault of one member: it is sent again in halves until that one is alone.
 """
 
 import hashlib
 from collections.abc import Sequence
 from typing import ClassVar
 
-from postroad.destinations.base import BatchLimits, EmailEvents, Event, Refused, SendResult, Surroundings
+from postroad.destinations.base import BatchLimits, EmailEvents, Event, SendResult, Surroundings
 from postroad.destinations.email_events import passed_on
-from postroad.destinations.http.batches import ABOUT_EVENTS, isolating
+from postroad.destinations.http.batches import isolating
 from postroad.destinations.http.signed import SignedClient, SignedSettings, webhook_id
 
 
@@ -38,9 +38,7 @@ class WebhookBatch:
             return []
         body = b'{"batch":[%b]}' % b",".join(event.body for event in events)
         outcome = await self._client.post(batch_id(events), body)
-        if isinstance(outcome, Refused) and outcome.status in ABOUT_EVENTS:
-            outcome = isolating(outcome, len(events))
-        return [outcome] * len(events)
+        return [isolating(outcome, len(events))] * len(events)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -1,49 +1,48 @@
 """The ledger's port: what became of every event at every destination.
 
-Words. An **account** is one destination's claim on a stretch of the log: every record from `start` up to
-`end` (exclusive; None while it is open). A destination has one open live account; a replay is an account of
-its own with a name. Nothing ends an account but `end_account`, which says by what: a destination that is gone
-from the configuration keeps its open account, and what comes is owed to it; one that comes back after its
-account was ended gets a new one. The **cursor** of an account is an offset: every record of the account below
-it has an outcome. An **outcome** is one byte per record and account, packed per block of the log: `Outcome`.
-A record whose outcome is `RETRY` has a row in retry (when it is due again), one that is `DEAD` has a row in
-dead letters (with its bytes). Everything else costs its byte and no more. A **frozen batch** is a list of
-records that are sent together, in this order, as often as it takes: it is kept until one of them is settled.
-A **lost stretch** is a part of the log that can't be read any more: nobody knows the records in it, the log knows
-how many they were.
+Words. An **account** is one destination's claim on a stretch of the log: every record from `start` up to `end`
+(exclusive; None while it is open). A destination has one open live account; a replay is an account of its own with a
+name. Nothing ends an account but `end_account`, which says by what: a destination that is gone from the configuration
+keeps its open account, and what comes is owed to it; one that comes back after its account was ended gets a new one.
+The **cursor** of an account is an offset: every record of the account below it has an outcome. An **outcome** is one
+byte per record and account, packed per block of the log: `Outcome`. A record whose outcome is `RETRY` has a row in
+retry (when it is due again), one that is `DEAD` has a row in dead letters (with its bytes). Everything else costs its
+byte and no more. A **frozen batch** is a list of records that are sent together, in this order, as often as it takes:
+it is kept until one of them is settled. A **lost stretch** is a part of the log that can't be read any more: nobody
+knows the records in it, the log knows how many they were.
 
-Who owns what. One process owns the `Ledger` of a region (it holds a lock) and is the only one that writes;
-any number of processes may hold a `LedgerReader`.
+Who owns what. One process owns the `Ledger` of a region (it holds a lock) and is the only one that writes; any number
+of processes may hold a `LedgerReader`.
 
-What a crash leaves. `settle` is one transaction: cursor, outcomes, retries, dead letters and attempts move
-together or not at all. What was sent and not settled is sent again: at least once to the destination,
-once in these books.
+What a crash leaves. `settle` is one transaction: cursor, outcomes, retries, dead letters and attempts move together or
+not at all. What was sent and not settled is sent again: at least once to the destination, once in these books.
 
-What is forgotten. When the log retires blocks, `forget` folds their outcomes into counts. From then on only
-the rows in retry and dead letters know what a record of such a block was: settling one of those moves
-its count in `totals` and in `forgotten` alike; any other record there is settled for good, and what a
-settlement says of it is ignored. So for every account and outcome, at every moment, `totals` equals
-`forgotten` plus the bytes of `blocks`: this is what audit compares. A block is forgotten only once the
-cursor has passed it (or has reached the account's end).
+What is forgotten. When the log retires blocks, `forget` folds their outcomes into counts. From then on only the rows
+in retry and dead letters know what a record of such a block was: settling one of those moves its count in `totals` and
+in `forgotten` alike; any other record there is settled for good, and what a settlement says of it is ignored. So for
+every account and outcome, at every moment, `totals` equals `forgotten` plus the bytes of `blocks`: this is what audit
+compares. A block is forgotten only once the cursor has passed it (or has reached the account's end).
 
 What is lost. `lose` settles a stretch for good. Records of it that had a byte get the outcome `LOST`; those that had
-none stand in one row `Lost` with their number, and whatever a settlement says later of a record in such a row that
-has no byte is ignored. A `Lost` row is never folded. So `totals[LOST]` equals what is forgotten and the bytes, as
-above, plus the records of these rows.
+none stand in one row `Lost` with their number, and whatever a settlement says later of a record in such a row that has
+no byte is ignored. A `Lost` row is never folded. So `totals[LOST]` equals what is forgotten and the bytes, as above,
+plus the records of these rows.
 
 What is evicted. Of each account so many dead letters are kept as its `Quota` allows. When a settlement brings more,
-the oldest (by `died_at`, then by offset) become `EVICTED` in the same transaction, `EVICT_AT_ONCE` more than it brought
-at most: a quota that was made smaller is reached by and by.
+the oldest (by `died_at`, then by offset) become `EVICTED` in the same transaction, `EVICT_AT_ONCE` more than it
+brought at most: a quota that was made smaller is reached by and by.
 
 Whose it is. A ledger belongs to one log, whose identity it adopts; offsets of another log mean nothing in it.
 
-The ledger stores offsets and bytes; it knows nothing of email and nothing of the log's engine but the
-packing of offsets (`postroad.log.base`).
+The ledger stores offsets and bytes; it knows nothing of email and nothing of the log's engine but the packing of
+offsets (`postroad.log.base`).
 """
 
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import NamedTuple, Protocol
+
+from postroad.ledger.hold import Hold
 
 
 class Outcome(IntEnum):
@@ -97,7 +96,8 @@ class Account(NamedTuple):
 
     `policy` is the destination's last `on_backlog_full`: it says what is held back for an account that nobody serves.
     `ended_at` (microseconds, 0: not yet) and `ended_by` say when and by what `end` was set after it was opened; a
-    replay has an end from its first day, and both are empty then.
+    replay has an end from its first day, and both are empty then. `held_at` (microseconds, 0: it is not), `held_by` and
+    `held_why` are the hold of the destination whose live account it is.
     """
 
     number: int
@@ -110,6 +110,9 @@ class Account(NamedTuple):
     policy: str = "refuse"
     ended_at: int = 0
     ended_by: str = ""
+    held_at: int = 0
+    held_by: str = ""
+    held_why: str = ""
 
 
 class RetryRow(NamedTuple):
@@ -333,6 +336,16 @@ class Ledger(LedgerReader, Protocol):
 
     async def set_policy(self, account: int, policy: str) -> None:
         """Keep the destination's `on_backlog_full` with its account."""
+        ...
+
+    async def set_hold(self, account: int, hold: Hold | None) -> None:
+        """Keep with an account that its destination is held, until None is said."""
+        ...
+
+    async def hasten(self, account: int, at: int) -> int:
+        """Let every retry and frozen batch that is due later than `at` be due then. Returns how many retries are due
+        then or before. It works in transactions of bounded size, so one that fails may have done a part.
+        """
         ...
 
     async def rename(self, destination: str, new: str) -> None:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
 from postroad.ledger.base import ABANDONED, Account, LedgerReader, Outcome
+from postroad.ledger.hold import holds_of
 from postroad.ledger.needs import needs
 from postroad.operations.asking import Asked, Delivered, Regions, chosen
 from postroad.operations.figures import by_destination, figures, waiting_in
@@ -16,9 +17,19 @@ from postroad.storage.layout import region_files
 
 SERVED: Final = "served"
 HELD: Final = "held"
+MOST_WORDS: Final = 1000
+"""Characters that may be said of a hold."""
 WHY_HELD: Final = "held: not in the configuration"
 """The state of a destination that is gone from the configuration: what it is owed is kept, and nobody sends it."""
 NO_REGION: Final = "held: its region is not in the configuration"
+
+
+class OnHold(msgspec.Struct, frozen=True):
+    """Since when (microseconds), and by whom and why as far as that was said."""
+
+    at: int
+    by: str
+    why: str
 
 
 class DestinationEntry(msgspec.Struct, frozen=True):
@@ -27,7 +38,8 @@ class DestinationEntry(msgspec.Struct, frozen=True):
     `state` is `served`, `held: why` or `abandoned: …` while that is being written off. `heir` is the configured
     destination that takes it over at the next start, None when none does. `waiting` events were not tried yet,
     `retrying` wait for another try, `dead` are dead letters, `replays` still owe something. `log_bytes` is about how
-    much of the log it still needs, `on_backlog_full` what it may hold back.
+    much of the log it still needs, `on_backlog_full` what it may hold back. `hold` is there while the operator
+    holds it.
     """
 
     region: str
@@ -40,11 +52,17 @@ class DestinationEntry(msgspec.Struct, frozen=True):
     replays: int
     log_bytes: int
     on_backlog_full: str
+    hold: OnHold | None = None
 
     @property
     def held(self) -> bool:
         """Whether nobody sends what it is owed."""
         return self.state.startswith(HELD)
+
+    @property
+    def gone(self) -> bool:
+        """Whether it is held because it is not in the configuration."""
+        return self.state in {WHY_HELD, NO_REGION}
 
 
 class DestinationPlace(Asked, frozen=True):
@@ -52,6 +70,27 @@ class DestinationPlace(Asked, frozen=True):
 
     region: str
     name: str
+
+
+class HoldWanted(DestinationPlace, frozen=True):
+    """A destination to hold; `by` and `why` are for whoever looks at it later."""
+
+    by: Annotated[str, msgspec.Meta(max_length=MOST_WORDS)] = ""
+    why: Annotated[str, msgspec.Meta(max_length=MOST_WORDS)] = ""
+
+
+class Held(msgspec.Struct, frozen=True):
+    """Nothing more is sent to a destination; what is under way ends."""
+
+
+class Released(msgspec.Struct, frozen=True):
+    """A destination goes on."""
+
+
+class Tried(msgspec.Struct, frozen=True):
+    """A destination is tried now; `due` retries don't wait for their time any more. Status says what comes of it."""
+
+    due: int
 
 
 class DestinationsPage(msgspec.Struct, frozen=True):
@@ -75,6 +114,24 @@ async def abandon(delivered: Delivered, place: DestinationPlace) -> Abandoned:
     return Abandoned()
 
 
+async def hold(delivered: Delivered, wanted: HoldWanted) -> Held:
+    """Send nothing more to a destination until it is released. Raises `UsageError` and `StoreError`."""
+    engine = chosen(delivered, wanted.region)[wanted.region].engine
+    await engine.hold(wanted.name, by=wanted.by, why=wanted.why)
+    return Held()
+
+
+async def release(delivered: Delivered, place: DestinationPlace) -> Released:
+    """End a hold. Raises `UsageError` for a destination that is not on hold, and `StoreError`."""
+    await chosen(delivered, place.region)[place.region].engine.release(place.name)
+    return Released()
+
+
+async def try_now(delivered: Delivered, place: DestinationPlace) -> Tried:
+    """Probe a destination at once. Raises `UsageError` for one that is not configured, and `StoreError`."""
+    return Tried(await chosen(delivered, place.region)[place.region].engine.try_now(place.name))
+
+
 async def destinations(
     region: Region, *, former_ids: Mapping[str, str] = MappingProxyType({}), unserved: str = WHY_HELD
 ) -> Sequence[DestinationEntry]:
@@ -84,14 +141,15 @@ async def destinations(
     log, ledger = region.log, region.ledger
     accounts = await ledger.accounts()
     heirs = {old: new for new, old in former_ids.items()}
-    found = []
+    found, holds = [], holds_of(accounts)
     for name, mine in sorted(by_destination(accounts, region.starting_offsets()).items()):
-        told = await figures(mine, log, ledger)
+        told, hold = await figures(mine, log, ledger), holds.get(name)
+        serving = SERVED if hold is None else hold.sentence
         found.append(
             DestinationEntry(
                 region=region.name,
                 id=name,
-                state=SERVED if name in region.configured else unserved,
+                state=serving if name in region.configured else unserved,
                 heir=heirs.get(name),
                 waiting=told.waiting,
                 retrying=told.outcomes.get(Outcome.RETRY, 0),
@@ -99,6 +157,7 @@ async def destinations(
                 replays=len([one for one in accounts if _is_replay(one, name) and await needs(one, ledger)]),
                 log_bytes=told.log_bytes,
                 on_backlog_full=mine[0].policy,
+                hold=None if hold is None else OnHold(*hold),
             )
         )
     return [*found, *[await _written_off(region, one) for one in accounts if await _is_left(one, ledger)]]

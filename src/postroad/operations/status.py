@@ -8,8 +8,9 @@ import msgspec
 from postroad.clock import Clock
 from postroad.errors import StoreError
 from postroad.ledger.base import Account, Outcome
+from postroad.ledger.hold import holds_of
 from postroad.operations.asking import Regions
-from postroad.operations.destinations import WHY_HELD
+from postroad.operations.destinations import HELD, WHY_HELD
 from postroad.operations.figures import by_destination, figures
 from postroad.regions import Region
 from postroad.rejections import Count
@@ -22,7 +23,7 @@ WAITING: Final = "waiting: "
 
 
 class DestinationStatus(msgspec.Struct, frozen=True):
-    """One destination. `state` is what its loop is doing, or that it is held because it is not in the configuration;
+    """One destination. `state` is what its loop is doing, or `held: why`: on purpose, or not in the configuration;
     `oldest_age` is in seconds, None when nothing waits. `log_bytes` is about how much of the log it still needs.
 
     `waiting` counts records not tried yet (and those of frozen batches, which have no outcome while they wait for
@@ -42,6 +43,11 @@ class DestinationStatus(msgspec.Struct, frozen=True):
     def running(self) -> bool:
         """Whether its loop is running and sends: nothing keeps it from it."""
         return self.state.partition(";")[0] == "running"
+
+    @property
+    def held(self) -> bool:
+        """Whether nothing is sent because the operator holds it, or because it is not in the configuration."""
+        return self.state.startswith(HELD)
 
 
 class RegionStatus(msgspec.Struct, frozen=True):
@@ -170,9 +176,17 @@ def _delivers(region: str, delivery: Pulse | None) -> bool:
 
 async def _destinations(region: Region, delivery: Pulse | None) -> list[DestinationStatus]:
     states = delivery.states.get(region.name, {}) if delivery else {}
-    found = by_destination(await region.ledger.accounts(), region.starting_offsets())
+    accounts = await region.ledger.accounts()
+    found, holds = by_destination(accounts, region.starting_offsets()), holds_of(accounts)
+
+    def state(name: str) -> str:
+        if name not in region.configured:
+            return WHY_HELD
+        told = states.get(name, "not running")
+        return told if name not in holds or told.startswith(HELD) else holds[name].sentence
+
     return [
-        await _destination(region, states.get(name, "not running") if name in region.configured else WHY_HELD, accounts)
+        await _destination(region, state(name), accounts)
         for name, accounts in found.items()
         if accounts[0].number or name not in region.configured  # else it is about to get its account
     ]

@@ -58,6 +58,9 @@ def _sentence(entry: DestinationEntry) -> str:
         return f"{place} is taken over by {entry.heir!r}, with {owed}"
     if entry.state == NO_REGION:
         return f"{place} is held: its region is not in the configuration; {owed} are kept in its folder"
+    if not entry.gone:
+        kept = f"{owed} are kept for it, and so is what comes, until `postroad release {entry.id}`"
+        return f"{place} is {entry.state}; {kept}"
     return (
         f"{place} is held: it is not in the configuration; {owed} are kept for it, and so is what comes. Put its table"
         " back, say `was` in the table of its new id, or `postroad destinations abandon` it"

@@ -17,6 +17,7 @@ from postroad.ledger.base import (
     RetryRow,
     Settlement,
 )
+from postroad.ledger.hold import Hold
 from postroad.log.base import number_of, offset_of, position_of
 
 _UNCOUNTED = (Outcome.PENDING, Outcome.OUT_OF_ACCOUNT)
@@ -69,6 +70,22 @@ class MemoryLedger:
     async def set_policy(self, account: int, policy: str) -> None:
         """Keep the destination's `on_backlog_full` with its account."""
         self._accounts[account] = self._existing(account)._replace(policy=policy)
+
+    async def set_hold(self, account: int, hold: Hold | None) -> None:
+        """Keep the destination's hold with its account."""
+        at, by, why = hold or (0, "", "")
+        self._accounts[account] = self._existing(account)._replace(held_at=at, held_by=by, held_why=why)
+
+    async def hasten(self, account: int, at: int) -> int:
+        """Let every retry and frozen batch be due at `at`; returns how many retries are."""
+        self._existing(account)
+        for place, retry in self._retries.items():
+            if place[0] == account:
+                self._retries[place] = retry._replace(due_at=min(retry.due_at, at))
+        for place, batch in self._frozen.items():
+            if place[0] == account:
+                self._frozen[place] = batch._replace(due_at=min(batch.due_at, at))
+        return sum(owner == account for owner, _ in self._retries)
 
     async def rename(self, destination: str, new: str) -> None:
         """Give all accounts of a destination to another id."""

@@ -95,6 +95,7 @@ _GAUGES = (
 
 _DESTINATION_GAUGES = (
     ("postroad_delivery_running", "1 while events are sent to it. Wake somebody at 0; `status` says why.", "running"),
+    ("postroad_delivery_held", "1 while it is held, on purpose or because it is not in the configuration.", "held"),
     ("postroad_delivery_oldest_undelivered_seconds", "Age of the oldest event it still waits for.", "oldest_age"),
     ("postroad_delivery_waiting", "Events without an outcome yet: not tried, or in a frozen batch.", "waiting"),
     ("postroad_delivery_retrying", "Events that failed and will be tried again.", "retrying"),

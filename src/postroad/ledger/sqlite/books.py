@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from postroad.ledger import rules
 from postroad.ledger.base import DEFAULT_QUOTA, Account, FrozenBatch, Outcome, Quota, RetryRow, Settlement
+from postroad.ledger.hold import Hold
 from postroad.ledger.sqlite import packing, schema
 from postroad.ledger.sqlite.page import Page
 
@@ -43,6 +44,31 @@ class Books:
         """Keep a destination's policy with its account."""
         self._page(number)  # which has to be there
         self._db.execute("UPDATE account SET policy = ? WHERE number = ?", (policy, number))
+
+    def set_hold(self, number: int, hold: Hold | None) -> None:
+        """Keep a destination's hold with its account."""
+        self._page(number)  # which has to be there
+        said = (0, "", "") if hold is None else hold
+        self._db.execute("UPDATE account SET held_at = ?, held_by = ?, held_why = ? WHERE number = ?", (*said, number))
+
+    def hasten(self, number: int, at: int, limit: int) -> bool:
+        """Let up to `limit` retries that are due later be due at `at`, and all frozen batches; returns whether some
+        may be left.
+        """
+        self._page(number)  # which has to be there
+        self._db.execute("UPDATE frozen SET due_at = ? WHERE account = ? AND due_at > ?", (at, number, at))
+        changed = self._db.execute(
+            """UPDATE retry SET due_at = ?2 WHERE account = ?1 AND offset IN
+            (SELECT offset FROM retry WHERE account = ?1 AND due_at > ?2 LIMIT ?3)""",
+            (number, at, limit),
+        )
+        return changed.rowcount == limit
+
+    def due(self, number: int, at: int) -> int:
+        """Return how many retries are due at `at` or before."""
+        query = "SELECT count(*) FROM retry WHERE account = ? AND due_at <= ?"
+        (count,) = self._db.execute(query, (number, at)).fetchone()
+        return int(count)
 
     def rename(self, destination: str, new: str) -> None:
         """Give a destination's accounts to another id; `ValueError` where both have an open live account."""

@@ -14,8 +14,8 @@ from postroad.ledger.sqlite import packing, schema
 from postroad.log.base import offset_of
 from postroad.storage import files
 
-_ACCOUNT = """SELECT number, destination, replay, start, end, cursor, opened_at, policy, ended_at, ended_by
-    FROM account"""
+_ACCOUNT = """SELECT number, destination, replay, start, end, cursor, opened_at, policy, ended_at, ended_by,
+    held_at, held_by, held_why FROM account"""
 _RETRY = "SELECT offset, due_at, tries, first_at, why, key, value, form FROM retry WHERE account = ?"
 _ROWS = {
     Outcome.RETRY: "SELECT offset FROM retry WHERE account = ? AND offset > ? ORDER BY offset LIMIT ?",

@@ -75,6 +75,10 @@ _FORMAT_3 = (
     "ALTER TABLE retry ADD COLUMN form INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE dead ADD COLUMN form INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE frozen ADD COLUMN form INTEGER NOT NULL DEFAULT 0",
+    # The hold of the destination whose live account it is: since when (0: none), by whom and why.
+    "ALTER TABLE account ADD COLUMN held_at INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE account ADD COLUMN held_by TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE account ADD COLUMN held_why TEXT NOT NULL DEFAULT ''",
 )
 
 STEPS = (_FORMAT_1, _FORMAT_2, _FORMAT_3)
@@ -91,11 +95,16 @@ _LOOKS_NEWEST = {
     1: (
         *_WITHOUT_FORM,
         """CREATE TEMP VIEW account AS SELECT *, 'refuse' AS policy, 0 AS ended_at,
-            CASE WHEN end IS NOT NULL AND replay IS NULL THEN 'abandoned' ELSE '' END AS ended_by FROM main.account""",
+            CASE WHEN end IS NOT NULL AND replay IS NULL THEN 'abandoned' ELSE '' END AS ended_by,
+            0 AS held_at, '' AS held_by, '' AS held_why FROM main.account""",
         "CREATE TEMP VIEW lost AS SELECT 0 AS account, 0 AS start, 0 AS end, 0 AS records WHERE 0",
         "CREATE TEMP VIEW dead AS SELECT *, 0 AS packing, 0 AS form FROM main.dead",
     ),
-    2: (*_WITHOUT_FORM, "CREATE TEMP VIEW dead AS SELECT *, 0 AS form FROM main.dead"),
+    2: (
+        *_WITHOUT_FORM,
+        "CREATE TEMP VIEW dead AS SELECT *, 0 AS form FROM main.dead",
+        "CREATE TEMP VIEW account AS SELECT *, 0 AS held_at, '' AS held_by, '' AS held_why FROM main.account",
+    ),
 }
 """By a file's format: what makes it look like the newest one to a reader, who may not change it."""
 

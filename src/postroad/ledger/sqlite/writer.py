@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from postroad.errors import StoreUnavailable
 from postroad.ledger.base import DEFAULT_QUOTA, Account, FrozenBatch, Quota, Settlement
+from postroad.ledger.hold import Hold
 from postroad.ledger.sqlite import schema
 from postroad.ledger.sqlite.books import Books
 from postroad.ledger.sqlite.reader import SqliteLedgerReader
@@ -23,6 +24,9 @@ MAX_QUEUE = 32 << 20
 """Bytes of changes, about, that may wait before `StoreBusy`."""
 FORGET_BLOCKS = 1000
 """Blocks that one transaction of `forget` folds."""
+
+HASTEN_RETRIES = 10_000
+"""Retries that one transaction of `hasten` changes."""
 
 _CHANGE_WEIGHT = 200
 _RECORD_WEIGHT = 20
@@ -84,6 +88,16 @@ class SqliteLedger(SqliteLedgerReader):
     async def set_policy(self, account: int, policy: str) -> None:
         """Keep the destination's `on_backlog_full` with its account."""
         await self._commit(lambda books: books.set_policy(account, policy))
+
+    async def set_hold(self, account: int, hold: Hold | None) -> None:
+        """Keep the destination's hold with its account."""
+        await self._commit(lambda books: books.set_hold(account, hold))
+
+    async def hasten(self, account: int, at: int) -> int:
+        """Let every retry and frozen batch be due at `at`, a bounded part at a time; returns how many retries are."""
+        while await self._commit(lambda books: books.hasten(account, at, HASTEN_RETRIES)):
+            pass
+        return await self._commit(lambda books: books.due(account, at))
 
     async def rename(self, destination: str, new: str) -> None:
         """Give all accounts of a destination to another id."""

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from postroad.ledger.base import Account, LedgerReader, Lost, Outcome
+from postroad.ledger.hold import holds_of
 from postroad.log.base import Block, number_of, offset_of
 from postroad.operations.audit.losses import LostRows, blocks_in_words, share_of, unread_of
 
@@ -25,7 +26,8 @@ class AccountBooks(msgspec.Struct, frozen=True):
     """One account's columns. `owed` is what the log says, `sum` what the columns add up to.
 
     `pending` counts records without an outcome yet, `outcomes` all others by name. `problems` are
-    sentences, at most `MOST_PROBLEMS` of them; `faults` is how many there are.
+    sentences, at most `MOST_PROBLEMS` of them; `faults` is how many there are. `held` is the sentence of a destination
+    that the operator holds.
     """
 
     destination: str
@@ -39,6 +41,7 @@ class AccountBooks(msgspec.Struct, frozen=True):
     balanced: bool
     faults: int
     problems: Sequence[str]
+    held: str = ""
 
 
 class _Kept(NamedTuple):
@@ -252,6 +255,7 @@ class AccountCheck:
             balanced=not self._faults and total == owed,
             faults=self._faults,
             problems=self._problems,
+            held="".join(hold.sentence for hold in holds_of([self.account]).values()),
         )
 
 

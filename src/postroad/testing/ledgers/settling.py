@@ -3,6 +3,7 @@
 import asyncio
 
 from postroad.ledger.base import Account, Attempt, Outcome
+from postroad.ledger.hold import Hold, holds_of
 from postroad.log.base import offset_of
 from postroad.testing.ledgers.cases import SIZE, LedgerCase, check_books, is_refused, letter, retry, settlement
 
@@ -53,6 +54,19 @@ class SettlingConformance(LedgerCase):
             other,
         )
         assert await is_refused(ledger.set_policy(99, "expire"))
+
+    async def test_keeps_holds(self) -> None:
+        """The hold of an account is what was said last, goes with it to another id, and ends when that is said."""
+        ledger, crm = await self._account()
+        await ledger.set_hold(crm, Hold(5, "ada", "it moves"))
+        await ledger.settle(crm, settlement({0: _DELIVERED}, cursor=1))
+        await ledger.rename("crm", "hubspot")
+        assert holds_of(await ledger.accounts()) == {"hubspot": Hold(5, "ada", "it moves")}
+        await ledger.set_hold(crm, Hold(6))
+        assert holds_of(await ledger.accounts()) == {"hubspot": Hold(6)}
+        await ledger.set_hold(crm, None)
+        assert holds_of(await ledger.accounts()) == {}
+        assert await is_refused(ledger.set_hold(99, None))
 
     async def test_renames_a_destination(self) -> None:
         """All accounts of a destination go on under the new id with what is in them; nobody else's change."""

@@ -2,7 +2,7 @@
 
 from postroad.ledger.base import Attempt, Outcome, RetryRow
 from postroad.log.base import offset_of
-from postroad.testing.ledgers.cases import LedgerCase, frozen, letter, retry, settlement
+from postroad.testing.ledgers.cases import LedgerCase, frozen, is_refused, letter, retry, settlement
 
 _DELIVERED, _RETRY, _DEAD, _DROPPED = Outcome.DELIVERED, Outcome.RETRY, Outcome.DEAD, Outcome.DROPPED
 
@@ -26,6 +26,18 @@ class WaitingConformance(LedgerCase):
         assert due == [None, 10, 20]
         assert list(await ledger.retries(crm, due_at=None, offset=1, limit=9)) == [retry(1, 40)]
         assert list(await ledger.retries(crm, due_at=39, offset=1, limit=9)) == []
+
+    async def test_hastens(self) -> None:
+        """What is due later is due at the time that is said, frozen batches too; what is due before stays as it is."""
+        ledger, crm = await self._account()
+        other = (await ledger.open_account("files", start=0, at=1)).number
+        for account, offset, due_at in ((crm, 0, 30), (crm, 1, 10), (other, 0, 30)):
+            await ledger.settle(account, settlement({offset: _RETRY}, due_at=due_at))
+        await ledger.freeze_batches(crm, [frozen(2)])
+        assert [await ledger.hasten(crm, 20), await ledger.next_due(other)] == [2, 30]
+        assert list(await ledger.retries(crm, due_at=None, limit=9)) == [retry(1, 10), retry(0, 20)]
+        assert [batch.due_at for batch in await ledger.frozen(crm)] == [20]
+        assert await is_refused(ledger.hasten(99, 20))
 
     async def test_keeps_the_value_of_a_retry(self) -> None:
         """A retry that carries its bytes still has them when it is put off without them."""
