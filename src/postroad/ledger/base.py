@@ -388,9 +388,7 @@ class Ledger(LedgerReader, Protocol):
         ...
 
     async def adopt(self, identity: str, epoch: int) -> None:
-        """Bind this ledger to a log, and note its epoch. Raises `StoreError`, with the remedy, when it belongs to
-        another log.
-        """
+        """Bind this ledger to a log, and note its epoch. Raises `StoreError` when it belongs to another log."""
         ...
 
     async def forget(self, before: int) -> None:
