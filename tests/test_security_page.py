@@ -16,7 +16,7 @@ NAMES = sorted(set(re.findall(r"`([\w./-]+\.(?:py|md)(?:::\w+)?)`", PAGE)))
 def test_what_it_names_exists(name):
     """Each file that it names is there, and so is each test in its file."""
     path, _, test = name.partition("::")
-    file = ROOT / path if path.startswith("tests/") else ROOT / "src" / "postroad" / path
+    file = ROOT / path if path.startswith(("tests/", "bench/")) else ROOT / "src" / "postroad" / path
     assert file.exists()
     assert not test or re.search(rf"\bdef {test}\(", file.read_text())
 
