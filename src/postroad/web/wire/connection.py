@@ -283,7 +283,8 @@ class Connection(asyncio.Protocol):
         if exchange is None or not exchange.answered:
             answer = rule.answer()
             headers = ((b"content-type", answer.media), (b"x-request-id", new_request_id()), *answer.headers)
-            self._write(answer.status, headers, answer.body, "", closing=True)
+            method = "" if exchange is None else exchange.head.method
+            self._write(answer.status, headers, answer.body, method, closing=True)
         if exchange is not None:
             exchange.answered = True
             exchange.lose()
