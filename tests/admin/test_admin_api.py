@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from postroad.clock import ManualClock
 from postroad.errors import StoreError, StoreUnavailable, UsageError
+from postroad.operations.asking import read_json
+from postroad.operations.dead import DeadChange
 
 
 async def ids(world, **query):
@@ -167,7 +170,7 @@ def test_the_page_has_every_endpoint(world):
     page = (Path(__file__).parents[2] / "docs" / "reference" / "admin-api.md").read_text()
     said = set(re.findall(r"^\| `((?:GET|POST) /[^`]*)` \|", page, re.MULTILINE))
     there = {
-        f"{method} {re.sub(':int', '', route.path)}"
+        f"{method} {re.sub(':number', '', route.path)}"
         for route in world.app.routes
         for method in route.methods - {"HEAD"}
         if route.path.startswith("/api/") or route.path == "/metrics"
@@ -198,3 +201,13 @@ async def test_without_the_token(world, method, path, token):
     status, told = await world.ask(method, path, {}, token=token)
     assert (status, told["code"]) == (401, "unauthorized")
     assert world.asked == world.engine.stopped == []
+
+
+async def test_what_is_too_deep_or_too_long_is_no_bug(world):
+    """Nesting without end and numbers of thousands of digits are wrong requests, no bugs."""
+    for body in (b"[" * 100_000, b'{"a":' * 5000):
+        with pytest.raises(UsageError):
+            read_json(DeadChange, body, ManualClock())
+    for path in (f"/api/dead/us/{'9' * 5000}/1", f"/api/dead/us/1/{'9' * 5000}", f"/api/rejections/us/{'9' * 5000}"):
+        assert (await world.ask("GET", path))[0] == 404
+    assert (await world.ask("GET", "/api/dead", since="1" * 5000))[0] == 400

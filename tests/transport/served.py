@@ -30,6 +30,8 @@ class App:
         self.called.append(scope["path"])
         if scope["path"] == "/bug":
             raise LookupError("a bug")
+        if scope["path"] == "/late":
+            await self.gate.wait()
         body = b"" if scope["path"] == "/early" else await self._body(receive)
         if body is None:
             return

@@ -26,6 +26,8 @@ TAKEN = {
     "slashes and a query": lambda a: a.call(line=b"POST %b//?a=/b/ HTTP/1.1" % a.line),
     "an empty line before it": lambda a: b"\r\n" + a.call(),
     "blanks around a value": lambda a: a.call().replace(b"Host: x", b"Host: \t x \t "),
+    "a host with an empty port": lambda a: a.call().replace(b"Host: x", b"Host: x:"),
+    "a host in brackets": lambda a: a.call().replace(b"Host: x", b"Host: [::1]:80"),
     "no blank before a value": lambda a: a.call().replace(b"Host: x", b"Host:x"),
     "an expectation nobody knows": lambda a: a.call(b"Expect: the-unexpected"),
 }
@@ -108,6 +110,10 @@ REFUSED = {
     "no Host": (lambda a: a.call().replace(b"Host: x\r\n", b""), 400),
     "two Host in HTTP/1.0": (lambda a: a.call(b"Host: y", line=b"POST %b HTTP/1.0" % a.line), 400),
     "a Host that is none": (lambda a: a.call().replace(b"Host: x", b"Host: x/y"), 400),
+    **{
+        f"Host {host!r}": (lambda a, host=host: a.call().replace(b"Host: x", b"Host: " + host), 400)
+        for host in (b"x:y", b"x:1:2", b"x:-1", b"x:999999", b"[::1", b"::1", b"a]b")
+    },
     "an absolute host that is none": (lambda a: a.call(line=b'POST http://a"b%b HTTP/1.1' % a.line), 400),
     "bare LF throughout": (lambda a: a.call().replace(b"\r\n", b"\n"), 400),
     "HTTP/2": (lambda _: b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),

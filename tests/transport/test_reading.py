@@ -4,6 +4,8 @@ import httptools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from postroad.web.wire.exchange import Exchange
+from postroad.web.wire.policy import Head
 from postroad.web.wire.reading import Reader
 
 FIELD = st.sampled_from(
@@ -110,3 +112,29 @@ def _length(sent, first):
     if (b"transfer-encoding", b"chunked") in first[4]:
         return sent.index(b"0\r\n", len(raw)) + sent[sent.index(b"0\r\n", len(raw)) :].index(b"\r\n\r\n") + 4
     return len(raw) + len(body)
+
+
+class Held:
+    """A connection that held back the end of a body, and hands it on once there is room."""
+
+    def __init__(self, *rest):
+        self.rest = list(rest)
+
+    def taken(self):
+        """Hand on the next piece; the last one makes the body whole."""
+        if self.rest:
+            self.exchange.pieces.append(self.rest.pop(0))
+            self.exchange.whole = not self.rest
+
+
+async def test_the_end_of_a_body_that_was_held_back_is_read():
+    """What comes while a piece is taken is another piece: the body ends only behind it, and no byte is lost."""
+    held = Held(b"b" * 9, b"c")
+    head = Head(b"", "POST", b"/", "1.1", [], keep_alive=True)
+    exchange = held.exchange = Exchange(head, None, held)
+    exchange.pieces.append(b"a")
+    pieces, last = [], False
+    while not last:
+        piece, last = await exchange.piece()
+        pieces.append(piece)
+    assert b"".join(pieces) == b"a" + b"b" * 9 + b"c"

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 import msgspec
+from starlette.convertors import Convertor
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,6 +18,20 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 _DESTINATION: Final = "/api/destinations/{region}/{name}"
+
+
+class Number(Convertor[int]):
+    """A number in a path, called `number` there. One of far more digits than any store has is at no path."""
+
+    regex = "[0-9]{1,40}"
+
+    def convert(self, value: str) -> int:
+        """Return the number."""
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        """Return its digits."""
+        return str(value)
 
 
 class Operation(NamedTuple):
@@ -35,14 +50,17 @@ def calls(delivered: Delivered, clock: Clock) -> Sequence[Operation]:
         Operation("GET", "/api/status", Nothing, lambda _: status.report(regions, clock)),
         Operation("GET", "/api/dead", dead.DeadQuery, partial(dead.list_dead, regions)),
         Operation(
-            "GET", "/api/dead/{region}/{account:int}/{offset:int}", dead.DeadPlace, partial(dead.show_dead, regions)
+            "GET",
+            "/api/dead/{region}/{account:number}/{offset:number}",
+            dead.DeadPlace,
+            partial(dead.show_dead, regions),
         ),
         Operation("POST", "/api/dead/resend", dead.DeadChange, partial(dead.resend_dead, delivered, clock=clock)),
         Operation("POST", "/api/dead/drop", dead.DeadChange, partial(dead.drop_dead, delivered)),
         Operation("GET", "/api/rejections", rejections.RejectionsQuery, partial(rejections.list_rejections, regions)),
         Operation(
             "GET",
-            "/api/rejections/{region}/{id:int}",
+            "/api/rejections/{region}/{id:number}",
             rejections.RejectionPlace,
             partial(rejections.show_rejection, regions),
         ),
@@ -50,7 +68,7 @@ def calls(delivered: Delivered, clock: Clock) -> Sequence[Operation]:
         Operation("POST", "/api/replays", replays.ReplayWanted, partial(replays.begin_replay, delivered)),
         Operation(
             "POST",
-            "/api/replays/{region}/{number:int}/stop",
+            "/api/replays/{region}/{number:number}/stop",
             replays.ReplayPlace,
             partial(replays.stop_replay, delivered),
         ),

@@ -4,12 +4,13 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
 from starlette.applications import Starlette
+from starlette.convertors import register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from postroad.admin.api import Endpoint, Operation, as_response, endpoint
+from postroad.admin.api import Endpoint, Number, Operation, as_response, endpoint
 from postroad.clock import Clock
 from postroad.contract.refusals import Error
 from postroad.errors import StoreError, UsageError
@@ -45,6 +46,8 @@ def admin_app(
             return await answer(request) if token.admits(given) else _unauthorized()
 
         return Route(path, guarded, methods=[method])
+
+    register_url_convertor("number", Number())
 
     async def figures(_request: Request) -> Response:
         return as_response(metrics(await look(), pulses()))

@@ -16,7 +16,7 @@ from postroad.ingest.guesses import Guesses
 from postroad.ingest.ingest import Ingest
 from postroad.ingest.request import Disconnected, Oversized
 from postroad.ingest.tally import IngestTally
-from postroad.web.answers import OK, Answer, Receive, Scope, Send, new_request_id, refuse, respond, unavailable
+from postroad.web.answers import OK, Answer, Header, Receive, Scope, Send, new_request_id, refuse, respond, unavailable
 from postroad.web.reference import Document
 from postroad.web.token import AdminToken
 
@@ -42,6 +42,14 @@ class Operators(NamedTuple):
     def admit(self, method: str, path: str, headers: Mapping[bytes, bytes]) -> bool:
         """Tell whether this is one of the paths, asked by an operator."""
         return (method, path) in self.calls and self.token.admits(headers.get(b"authorization", b""))
+
+
+def _by_name(fields: Sequence[Header]) -> Mapping[bytes, bytes]:
+    """Return the headers by name. Of one that comes twice the last counts, but codings add up: RFC 9110, 8.4."""
+    headers = dict(fields)
+    if len(headers) < len(fields) and b"content-encoding" in headers:
+        headers[b"content-encoding"] = b", ".join(value for name, value in fields if name == b"content-encoding")
+    return headers
 
 
 class IngestApp:
@@ -76,7 +84,7 @@ class IngestApp:
         """Answer one request (ASGI 3, HTTP only)."""
         began = self._clock.monotonic()
         request_id = new_request_id()
-        headers = dict(scope["headers"])  # of one that comes twice the last counts
+        headers = _by_name(scope["headers"])
         try:
             answer = await self._answer(scope, headers, receive)
         except Disconnected:

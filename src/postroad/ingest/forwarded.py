@@ -24,7 +24,7 @@ _PAIR: Final = re.compile(  # possessive: a character is looked at once
     r"""[ \t]*+(?:([!#$%&'*+.^_`|~0-9a-z-]++)=(?:"((?:[^"\\]|\\.)*+)"|([^\s",;]*+))[ \t]*+)?""", re.IGNORECASE
 )
 _ESCAPED: Final = re.compile(r"\\(.)")
-_PORT: Final = re.compile(r":\d+$")
+_PORT: Final = re.compile(r":\d*$")
 
 
 class Proxies(NamedTuple):

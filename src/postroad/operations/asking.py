@@ -25,6 +25,9 @@ MOST: Final = 1000
 LARGEST: Final = (1 << 63) - 1
 """The largest number that the stores can hold."""
 
+_LONGEST_TIME: Final = 64
+"""Characters of a time; ISO 8601 with all its parts has 32."""
+
 _EXPECTED: Final = re.compile(r"Expected `([^`]*)`(.*?)(?:, got `([^`]*)`)?")
 _MEMBER: Final = re.compile(r"Object (missing required|contains unknown) field `([^`]*)`")
 _KINDS: Final = {
@@ -116,7 +119,7 @@ def read_json(wanted: type[Wanted], body: bytes, clock: Clock, **more: Any) -> W
     """Return what `read` does, of a JSON text, which may be empty; `more` are members that are known from elsewhere."""
     try:
         given = msgspec.json.decode(body or b"{}")
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(str(error)) from error
     return read(wanted, given | more if isinstance(given, dict) else given, clock)
 
@@ -125,7 +128,7 @@ def read_time(text: str, clock: Clock) -> int:
     """Return microseconds for ISO 8601 (UTC unless it says otherwise), for a duration ago such as `1h`, or for
     microseconds. Raises `UsageError`.
     """
-    for read_as in (_microseconds, partial(_ago, clock=clock), read_moment):
+    for read_as in (_microseconds, partial(_ago, clock=clock), read_moment) if len(text) <= _LONGEST_TIME else ():
         with contextlib.suppress(ValueError):
             return read_as(text)
     raise UsageError(f"{text[:80]!r} is not a time such as 2024-01-15T10:30:00Z, nor a duration such as 1h or 7d")

@@ -94,8 +94,8 @@ class Exchange:
             raise Gone
         body = self.pieces[0] if len(self.pieces) == 1 else b"".join(self.pieces)
         self.pieces.clear()
-        self._line.taken()
-        return body, self.whole
+        self._line.taken()  # which may bring the next piece, and the end with it
+        return body, self.whole and not self.pieces
 
     async def left(self) -> None:
         """Wait until the client is gone, or has its answer."""

@@ -46,6 +46,8 @@ FOR_A_BYTE: Final = 16
 
 _VERSIONS: Final = ("1.1", "1.0")
 _IN_HOSTS: Final = (string.ascii_letters + string.digits + "-._~%!$&'()*+,;=:[]").encode()
+_HOST: Final = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]*)(:[0-9]{0,5})?")
+"""A name or an address, maybe with a port: RFC 9110, 4.2 and RFC 3986, 3.2."""
 _ABSOLUTE: Final = re.compile(rb"https?://([^/?#]+)", re.IGNORECASE)
 
 
@@ -106,7 +108,11 @@ def _host(head: Head) -> bool:
         return True
     if head.target[:1] != b"/":
         hosts = [*hosts, read_target(head.target).authority]
-    return bool(b"".join(hosts).translate(None, _IN_HOSTS))
+    return not all(_is_host(host) for host in hosts)
+
+
+def _is_host(host: bytes) -> bool:
+    return not host.translate(None, _IN_HOSTS) and _HOST.fullmatch(host) is not None
 
 
 def _coding(head: Head) -> bool:
