@@ -112,12 +112,12 @@ async def test_an_exception_costs_one_event(shape_of: Make) -> None:
 
 async def test_an_endless_loop_costs_one_event(shape_of: Make) -> None:
     """A transform that loops is ended and says where it was; the events after it go out, from a new process."""
-    shape = shape_of("as_told", 0.2)
+    shape = shape_of("as_told", 0.5)
     events = [told(n, do="loop" if n in {2, 3} else "drop" if n == 4 else "pass") for n in range(6)]
     answers = await asyncio.gather(*(shape(event) for event in events))
     assert [type(answer).__name__ for answer in answers] == ["Event", "Event", "str", "str", "NoneType", "Event"]
     sentence, *trace = str(answers[2]).splitlines()
-    assert re.fullmatch(OUT_OF_TIME.format(processor="0.2", clock="2"), sentence)
+    assert re.fullmatch(OUT_OF_TIME.format(processor="0.5", clock="5"), sentence)
     assert trace[0].startswith("Stack")
     assert trace[1].endswith("in as_told")
     assert len(trace) == 2
@@ -126,8 +126,8 @@ async def test_an_endless_loop_costs_one_event(shape_of: Make) -> None:
 @pytest.mark.parametrize(
     ("function", "limit", "why"),
     [
-        ("stubborn", 0.1, OUT_OF_TIME.format(processor="0.1", clock="1") + "\nStack"),
-        ("asleep", 0.1, OUT_OF_TIME.format(processor="0.1", clock="1") + "\nStack"),
+        ("stubborn", 0.1, OUT_OF_TIME.format(processor="0.1", clock="1")),
+        ("asleep", 0.1, OUT_OF_TIME.format(processor="0.1", clock="1")),
         ("deaf", 0.05, "the transform did not end within 0.6 s and was killed"),
         ("leave", 5.0, "the transform ended its own process with status 7"),
         ("crash", 5.0, "the transform ended its own process by SIGSEGV"),
