@@ -97,3 +97,31 @@ async def test_a_browser_s_key_that_is_believed(verbs, file):
     (told,) = await warnings(verbs, file, f"{text}public = false\n")
     assert told.startswith("2: sources.web.write_key: has a key that starts with `pk_`, for browsers")
     assert await warnings(verbs, file, '[sources.web]\nwrite_key = "sk_us_a-secret-one"\npublic = true\n') == []
+
+
+@pytest.mark.parametrize(
+    ("url", "kind"),
+    [
+        ("http://127.0.0.1:9000/hook", "loopback"),
+        ("http://localhost/hook", "loopback"),
+        ("https://10.1.2.3/", "private"),
+        ("http://[::1]:80/", "loopback"),
+        ("https://192.0.32.10/", None),
+        ("https://crm.example.com/", None),
+    ],
+)
+async def test_private_addresses(verbs, file, url, kind):
+    """An address that will not be called is doubted, unless that is allowed; a name or a public address is not."""
+    text = f'[destinations.crm]\ntype = "webhook"\nurl = "{url}"\n'
+    found = await warnings(verbs, file, text)
+    assert bool(found) is (kind is not None)
+    if kind is not None:
+        assert "destinations.crm.url: " in found[0]
+        assert f"is {kind} and will not be called; `allow_private = true` lets it" in found[0]
+    assert await warnings(verbs, file, text + "allow_private = true\n") == []
+
+
+async def test_disabled(verbs, file):
+    """What `enabled = false` does is said."""
+    (told,) = await warnings(verbs, file, '[destinations.crm]\ntype = "console"\nenabled = false\n')
+    assert "destinations.crm.enabled: is false: what comes is filtered" in told

@@ -9,8 +9,15 @@ from postroad.ledger.sqlite.writer import SqliteLedger
 from postroad.storage.layout import region_files
 
 CRM = {"region": "us", "id": "crm", "state": "held: not in the configuration", "heir": None}
-CRM |= {"waiting": 7, "retrying": 1, "dead": 0, "replays": 2, "log_bytes": 5000, "on_backlog_full": "refuse"}
-CRM["hold"] = None
+CRM |= {
+    "waiting": 7,
+    "retrying": 1,
+    "dead": 0,
+    "replays": 2,
+    "log_bytes": 5000,
+    "on_backlog_full": "refuse",
+    "hold": None,
+}
 FILE = CRM | {"id": "file", "state": "served", "replays": 0}
 
 

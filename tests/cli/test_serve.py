@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 from server import free_port, until
 
+from postroad import __version__
 from postroad.cli import free
 from postroad.storage.files import Lock
 
@@ -125,11 +126,13 @@ async def test_from_the_first_start_to_a_later_one(program, here):
 
     await until(arrived, "the event is in the file")
     assert json.loads(file.read_text())["event"]["userId"] == json.loads(body)["userId"]
-    _, running, _ = await here.run("status")
+    status, running, _ = await here.run("status")
+    assert status == 0
     assert running.startswith("region us: accepting, delivering\n")
     process.send_signal(signal.SIGINT)
     assert await program.ends(process) == 0
-    _, stopped, _ = await here.run("status")
+    status, stopped, _ = await here.run("status")
+    assert status == 1
     assert stopped.startswith("region us: NOT ACCEPTING, NOT DELIVERING\n")
     assert re.search(r"^events +not running", stopped, re.MULTILINE)
     _, printed = await program.serve()
@@ -138,12 +141,17 @@ async def test_from_the_first_start_to_a_later_one(program, here):
 
 
 async def test_a_second_server(program, here, monkeypatch):
-    """An address that is in use is told in one sentence with status 2, and nothing is started over and over."""
-    monkeypatch.setattr(free, "PATIENCE", 0.1)
+    """An address that is in use is told in one sentence with status 2, at once and with what to do; nothing is started
+    over and over, and no data folder is left behind.
+    """
+    monkeypatch.setattr(free, "LOOK_EVERY", PATIENCE)
     with socket.create_server(("127.0.0.1", program.port)):
         err = await here.complains(2, "serve")
     assert err.startswith("postroad: server.bind: ")
     assert str(program.port) in err
+    other = f"127.0.0.1:{program.port + 10 if program.port < 65_000 else program.port - 10}"
+    assert err.endswith(f'`bind = "{other}"` under [server] in postroad.toml, or POSTROAD__SERVER__BIND={other}\n')
+    assert not program.data.exists()
 
 
 async def test_a_data_folder_in_use(program, here, monkeypatch):
@@ -194,3 +202,20 @@ async def test_the_file_in_this_folder(program):
     assert (await post(url, "k-here:", body))[0] == 200
     process.terminate()
     assert await program.ends(process) == 0
+
+
+async def test_the_log_tells_of_start_and_stop(program):
+    """The log has a line when it starts, with the version and what is configured, and one when it has stopped."""
+    process, _ = await program.serve()
+    process.terminate()
+    assert await program.ends(process) == 0
+    log = [json.loads(line) for line in (program.folder / "serve-0.err").read_text().splitlines()]
+    (start,) = [line for line in log if line["event"] == "Postroad starts"]
+    assert (start["version"], start["destinations"], start["sources"]) == (
+        __version__,
+        ["events"],
+        [start["sources"][0]],
+    )
+    assert start["bind"] == f"127.0.0.1:{program.port}"
+    assert log[-1]["event"] == "Postroad has stopped"
+    assert not [line for line in log if line["level"] != "info"], "a fresh folder is nothing to warn of"

@@ -102,7 +102,7 @@ async def test_a_damaged_ledger(server: Server, damaged: str, damage: Damage) ->
     told = {entry["region"]: entry for entry in (await server.readiness())["regions"]}
     assert told[damaged] == {"region": damaged, "accepting": True, "delivering": False}
     status, out, err = await server.run("status")
-    assert status == 0, err
+    assert status == 1, err
     assert str(file) in out
     said = (server.folder / "serve.log").read_text()
     assert said.count("a store can't be used") == 1, said
@@ -157,7 +157,7 @@ async def test_a_log_that_is_in_the_way(server: Server) -> None:
     told = {entry["region"]: entry["accepting"] for entry in (await server.readiness())["regions"]}
     assert told == {"us": False, "eu": True}
     status, out, err = await server.run("status")
-    assert status == 0, err
+    assert status == 1, err
     assert str(files.log) in out
     files.log.unlink()
     (files.folder / "kept").rename(files.log)

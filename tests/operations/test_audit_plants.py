@@ -282,3 +282,17 @@ async def test_an_older_folder_balances(tmp_path, how):
     books = await look(folder, "console", "crm")
     assert books.balanced, told(books)
     assert books.accepted > 0
+
+
+@pytest.mark.parametrize("ran", [False, True])
+async def test_before_the_first_delivery(tmp_path, ran):
+    """Events that came before delivery ever ran are owed from where destinations.json says, and no alarm; once it has
+    opened the ledger, to find no account there is one.
+    """
+    files = RegionFiles(tmp_path / "us")
+    await seed(files.folder)
+    remove(files.ledger)
+    if not ran:
+        files.ledger_lock.unlink()
+    found = await look(files.folder)
+    assert any("the ledger has no account" in problem for problem in found.problems) is ran

@@ -3,7 +3,7 @@
 import pytest
 
 from postroad.errors import UsageError
-from postroad.ledger.base import Outcome
+from postroad.ledger.base import Attempt, DeadLetter, Outcome, Settlement
 from postroad.operations.asking import NotThere, WrongField
 from postroad.operations.dead import (
     DeadChange,
@@ -139,3 +139,15 @@ async def test_of_no_account(us):
     """An account that is not there is refused."""
     with pytest.raises(UsageError, match="no account 9"):
         await drop_dead(us.delivered, DeadChange(region="us", account=9, offsets=[1]))
+
+
+async def test_one_truth(us):
+    """Of one that was resent and died again, tries and first try are those of the list of all its tries."""
+    offset = us.offsets[5]
+    await us.ledger.resend(2, [offset], 50)
+    letter = DeadLetter(offset, b"k", (await us.log.get(offset)).value, "E1", "answered 404", 90, 50, 1)
+    letter = letter._replace(key=(await us.log.get(offset)).key)
+    again = [Attempt(offset, at, 404, "answered 404", "no") for at in (60, 90)]
+    await us.ledger.settle(2, Settlement({offset: Outcome.DEAD}, {}, dead=[letter], attempts=again))
+    story = await show_dead(us.regions, DeadPlace(region="us", account=2, offset=offset))
+    assert (story.letter.tries, story.letter.first_at) == (len(story.failed), story.failed[0].at) == (3, 3)

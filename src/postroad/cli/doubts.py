@@ -5,29 +5,27 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+import msgspec
+
 from postroad.config import Config
 from postroad.config.keys import PUBLISHABLE, SHORTEST_KEY
 from postroad.config.problems import Problem, did_you_mean
 from postroad.contract.email import ALIASES, KINDS
+from postroad.destinations.http.client import Url
+from postroad.destinations.http.guard import NO_ADDRESS, forbidden
 from postroad.operations.destinations import DestinationEntry
 
 _NEAR: Final = 0.85
 """How alike two names have to be, from 0 to 1, for one to be taken for the other misspelt."""
+_LOCAL: Final = re.compile(r"(?i)(.+\.)?localhost\.?")
 _WORD: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+")
 
 
 def doubts(config: Config, entries: Sequence[DestinationEntry]) -> list[str]:
     """Return a sentence for each thing that is probably not meant; `entries` is what the data folder has."""
     origin = config.origin
-    told = origin.sentences(
-        [
-            *_events(config),
-            *_short_keys(config),
-            *_open_keys(config),
-            *_former_ids(config, entries),
-            *_disabled(config, entries),
-        ]
-    )
+    alone = [*_events(config), *_short_keys(config), *_open_keys(config), *_private(config)]
+    told = origin.sentences([*alone, *_former_ids(config, entries), *_disabled(config, entries)])
     if origin.file and not origin.lines:
         told.insert(
             0, f"{origin.file}: is empty: what follows are the defaults, and there is no source that could send"
@@ -54,6 +52,20 @@ def _disabled(config: Config, entries: Sequence[DestinationEntry]) -> Iterator[P
                 "is false: what comes is filtered (rule `disabled`), not kept, and so is what waits "
                 f"({waiting} events now); `postroad hold` keeps it instead",
             )
+
+
+def _private(config: Config) -> Iterator[Problem]:
+    for name, destination in config.destinations.items():
+        settings = destination.settings
+        if destination.allow_private or settings is None:
+            continue
+        for field in msgspec.structs.fields(settings):
+            url = getattr(settings, field.name)
+            host = (url.parsed.host or "") if isinstance(url, Url) else ""
+            kind = "loopback" if _LOCAL.fullmatch(host) else forbidden(host)
+            if isinstance(url, Url) and kind not in {None, NO_ADDRESS}:
+                message = f"{url.place} is {kind} and will not be called; `allow_private = true` lets it"
+                yield Problem(("destinations", name, field.encode_name), message)
 
 
 def _near_event(event: str) -> str | None:

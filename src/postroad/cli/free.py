@@ -15,6 +15,7 @@ from postroad.storage.layout import region_files
 
 PATIENCE = 3.0
 """Seconds that a server which is just stopping gets to let go."""
+_HIGH = 65_000
 LOOK_EVERY = 0.2
 """Seconds from one look to the next."""
 
@@ -33,22 +34,23 @@ def check_unlocked(config: Config, roles: Sequence[str], clock: Clock) -> None:
                 asyncio.run(clock.sleep(LOOK_EVERY))
 
 
-def check_free(server: Server, roles: Sequence[str], clock: Clock) -> None:
-    """Raise `ConfigError` when an address that these roles listen on can't be bound."""
+def check_free(server: Server, roles: Sequence[str]) -> None:
+    """Raise `ConfigError` when an address that these roles listen on can't be bound: at once, since a server of this
+    data folder lets its addresses go before its files.
+    """
     wanted = {"ingest": ("bind", server.bind), "delivery": ("admin_bind", server.admin_bind)}
     for role in roles:
-        asyncio.run(_check(*wanted[role], clock))
-
-
-async def _check(setting: str, address: Address, clock: Clock) -> None:
-    until = clock.monotonic() + PATIENCE
-    while (error := _bind(address)) is not None:
-        in_use = error.errno == errno.EADDRINUSE
-        if in_use and clock.monotonic() < until:
-            await clock.sleep(LOOK_EVERY)
-            continue
-        why = "is in use by another program; stop that one or set another" if in_use else str(error.strerror or error)
-        raise ConfigError([f"server.{setting}: the address {address} {why}"])
+        setting, address = wanted[role]
+        error = _bind(address)
+        if error is not None:
+            why = str(error.strerror or error)
+            if error.errno == errno.EADDRINUSE:
+                other = f"{address.host}:{address.port + 10 if address.port < _HIGH else address.port - 10}"
+                why = (
+                    f'is in use by another program; stop that one, or set another: `{setting} = "{other}"` under'
+                    f" [server] in postroad.toml, or POSTROAD__SERVER__{setting.upper()}={other}"
+                )
+            raise ConfigError([f"server.{setting}: the address {address} {why}"])
 
 
 def _bind(address: Address) -> OSError | None:

@@ -6,18 +6,27 @@ import os
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 import uvloop
 
-from postroad import registry
+from postroad import __version__, registry
 from postroad.cli import banner
 from postroad.cli.free import check_free, check_unlocked
 from postroad.cli.options import ConfigFile, verb
 from postroad.clock import Clock, SystemClock
-from postroad.config import Config, FirstStart, config_file, ensure_admin_token, ensure_defaults, load_file
+from postroad.config import (
+    Config,
+    FirstStart,
+    config_file,
+    ensure_admin_token,
+    ensure_defaults,
+    first_config,
+    load_file,
+)
 from postroad.config.problems import did_you_mean
 from postroad.errors import StoreUnavailable, UsageError
-from postroad.runtime.logs import configure_logs
+from postroad.runtime.logs import configure_logs, configured
 from postroad.runtime.process import ROLES, SUPERVISED, run_role
 from postroad.runtime.supervisor import Supervisor
 from postroad.runtime.surroundings import check_surroundings
@@ -37,17 +46,23 @@ def serve(*, config: ConfigFile = None, roles: _Roles = _ALL) -> None:
     """
     wanted = _known(roles)
     file = config_file(config, os.environ)
-    start = _prepare(file)
     supervised = bool(os.environ.get(SUPERVISED))
+    if not supervised:  # before anything is made
+        planned = (
+            load_file(file, os.environ, registry.settings_type)
+            if file
+            else first_config(os.environ, registry.settings_type)
+        )
+        check_surroundings(planned)
+        check_unlocked(planned, wanted, SystemClock())
+        check_free(planned.server, wanted)
+    start = _prepare(file)
     if not supervised:
-        check_surroundings(start.config)
-        check_unlocked(start.config, wanted, SystemClock())
-        check_free(start.config.server, wanted, SystemClock())
         with contextlib.suppress(OSError):  # where it goes may be the disk that is full
             typer.echo(banner.banner(start, file))
     if len(wanted) == 1:
         run_role(wanted[0], start.config)
-        return
+        return  # it has told of its start and its stop
     configure_logs(start.config.server.log_level, start.config.server.log_format, "supervisor")
     status = uvloop.run(_supervise(wanted, start.config, ["--config", str(file)] if file else []))
     raise typer.Exit(status)
@@ -74,7 +89,8 @@ def _prepare(file: Path | None) -> FirstStart:
 
 
 async def _supervise(roles: list[str], config: Config, arguments: list[str]) -> int:
-    clock = SystemClock()
+    clock, logger = SystemClock(), structlog.get_logger("postroad.supervisor")
+    logger.info("Postroad starts", **configured(config))
     beside = [
         asyncio.create_task(banner.tell_ready(config, clock)),
         asyncio.create_task(_make_token(config.server.data_dir, clock)),
@@ -85,6 +101,7 @@ async def _supervise(roles: list[str], config: Config, arguments: list[str]) -> 
         for task in beside:
             task.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
+        logger.info("Postroad has stopped", version=__version__)
 
 
 async def _make_token(data_dir: Path, clock: Clock) -> None:

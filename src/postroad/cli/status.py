@@ -3,8 +3,11 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
+import typer
+
 from postroad.cli.options import AsJson, ConfigFile, open_stores, read_config, verb
 from postroad.cli.output import say, say_json, size, table, when
+from postroad.cli.program import NOT_SO
 from postroad.clock import MICROSECONDS, Clock, SystemClock
 from postroad.config import Config
 from postroad.config.units import write_duration
@@ -14,13 +17,20 @@ from postroad.rejections import Count
 
 
 def status(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Show how every region and destination is."""
+    """Show how every region and destination is.
+
+    Works without a server. Ends with status 1 when a region does not accept or does not deliver, as while the server is
+    stopped; a destination that fails or is held is no reason.
+    """
     clock = SystemClock()
-    for region in asyncio.run(_report(read_config(config), clock)):
+    found = asyncio.run(_report(read_config(config), clock))
+    for region in found:
         if as_json:
             say_json(region)
         else:
             _tell(region.status, region.rejections, clock)
+    if not all(region.status.accepting and region.status.delivering for region in found):
+        raise typer.Exit(NOT_SO)
 
 
 async def _report(config: Config, clock: Clock) -> Sequence[StatusReport]:

@@ -58,6 +58,14 @@ def load_default(environ: Mapping[str, str], types: Types | None = None) -> Conf
     return _default(environ, types, existing).config
 
 
+def first_config(environ: Mapping[str, str], types: Types | None = None) -> Config:
+    """Return the configuration that a start without a file will have, but for its write key. Creates nothing.
+
+    Raises `ConfigError`.
+    """
+    return _default(environ, types, lambda _: ("unused", False)).config
+
+
 def ensure_defaults(environ: Mapping[str, str], types: Types | None = None) -> FirstStart:
     """Return the configuration of a start without a file; make the data folder and the write key when missing.
 

@@ -104,7 +104,9 @@ class DeadPage(msgspec.Struct, frozen=True):
 
 
 class DeadStory(msgspec.Struct, frozen=True):
-    """A dead letter with every try that failed, oldest first, and the event's body."""
+    """A dead letter with every try that failed, oldest first, and the event's body. The letter's own `tries` and
+    `first_at` are of all of these, also of those before it was resent and those that did not count.
+    """
 
     letter: DeadEntry
     failed: Sequence[Try]
@@ -164,6 +166,8 @@ async def show_dead(regions: Regions, place: DeadPlace) -> DeadStory:
             for letter in await region.ledger.dead(account.number, offset=place.offset, limit=1):
                 failed = await region.ledger.attempts(account.number, letter.offset)
                 entry = _entry(region.name, account, letter, served=account.number in served)
+                if failed:  # what counted towards its age is less, after a resend or an outage, and is no other story
+                    entry = msgspec.structs.replace(entry, tries=len(failed), first_at=failed[0].at)
                 return DeadStory(entry, [read_try(one) for one in failed], msgspec.Raw(unpack(letter.value).body))
     raise NotThere(f"there is no dead letter {place.region}/{place.account}/{place.offset}")
 

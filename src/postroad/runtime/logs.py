@@ -8,6 +8,9 @@ from typing import TextIO, cast
 
 import structlog
 
+from postroad import __version__
+from postroad.config.model import Config
+
 
 class _Unfailing(io.TextIOBase):
     """Standard error, where a line that can't be written is lost: the disk that it goes to may be the one that
@@ -22,6 +25,19 @@ class _Unfailing(io.TextIOBase):
     def flush(self) -> None:
         with contextlib.suppress(OSError):
             sys.stderr.flush()
+
+
+def configured(config: Config) -> dict[str, object]:
+    """Return what the line of a start says: the version, and what is configured by name."""
+    return {
+        "version": __version__,
+        "data_dir": str(config.server.data_dir),
+        "bind": str(config.server.bind),
+        "admin_bind": str(config.server.admin_bind),
+        "regions": list(config.regions),
+        "sources": list(config.sources),
+        "destinations": list(config.destinations),
+    }
 
 
 def configure_logs(level: str, form: str, role: str) -> None:

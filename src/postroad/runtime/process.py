@@ -8,14 +8,16 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
+import structlog
 import uvloop
 
+from postroad import __version__
 from postroad.clock import Clock, SystemClock
 from postroad.config.model import Config
 from postroad.runtime.delivery import run_delivery
 from postroad.runtime.descriptors import raise_limit
 from postroad.runtime.ingest import run_ingest
-from postroad.runtime.logs import configure_logs
+from postroad.runtime.logs import configure_logs, configured
 from postroad.storage.files import prepare_folder
 
 SUPERVISED: Final = "POSTROAD_SUPERVISED"
@@ -47,7 +49,13 @@ async def _run(role: Role, config: Config) -> None:
         loop.add_signal_handler(number, stop.set)
     if os.environ.get(SUPERVISED):
         loop.add_reader(sys.stdin.fileno(), _supervisor_gone, loop, stop)
+    logger = structlog.get_logger("postroad.process")
+    if os.environ.get(SUPERVISED):
+        logger.info("the process starts", version=__version__)
+    else:
+        logger.info("Postroad starts", **configured(config))
     await role(config, SystemClock(), stop)
+    logger.info("the process has stopped", version=__version__)
 
 
 def _supervisor_gone(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

@@ -39,6 +39,7 @@ _V6: Final = (
     ("2002::/16", "a tunnel (6to4)"),
     ("3fff::/20", "for documentation"),
 )
+NO_ADDRESS: Final = "not an IP address"
 # Their last four bytes are the IPv4 address that is called in the end.
 _EMBEDDING: Final = ("::ffff:0:0/96", "64:ff9b::/96")
 _PUBLIC_V6: Final = "2000::/3"
@@ -58,7 +59,7 @@ def forbidden(address: str) -> str | None:
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
-        return "not an IP address"
+        return NO_ADDRESS
     if isinstance(ip, ipaddress.IPv6Address):
         if any(ip in ipaddress.IPv6Network(network) for network in _EMBEDDING):
             return forbidden(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))

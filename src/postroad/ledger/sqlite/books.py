@@ -58,9 +58,9 @@ class Books:
         self._page(number)  # which has to be there
         self._db.execute("UPDATE frozen SET due_at = ? WHERE account = ? AND due_at > ?", (at, number, at))
         changed = self._db.execute(
-            """UPDATE retry SET due_at = ?2 WHERE account = ?1 AND offset IN
-            (SELECT offset FROM retry WHERE account = ?1 AND due_at > ?2 LIMIT ?3)""",
-            (number, at, limit),
+            """UPDATE retry SET due_at = ? WHERE account = ? AND offset IN
+            (SELECT offset FROM retry WHERE account = ? AND due_at > ? LIMIT ?)""",
+            (at, number, number, at, limit),
         )
         return changed.rowcount == limit
 

@@ -121,7 +121,8 @@ async def audit(region: Region, tell: Callable[[int, int], None] = lambda _done,
 
 async def _look(region: Region, tell: Callable[[int, int], None]) -> RegionBooks | None:
     """Look once; None when retention removed events meanwhile, so that what was read doesn't fit together."""
-    log, expected = region.log, Expected(region.configured, region.starting_offsets())
+    log, had_ledger = region.log, region.files.ledger_lock.exists()
+    expected = Expected(region.configured, region.starting_offsets(), had_ledger)
     first = await log.first()
     async with region.snapshot() as ledger:  # before the log's end is asked: nobody can have settled what comes after
         before = await log.state()

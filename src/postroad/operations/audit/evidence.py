@@ -23,11 +23,12 @@ _NO_BOOKS = (
 
 class Expected(NamedTuple):
     """What the configuration and the data folder say of a region's destinations: those that are configured, and from
-    which offset on those are owed events that have a starting offset.
+    which offset on those are owed events that have a starting offset; and whether anybody ever opened the ledger.
     """
 
     destinations: Collection[str] = ()
     starting_offsets: Mapping[str, int] = {}
+    had_ledger: bool = True
 
 
 async def log_evidence(log: LogReader, accepted: int) -> list[str]:
@@ -55,7 +56,8 @@ async def ledger_evidence(log: LogReader, ledger: LedgerReader, expected: Expect
     ledger is as it was before the log's end is asked for.
     """
     accounts = await ledger.accounts()
-    if accepted and expected.destinations and not accounts:
+    is_owed_all = not expected.had_ledger and expected.starting_offsets.keys() >= set(expected.destinations)
+    if accepted and expected.destinations and not accounts and not is_owed_all:
         return [_NO_BOOKS]
     return [
         *await _identities(log, ledger),
