@@ -211,6 +211,7 @@ class SqliteLedgerReader:
         if self._db is None:
             if not self._path.exists():
                 return self._nothing()
+            passing = not files.is_writable(self._path)  # before it is opened: it may become writable meanwhile
             db = files.connect_reader(self._path)
             try:
                 found = files.check_format(db, self._path, schema.KIND, schema.FORMAT)
@@ -223,7 +224,7 @@ class SqliteLedgerReader:
             schema.look_newest(db, found)
             self._disconnect()
             self._db, self._opened_as = db, files.identity_of(self._path)
-            self._passing = not files.is_writable(self._path)
+            self._passing = passing
             self._older = found < schema.FORMAT
         return self._db
 

@@ -101,6 +101,7 @@ class BlockFiles:
             return opened
         if segment in self.broken:
             return None
+        passing = not is_writable(segment.path)  # before it is opened: it may become writable meanwhile
         try:
             opened = self._connected(segment)
         except StoreDamaged as error:
@@ -108,7 +109,7 @@ class BlockFiles:
             return None
         if opened is None:
             return None
-        self._passing = self._passing or not is_writable(segment.path)
+        self._passing = self._passing or passing
         self._open[segment] = opened
         if len(self._open) > _OPEN_FILES:
             self._open.popitem(last=False)[1].db.close()

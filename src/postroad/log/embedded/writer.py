@@ -232,6 +232,10 @@ class LogWriter:
         self._loaded = 0
 
     def _abandon(self) -> None:
+        """Let every file go. SQLite shares what it maps among a process's connections: one that was opened while the
+        disk was read-only would keep all later ones from writing.
+        """
+        self._files.close()
         active, self._active = self._active, None
         if active is not None:
             active.close()
