@@ -2,16 +2,22 @@
 
 A further one is a function here and a line in `ATTACKS`. It sends through the `Attacker`, which counts, and ends when
 that says so, at the latest after the time that a run has.
+
+A program of its own that yields to the server and to the well-behaved source: an attacker has another machine.
 """
 
+import argparse
 import asyncio
 import gzip
 import itertools
 import json
+import os
+import resource
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from types import MappingProxyType
 
 from attacker import BROWSER_KEY, Attacker, request
+from report import Sent
 
 Attack = Callable[[Attacker], Awaitable[None]]
 
@@ -95,6 +101,14 @@ def _in_turn(requests: list[bytes]) -> Iterator[bytes]:
     return itertools.cycle(requests)
 
 
+async def ordinary_load(attacker: Attacker) -> None:
+    """No attack: 64 connections of the well-behaved source's own kind, as fast as they go. What they do to it is what
+    any busy hour does.
+    """
+    body = b'{"userId":"u","event":"e"}'
+    await attacker.flood(64, itertools.repeat(request("/v1/track", body, key=BROWSER_KEY)))
+
+
 ATTACKS: Mapping[str, Attack] = MappingProxyType(
     {
         "crafted ids": crafted_ids,
@@ -105,5 +119,34 @@ ATTACKS: Mapping[str, Attack] = MappingProxyType(
         "idle connections": idle_connections,
         "bodies without key": bodies_without_key,
         "guessed keys": guessed_keys,
+        "no attack, but 64 busy clients": ordinary_load,
     }
 )
+
+
+async def run(attack: Attack, port: int, seconds: float) -> Sent:
+    """Attack for so long, after an eighth of it, and return what was sent."""
+    attacker = Attacker(port)
+    await asyncio.sleep(seconds / 8)
+    attacking = asyncio.ensure_future(attack(attacker))
+    await asyncio.sleep(seconds * 7 / 8)
+    attacker.over.set()
+    await attacking
+    return attacker.sent
+
+
+def main() -> None:
+    """Attack, and print what was sent as a line of JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--attack", choices=ATTACKS, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--seconds", type=float, required=True)
+    given = parser.parse_args()
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    os.nice(19)
+    print(json.dumps(asyncio.run(run(ATTACKS[given.attack], given.port, given.seconds))._asdict()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,7 @@
 """A batch is taken apart for every mix of good and bad items: the good ones are what each would be alone."""
 
 import json
+from itertools import pairwise
 from time import process_time
 
 import msgspec
@@ -11,7 +12,7 @@ from msgspec import Raw
 
 from postroad.contract.batch import decode_items
 from postroad.contract.decode import Call, Unusable
-from postroad.contract.envelope import Batch, open_batch, open_in_steps
+from postroad.contract.envelope import Batch, first_item_in_steps, open_batch, open_in_steps
 from postroad.contract.split import Unbalanced, pieces
 
 AT = 1_705_314_605_000_000
@@ -170,3 +171,18 @@ def test_what_is_taken_apart_is_taken_apart_in_slices(piece, around):
             assert seen >= len(body) >> 16
         else:
             assert seen >= 1
+
+
+@pytest.mark.parametrize("item", [b"0", b"{}", b'{"a":1}', b"[" * 40 + b"]" * 40])
+def test_others_get_their_turn_in_the_largest_body(item):
+    """In 4 MiB of whatever items, what is done between two pauses is a small part of the whole."""
+    body = b'{"batch":[%b]}' % b",".join([item] * ((4 << 20) // (len(item) + 1)))
+    for steps in (open_in_steps(body), first_item_in_steps(body)):
+        assert sum(1 for _ in steps) > 50
+
+
+def test_many_small_pieces_are_given_out_in_parts():
+    """A stretch of a text may have 32,000 pieces: after a thousand others may have their turn."""
+    found = list(pieces(b"[" + b"0," * 100_000 + b"0]", b"[]"))
+    pauses = [index for index, piece in enumerate(found) if piece is None]
+    assert max(after - before for before, after in pairwise([0, *pauses, len(found)])) <= 1_001

@@ -2,11 +2,14 @@
 
 import asyncio
 import contextlib
+import gc
 
 import pytest
 from served import BIG, CALL, serving
 from sockets import answers
 from structlog.testing import capture_logs
+
+MOST_OF_A_READ = 256 * 1024
 
 
 async def test_answers_come_in_order_whatever_follows():
@@ -183,3 +186,61 @@ async def test_a_stop_does_not_wait_for_ever():
         with contextlib.suppress(ConnectionResetError):
             assert await reader.read() == b""
         writer.close()
+
+
+async def test_a_piece_that_nobody_takes_stops_the_client():
+    """Of a large body no more is read than one piece, until whoever answers takes it; then all of it comes."""
+    async with serving() as served:
+        served.app.gate.clear()
+        reader, writer = await served.connect()
+        writer.write(b"POST /late HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % BIG)
+        writer.write(b"x" * BIG)
+        while not served.app.called:
+            await asyncio.sleep(0)
+        for _ in range(20):
+            await asyncio.sleep(0.005)
+        assert writer.transport.get_write_buffer_size() > 0  # what the system holds is not all
+        [exchange] = served.wire._bridge.running
+        assert sum(map(len, exchange.pieces)) <= MOST_OF_A_READ
+        served.app.gate.set()
+        assert (await reader.read()).endswith(b"%d" % BIG)
+        writer.close()
+
+
+async def test_what_is_thrown_away_is_read_slowly():
+    """A client that was answered early sends the rest of its body, a piece at a time, and its next request."""
+    async with serving() as served:
+        reader, writer = await served.connect()
+        writer.write(b"POST /early HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (BIG // 8))
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        assert await reader.read(1) == b"0"
+        began = asyncio.get_running_loop().time()
+        writer.write(b"x" * (BIG // 8) + CALL % 1)
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        assert asyncio.get_running_loop().time() - began > 0.02 * (BIG // 8 // MOST_OF_A_READ - 1)
+        writer.close()
+
+
+async def test_connections_leave_no_cycles():
+    """What a connection was made of is gone with it: left for the collector, a wave of them would stop everybody."""
+    kinds = ("Connection", "Reader", "HttpRequestParser", "Exchange", "Head")
+
+    def left():
+        return [type(one).__name__ for one in gc.get_objects() if type(one).__name__ in kinds]
+
+    async with serving() as served:
+        await served.ask(CALL % 1)
+        gc.collect()
+        gc.disable()
+        try:
+            for sent in (b"", b"GET", CALL % 1, (CALL % 2) * 3, (CALL % 3)[:-1], b"no HTTP\r\n\r\n"):
+                _, writer = await served.connect()
+                writer.write(sent)
+                await asyncio.sleep(0.05)
+                writer.transport.abort()
+                await served.ask(sent)
+            async with asyncio.timeout(5):
+                while served.wire._connections or served.wire._bridge.running or left():
+                    await asyncio.sleep(0.01)
+        finally:
+            gc.enable()

@@ -12,7 +12,8 @@ from served import CALL, serving
 from postroad.web.wire import Bounds
 
 CLIENT = """
-import socket, sys
+import resource, socket, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
 held = [socket.create_connection(("127.0.0.1", int(sys.argv[1]))) for _ in range(200)]
 print("connected", flush=True)
 sys.stdin.read()

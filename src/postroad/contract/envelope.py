@@ -52,8 +52,8 @@ _ALL: Final = ("All", "all")
 _NOBODY: Final = Raw(b"false")
 _TEXTS: Final = ("sentAt", "writeKey")
 _COMMAS: Final = 4 * ITEMS
-"""Commas in a body above which its items are counted while they are split: the decoder would first make an object of
-each, and there may be millions. A batch of good items within the limit has fewer.
+"""Commas in a body above which it is taken apart at once, its items counted meanwhile: the decoder would first make an
+object of each, and there may be millions. A batch of good items within the limit has fewer.
 """
 _FEW: Final = 1_000
 """Commas up to which it is cheaper to make all items than to look for the end of the first."""
@@ -101,11 +101,7 @@ def _open(body: bytes) -> Steps:
     try:
         envelope = _read(body)
         _demand_list(envelope)
-        items: Sequence[Raw | bytes]
-        if body.count(b",") > _COMMAS:
-            items = yield from _items(bytes(envelope.batch))
-        else:
-            items = _LIST.decode(envelope.batch)
+        items: Sequence[Raw | bytes] = _LIST.decode(envelope.batch)
     except _UNREADABLE:
         envelope = yield from _take_apart(body, problems)
         _demand_list(envelope)
@@ -158,13 +154,15 @@ def _first(value: bytes) -> Generator[None, None, bytes]:
 
 
 def _read(body: bytes) -> _Envelope:
-    """Raises what is in `_UNREADABLE`."""
+    """Raises what is in `_UNREADABLE`, also where the decoder would be busy for long."""
+    if body.count(b",") > _COMMAS:
+        raise ValueError("better taken apart")
     body.decode()
     return _ENVELOPE.decode(body)
 
 
 def _demand_list(envelope: _Envelope) -> None:
-    if not bytes(envelope.batch).startswith(b"["):
+    if bytes(memoryview(envelope.batch)[:1]) != b"[":
         raise _Refused(Code.NOT_A_BATCH, "must be a list of calls")
 
 
@@ -208,6 +206,7 @@ def _take_apart(body: bytes, problems: list[Problem]) -> Generator[None, None, _
         elif name in _TEXTS:
             setattr(envelope, name, Raw(value))
     bad.tell(problems)
+    yield
     return envelope
 
 
@@ -220,7 +219,7 @@ def _members(text: bytes) -> Iterator[tuple[str | None, bytes] | None]:
             continue
         count += 1
         if count > _MOST:
-            raise _Refused(Code.TOO_LARGE, f"an object has more than {_MOST} members, and can't be read as JSON", "")
+            raise _Refused(Code.TOO_LARGE, f"an object has more than {_MOST} members that had to be told apart", "")
         if count % _AT_ONCE == 0:
             yield None
         yield member_of(piece)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 _SPACE: Final = b" \t\r\n"
 _QUOTE, _BACKSLASH, _COMMA = b'"\\,'
 _STRETCH: Final = 64 * 1024
+_AT_ONCE: Final = 1_000
 _LEVELS: Final = np.zeros(256, np.int8)
 """By how much a byte changes the level."""
 _LEVELS[list(b"[{")] = 1
@@ -53,7 +54,9 @@ def pieces(text: bytes, brackets: bytes) -> Iterator[bytes | None]:
     begin, before = 1, _Before()
     for start in range(0, len(text), _STRETCH):
         cuts, before = _cuts(values[start : start + _STRETCH], before)
-        for cut in cuts.tolist():
+        for number, cut in enumerate(cuts.tolist()):
+            if number % _AT_ONCE == _AT_ONCE - 1:
+                yield None
             end = start + cut
             yield text[begin:end].strip(_SPACE)
             begin = end + 1

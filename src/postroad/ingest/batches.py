@@ -20,6 +20,8 @@ from postroad.web.answers import Answer, counted, refuse
 
 _AT_ONCE: Final = 64 * 1024
 """Bytes of items decoded before other requests get their turn."""
+_LOOKED_AT_ONCE: Final = 2_000
+"""Decoded items that are looked at before other requests get their turn."""
 _AN_ITEM: Final = 256
 """Bytes that an item counts more than it has: the smallest takes time, too."""
 
@@ -71,9 +73,15 @@ class Batches:
         told = () if taken.strict else problems  # in strict mode once for all
         batch = batch._replace(problems=told)
         items = await decode_in_slices(batch, taken.received_at, self._new_message_id, self._turns)
-        items = [self._check_key(item, taken.source) for item in items]
-        if taken.strict and (problems or any(_problems(item) for item in items)):
-            return _refuse(problems, items)
+        bad: list[int] = []
+        for index, item in enumerate(items):
+            if index % _LOOKED_AT_ONCE == _LOOKED_AT_ONCE - 1:
+                await self._turns.pause()
+            items[index] = checked = self._check_key(item, taken.source)
+            if _problems(checked):
+                bad.append(index)
+        if taken.strict and (problems or bad):
+            return _refuse(problems, items, bad)
         return await self._keep(taken, items)
 
     def _check_key(self, item: Item, source: ApiSource) -> Item:
@@ -98,9 +106,8 @@ class Batches:
         return counted(sum(len(call.violations) + len(call.notes) for call in calls))
 
 
-def _refuse(problems: Sequence[Problem], items: Sequence[Item]) -> Answer:
+def _refuse(problems: Sequence[Problem], items: Sequence[Item], bad: Sequence[int]) -> Answer:
     """Return the 400 that names every bad item, and tells the first problems in full."""
-    bad = [index for index, item in enumerate(items) if _problems(item)]
     found = [*problems]
     for index in bad:
         if len(found) >= PROBLEMS:

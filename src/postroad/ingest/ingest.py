@@ -113,13 +113,13 @@ class Ingest:
 
     async def read_of_operator(self, receive: Receive) -> Body:
         """Read the body of what an operator asks, beside everybody's. Raises the same."""
-        return await read_body(receive, LENIENT_BATCH_BYTES, self._budget, tuple)
+        return await read_body(receive, LENIENT_BATCH_BYTES, self._budget, tuple, self._turns)
 
     async def _read(self, receive: Receive, scope: Scope, source: ApiSource | None) -> Body:
         def shares() -> Sequence[Share]:
             return shares_of(source.name if source else "", peer_behind(scope, self._proxies))
 
-        return await read_body(receive, LENIENT_BATCH_BYTES, self._budget, shares)
+        return await read_body(receive, LENIENT_BATCH_BYTES, self._budget, shares, self._turns)
 
     def _demand_room(self, *regions: str) -> None:
         """Raise `StoreUnavailable` when none of the regions that it may be for can take an event now."""

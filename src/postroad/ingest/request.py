@@ -4,10 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from postroad.ingest.budget import BodyBudget, Share
+from postroad.ingest.turns import Turns
 from postroad.web.answers import Receive
 
 DISCARD_BYTES: Final = 16 * 1024 * 1024
 """How much of a body that is too large is still read, so that the client gets to see the answer."""
+
+
+_AT_ONCE: Final = 64 * 1024
+"""Bytes of a body that are read as they come."""
 
 
 class Head(NamedTuple):
@@ -39,10 +44,10 @@ def read_head(headers: Mapping[bytes, bytes]) -> Head:
 
 
 async def read_body(
-    receive: Receive, limit: int, budget: BodyBudget, shares: Callable[[], Sequence[Share]]
+    receive: Receive, limit: int, budget: BodyBudget, shares: Callable[[], Sequence[Share]], turns: Turns
 ) -> bytes | Oversized:
     """Return the whole body, or how large it was when it is over `limit` bytes. What has not come at once counts to the
-    `shares` of the budget until it is whole.
+    `shares` of the budget until it is whole; pieces of large bodies are read in turns.
 
     Raises `Disconnected` when the client goes away first, and `StoreBusy` when all bodies that are being received
     together are too much, or those of a share.
@@ -68,6 +73,8 @@ async def read_body(
                 counted = 0
             if size > DISCARD_BYTES or not message.get("more_body"):
                 break
+            if size > _AT_ONCE:
+                await turns.pause()
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise Disconnected

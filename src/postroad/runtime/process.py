@@ -29,6 +29,11 @@ ROLES: Final[Mapping[str, Role]] = {"ingest": run_ingest, "delivery": run_delive
 
 _SWITCH_INTERVAL: Final = 0.0005
 
+_COLLECT: Final = (1_000, 10, 100)
+"""Objects made and not dropped again after which the newest are looked through, and those that stay, ten times as many,
+and all, a million.
+"""
+
 
 def run_role(role: str, config: Config) -> None:
     """Run one role until SIGTERM, SIGINT or the end of the supervisor. Raises `StoreError`."""
@@ -37,8 +42,10 @@ def run_role(role: str, config: Config) -> None:
     prepare_folder(config.server.data_dir)
     # A writer thread back from its fsync would otherwise wait 5 ms for a busy event loop to yield.
     sys.setswitchinterval(_SWITCH_INTERVAL)
-    # What was imported stays. A collection that looks through all of it is 35 ms in which nobody is answered.
+    # What was imported stays. A collection that looks through all of it is 35 ms in which nobody is answered, and one
+    # that looks through 6,000 connections 130 ms: seldom, then, since what is dropped leaves no cycles behind.
     gc.freeze()
+    gc.set_threshold(*_COLLECT)
     uvloop.run(_run(ROLES[role], config))
 
 

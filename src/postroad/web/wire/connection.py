@@ -15,6 +15,8 @@ _LINGER: Final = 2.0
 """Seconds in which a client may read its last answer before what it still sends cuts that off (RFC 9112, 9.6)."""
 _PROGRESS: Final = 16 * 1024
 """Bytes of an answer that a client has to take within the patience, or else the rest of it."""
+_PACE: Final = 0.02
+"""Seconds between two reads of what is only thrown away, up to 256 KiB each: what nobody wants is in no hurry."""
 _HELD: Final = 64 * 1024
 """Bytes that are held of what nobody has asked for yet: of a body, or of the next requests."""
 
@@ -55,7 +57,7 @@ class Connection(asyncio.Protocol):
         self._reader = Reader()
         self._exchange: Exchange | None = None
         self._data, self._at = b"", 0
-        self._pumping = self._paused = self._lingering = self._ended = self._over = False
+        self._pumping = self._paused = self._pacing = self._lingering = self._ended = self._over = False
         self._since = self._loop.time()
         self.deadline = self._since + house.patience
         self.write_deadline = inf
@@ -85,6 +87,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Read on, or keep what came until its turn."""
         if self._lingering:
+            self._pace()
             return
         self._data = data if self._at == len(self._data) else self._data[self._at :] + data
         self._at = 0
@@ -110,11 +113,14 @@ class Connection(asyncio.Protocol):
         self._pump()
 
     def connection_lost(self, _error: Exception | None) -> None:
-        """It is over."""
+        """It is over. What refers to each other is taken apart: collections of cycles are seldom."""
         self._house.left(self)
-        self._lingering = True
-        if self._exchange is not None:
-            self._exchange.lose()
+        self._lingering = self._over = True
+        self.deadline = self.write_deadline = inf
+        self._reader.close()
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.lose()
 
     # What the exchange calls.
 
@@ -268,14 +274,33 @@ class Connection(asyncio.Protocol):
             self.deadline = inf
 
     def _balance(self) -> None:
-        """Stop the client where too much of what it sends would have to be held."""
-        full = len(self._data) - self._at > _HELD
+        """Stop the client where too much would have to be held, or a piece of a body waits to be taken: many large
+        bodies at once then come in turns.
+        """
+        exchange, waits = self._exchange, False
+        if exchange is not None and not self._reader.whole:
+            waits = bool(exchange.pieces)
+            if exchange.answered:
+                self._pace()
+        full = waits or len(self._data) - self._at > _HELD
         if full != self._paused and not self._closing():
             self._paused = full
             if full:
                 self._transport.pause_reading()
-            else:
+            elif not self._pacing:
                 self._transport.resume_reading()
+
+    def _pace(self) -> None:
+        """Read the next of what is thrown away a little later."""
+        if not self._pacing and not self._closing():
+            self._pacing = True
+            self._transport.pause_reading()
+            self._loop.call_later(_PACE, self._go_on_reading)
+
+    def _go_on_reading(self) -> None:
+        self._pacing = False
+        if not self._paused and not self._closing():
+            self._transport.resume_reading()
 
     def _refuse(self, rule: Rule) -> None:
         self._house.refused(rule, self._peer)

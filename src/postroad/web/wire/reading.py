@@ -18,8 +18,12 @@ class Reader:
     """Reads one request after the other from what one connection receives."""
 
     def __init__(self) -> None:
-        self._parser = httptools.HttpRequestParser(self)
+        self._parser: httptools.HttpRequestParser | None = None
         self.next()
+
+    def close(self) -> None:
+        """Let go of the parser, which refers to this. Nothing is read any more."""
+        self._parser = None
 
     def next(self) -> None:
         """Begin with the next request. Only after one that is `whole`."""
@@ -81,7 +85,7 @@ class Reader:
 
     def _feed(self, piece: bytes) -> None:
         try:
-            self._parser.feed_data(piece)
+            self._parsing().feed_data(piece)
         except httptools.HttpParserUpgrade:
             if self.refused is None:
                 self._read_as_if_not_upgraded()
@@ -91,14 +95,19 @@ class Reader:
             if self.refused is None:
                 self.refused = SYNTAX
 
+    def _parsing(self) -> httptools.HttpRequestParser:
+        if self._parser is None:  # most connections of an attack never send anything
+            self._parser = httptools.HttpRequestParser(self)
+        return self._parser
+
     def _read_as_if_not_upgraded(self) -> None:
         """Go on with the body: where Upgrade is asked for, the parser stops at the head's end and is spent."""
-        self._parser = httptools.HttpRequestParser(self)
+        self._parser = None
         if not self._left:
             self.whole = True
             return
         framing = b"transfer-encoding: chunked" if self._left == _CHUNKED else b"content-length: %d" % self._left
-        self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n\r\n" % framing)
+        self._parsing().feed_data(b"POST / HTTP/1.1\r\n%b\r\n\r\n" % framing)
 
     # What follows is called by the parser.
 
@@ -117,7 +126,7 @@ class Reader:
         if self.head is not None:  # that of `_read_as_if_not_upgraded`
             self._upgrade = False
             return
-        parser = self._parser
+        parser = self._parsing()
         method, version = parser.get_method().decode(), parser.get_http_version()
         keep_alive = version == "1.1" and parser.should_keep_alive()
         self._upgrade = parser.should_upgrade()

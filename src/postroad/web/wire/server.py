@@ -24,6 +24,7 @@ _HANDSHAKE: Final = 10.0
 _BOUNDS: Final = Bounds(512, 256)
 _LOOK_EVERY: Final = 1.0
 _LOOK_AT_THE_END: Final = 0.01
+_EXPIRE_AT_ONCE: Final = 20
 _TELL_EVERY: Final = 10.0
 """Seconds between two lines in the log about what was refused: anybody can make it say something, at any rate."""
 
@@ -152,11 +153,15 @@ class Wire:
             await asyncio.sleep(min(_LOOK_EVERY, self.patience / 2, self.keep_alive / 2))
             self.date = formatdate(usegmt=True).encode()
             now = loop.time()
+            expired = 0
             for connection in list(self._connections):
                 if connection.deadline <= now or connection.write_deadline <= now:
                     reason = connection.expire()
                     if reason:
                         self._tally.cut_off[reason] += 1
+                    expired += 1
+                    if expired % _EXPIRE_AT_ONCE == 0:
+                        await asyncio.sleep(0)
 
     async def _keep_telling(self) -> None:
         while True:
