@@ -95,7 +95,7 @@ async def try_connection(house: House, parts: list[bytes]) -> None:
     async with asyncio.timeout(_LONG):
         for part in parts:
             while socket.paused and not socket.closed:  # noqa: ASYNC110  # a transport tells nobody
-                await asyncio.sleep(0)
+                await asyncio.sleep(0.0005)
             if socket.closed:
                 break
             connection.data_received(part)

@@ -221,6 +221,21 @@ async def test_what_is_thrown_away_is_read_slowly():
         writer.close()
 
 
+async def test_a_body_that_breaks_off_is_refused_and_read_on():
+    """Where a chunk is none behind pieces that nobody has taken, the 400 comes, and its end is noticed."""
+    async with serving() as served:
+        served.app.gate.clear()
+        reader, writer = await served.connect()
+        writer.write(b"POST /late HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n")
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 400")
+        writer.write(b"x" * 1000)
+        writer.write_eof()
+        async with asyncio.timeout(1.5):  # less than it lingers
+            while served.wire._connections:
+                await asyncio.sleep(0.01)
+        writer.close()
+
+
 async def test_connections_leave_no_cycles():
     """What a connection was made of is gone with it: left for the collector, a wave of them would stop everybody."""
     kinds = ("Connection", "Reader", "HttpRequestParser", "Exchange", "Head")

@@ -16,7 +16,7 @@ _LINGER: Final = 2.0
 _PROGRESS: Final = 16 * 1024
 """Bytes of an answer that a client has to take within the patience, or else the rest of it."""
 _PACE: Final = 0.02
-"""Seconds between two reads of what is only thrown away, up to 256 KiB each: what nobody wants is in no hurry."""
+"""Seconds between two large reads of what is only thrown away: what nobody wants is in no hurry."""
 _HELD: Final = 64 * 1024
 """Bytes that are held of what nobody has asked for yet: of a body, or of the next requests."""
 
@@ -86,12 +86,14 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Read on, or keep what came until its turn."""
-        if self._lingering:
+        if not self._lingering:
+            self._data = data if self._at == len(self._data) else self._data[self._at :] + data
+            self._at = 0
+            self._pump()
+        exchange = self._exchange
+        unwanted = self._lingering or (exchange is not None and exchange.answered and not self._reader.whole)
+        if unwanted and len(data) >= _HELD:
             self._pace()
-            return
-        self._data = data if self._at == len(self._data) else self._data[self._at :] + data
-        self._at = 0
-        self._pump()
 
     def eof_received(self) -> bool:
         """The client sends no more: it still gets every answer to what was whole."""
@@ -277,30 +279,26 @@ class Connection(asyncio.Protocol):
         """Stop the client where too much would have to be held, or a piece of a body waits to be taken: many large
         bodies at once then come in turns.
         """
-        exchange, waits = self._exchange, False
-        if exchange is not None and not self._reader.whole:
-            waits = bool(exchange.pieces)
-            if exchange.answered:
-                self._pace()
-        full = waits or len(self._data) - self._at > _HELD
-        if full != self._paused and not self._closing():
-            self._paused = full
-            if full:
+        exchange = self._exchange
+        waits = exchange is not None and not (exchange.answered or self._reader.whole) and bool(exchange.pieces)
+        stopped = self._pacing or waits or len(self._data) - self._at > _HELD
+        if stopped != self._paused and not self._closing():
+            self._paused = stopped
+            if stopped:
                 self._transport.pause_reading()
-            elif not self._pacing:
+            else:
                 self._transport.resume_reading()
 
     def _pace(self) -> None:
         """Read the next of what is thrown away a little later."""
-        if not self._pacing and not self._closing():
+        if not self._pacing:
             self._pacing = True
-            self._transport.pause_reading()
             self._loop.call_later(_PACE, self._go_on_reading)
+            self._balance()
 
     def _go_on_reading(self) -> None:
         self._pacing = False
-        if not self._paused and not self._closing():
-            self._transport.resume_reading()
+        self._balance()
 
     def _refuse(self, rule: Rule) -> None:
         self._house.refused(rule, self._peer)
@@ -332,9 +330,7 @@ class Connection(asyncio.Protocol):
         self.deadline = self._loop.time() + _LINGER
         if self._transport.can_write_eof():
             self._transport.write_eof()
-        if self._paused:
-            self._paused = False
-            self._transport.resume_reading()
+        self._balance()
 
     def _end(self) -> None:
         """Close once what was written is sent: at most once, or TLS transports break."""
