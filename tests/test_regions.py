@@ -9,8 +9,8 @@ from postroad.clock import ManualClock
 from postroad.config import Config, Server
 from postroad.config import Region as Settings
 from postroad.errors import StoreLocked, StoreUnavailable
-from postroad.log.base import Entry
-from postroad.regions import open_for_delivery, open_for_ingest, open_region, open_regions
+from postroad.log.base import BLOCK_SPAN, Entry
+from postroad.regions import Owed, open_for_delivery, open_for_ingest, open_region, open_regions
 from postroad.rejections import Rejection
 from postroad.storage.layout import region_files
 
@@ -49,7 +49,10 @@ async def test_what_is_written_is_read(region):
     second writer is refused.
     """
     clock = ManualClock()
-    async with open_for_ingest(region, {}, clock) as stores, open_for_delivery(region, ignore, clock) as delivery:
+    async with (
+        open_for_ingest(region, Owed(region, {}), clock) as stores,
+        open_for_delivery(region, ignore, clock) as delivery,
+    ):
         await stores.log.append([ENTRY])
         await stores.rejections.record([Rejection(1, "app", "not_json", (), "/v1/track", 2, "", b"no")])
         await delivery.ledger.open_account("crm", start=0, at=1)
@@ -59,7 +62,7 @@ async def test_what_is_written_is_read(region):
         assert (await region.rejections.counts()).known.kept == 1
         assert region.starting_offsets() == {"crm": 0}
         assert (stores.trouble, delivery.ledger.trouble) == ("", "")
-        for opening in (open_for_ingest(region, {}, clock), open_for_delivery(region, ignore, clock)):
+        for opening in (open_for_ingest(region, Owed(region, {}), clock), open_for_delivery(region, ignore, clock)):
             with pytest.raises(StoreLocked):
                 await opening.__aenter__()
 
@@ -70,7 +73,10 @@ async def test_a_store_that_cant_be_opened_heals(region):
     for path in (region.files.log, region.files.ledger):
         path.write_bytes(b"in the way")
     clock = ManualClock()
-    async with open_for_ingest(region, {}, clock) as stores, open_for_delivery(region, ignore, clock) as delivery:
+    async with (
+        open_for_ingest(region, Owed(region, {}), clock) as stores,
+        open_for_delivery(region, ignore, clock) as delivery,
+    ):
         assert str(region.files.log) in stores.trouble
         assert str(region.files.ledger) in delivery.ledger.trouble
         assert region.starting_offsets() == {}
@@ -89,11 +95,11 @@ async def test_the_log_goes_on_above_what_the_ledger_knows(region):
     clock = ManualClock()
     async with open_for_delivery(region, ignore, clock) as delivery:
         await delivery.ledger.open_account("crm", start=9 << 16, at=1)
-    async with open_for_ingest(region, {}, clock) as stores:
+    async with open_for_ingest(region, Owed(region, {}), clock) as stores:
         assert (await stores.log.append([ENTRY])).offsets[0] > 9 << 16
     region.files.ledger.write_bytes(b"garbage" * 1000)
     with structlog.testing.capture_logs() as said:
-        async with open_for_ingest(region, {}, clock) as stores:
+        async with open_for_ingest(region, Owed(region, {}), clock) as stores:
             assert stores.log.healthy
     assert [line["event"] for line in said] == ["the log opens without the ledger's word"]
 
@@ -101,7 +107,7 @@ async def test_the_log_goes_on_above_what_the_ledger_knows(region):
 async def test_a_lost_ledger_is_told(region):
     """A ledger that is made beside a log with events is told of, once; one beside an empty log is not."""
     clock, told = ManualClock(), []
-    async with open_for_ingest(region, {}, clock) as stores:
+    async with open_for_ingest(region, Owed(region, {}), clock) as stores:
         for lost in (False, True, False):
             if lost:
                 await stores.log.append([ENTRY])
@@ -115,6 +121,24 @@ async def test_a_lost_ledger_is_told(region):
 async def test_what_a_destination_was_called(region):
     """One that takes another over is owed what that one was."""
     for configured, former_ids in ((["crm"], {}), (["crm2"], {"crm2": "crm"})):
-        async with open_for_ingest(replace(region, configured=configured), former_ids, ManualClock()) as stores:
+        configured_now = replace(region, configured=configured)
+        async with open_for_ingest(configured_now, Owed(configured_now, former_ids), ManualClock()) as stores:
             await stores.log.append([Entry(configured[0].encode(), b"v")])
     assert region.starting_offsets() == {"crm2": 0}
+
+
+async def test_other_destinations_while_the_log_is_open_and_before(region):
+    """Destinations that come while the log is open are owed what comes from then on; where it can't be opened yet, as
+    soon as it is.
+    """
+    clock = ManualClock()
+    owed = Owed(replace(region, configured=["crm"]), {})
+    async with open_for_ingest(region, owed, clock) as stores:
+        await stores.log.append([ENTRY])
+        await owed.change(["crm", "lake"], {}, now=True)
+        assert region.starting_offsets() == {"crm": 0, "lake": BLOCK_SPAN}
+    region.files.starting_offsets.unlink()
+    await owed.change(["lake"], {}, now=False)
+    assert region.starting_offsets() == {}
+    async with open_for_ingest(region, owed, clock):
+        assert region.starting_offsets() == {"lake": BLOCK_SPAN}

@@ -71,6 +71,29 @@ class Region:
         await self.ledger.close()
 
 
+class Owed:
+    """Which destinations a region's events are owed to, as the ingest process writes it down.
+
+    Once the log is open `change` writes; before, that is done when it opens.
+    """
+
+    def __init__(self, region: Region, former_ids: Mapping[str, str]) -> None:
+        """`former_ids` has what destinations were called before, by id."""
+        self._path = region.files.starting_offsets
+        self._log = region.log
+        self._destinations, self._former_ids = region.configured, former_ids
+
+    async def write(self) -> None:
+        """Write it down. Raises `StoreError` and `OSError`."""
+        write_starting_offsets(self._path, self._destinations, await self._log.end(), self._former_ids)
+
+    async def change(self, destinations: Collection[str], former_ids: Mapping[str, str], *, now: bool) -> None:
+        """Take over other destinations, and write that down `now`, or when the log opens. Raises as `write` does."""
+        self._destinations, self._former_ids = destinations, former_ids
+        if now:
+            await self.write()
+
+
 class IngestStores(NamedTuple):
     """What the ingest process alone writes of a region."""
 
@@ -124,15 +147,14 @@ async def open_regions(config: model.Config, names: Iterable[str], clock: Clock)
 
 
 @contextlib.asynccontextmanager
-async def open_for_ingest(region: Region, former_ids: Mapping[str, str], clock: Clock) -> AsyncIterator[IngestStores]:
-    """Open what the ingest process writes, and write down the starting offsets of the region's destinations.
-    `former_ids` has what they were called before, by id.
+async def open_for_ingest(region: Region, owed: Owed, clock: Clock) -> AsyncIterator[IngestStores]:
+    """Open what the ingest process writes, and write down to which destinations the region's events are owed.
 
     A store that can't be opened is in `trouble`, refuses what needs it, and opens with a later `check`. Raises
     `StoreLocked` and `StoreVersion`.
     """
     async with contextlib.AsyncExitStack() as stack:
-        log = LateLog(partial(_open_log, region, clock), partial(_announce, region, former_ids))
+        log = LateLog(partial(_open_log, region, clock), owed.write)
         await log.open()
         stack.push_async_callback(log.close)
         rejections = Rejections.open(region.files.rejections, _quotas(region.settings.rejections))
@@ -211,11 +233,6 @@ async def _known_to(ledger: LedgerReader) -> int:
     except StoreError as error:
         structlog.get_logger("postroad.log").warning("the log opens without the ledger's word", reason=str(error))
         return 0
-
-
-async def _announce(region: Region, former_ids: Mapping[str, str]) -> None:
-    """Say, before anything comes, which destinations are owed what comes from now on."""
-    write_starting_offsets(region.files.starting_offsets, region.configured, await region.log.end(), former_ids)
 
 
 def _quotas(limits: model.Rejections) -> Quotas:

@@ -8,6 +8,7 @@ import pytest
 from operated import Operated
 
 from postroad.admin import admin_app, calls
+from postroad.operations.reload import Reloaded
 from postroad.web.answers import Answer
 from postroad.web.token import AdminToken
 
@@ -22,7 +23,7 @@ class World(Operated):
         self.asked = []
         self.failure = None
         self.app = admin_app(
-            calls(self.delivered, self.clock),
+            calls(self.delivered, self.reload, self.clock),
             self._look,
             list,
             self._retry,
@@ -30,6 +31,9 @@ class World(Operated):
             token=AdminToken(lambda: TOKEN),
             clock=self.clock,
         )
+
+    async def reload(self, _asked):
+        return Reloaded(("sources.new",), (), ())
 
     async def _retry(self, body):
         self.asked.append(body)

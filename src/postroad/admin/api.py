@@ -12,6 +12,7 @@ from starlette.responses import Response
 from postroad.clock import Clock
 from postroad.operations import dead, destinations, rejections, replays, status
 from postroad.operations.asking import Asked, Delivered, Nothing, Regions, read, read_json
+from postroad.operations.reload import Reloaded
 from postroad.web.answers import Answer, new_request_id
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -43,11 +44,12 @@ class Operation(NamedTuple):
     run: Callable[[Any], Awaitable[Any]]
 
 
-def calls(delivered: Delivered, clock: Clock) -> Sequence[Operation]:
+def calls(delivered: Delivered, reload: Callable[[Nothing], Awaitable[Reloaded]], clock: Clock) -> Sequence[Operation]:
     """Return every operation but the retry of rejections, which is the ingest process's."""
     regions = {name: here.region for name, here in delivered.items()}
     return [
         Operation("GET", "/api/status", Nothing, lambda _: status.report(regions, clock)),
+        Operation("POST", "/api/reload", Nothing, reload),
         Operation("GET", "/api/dead", dead.DeadQuery, partial(dead.list_dead, regions)),
         Operation(
             "GET",

@@ -14,6 +14,7 @@ from postroad import __version__
 
 VERBS: Final[Mapping[str, str]] = {
     "serve": "Start Postroad: accept events and deliver them until stopped.",
+    "reload": "Have the running server read its configuration again.",
     "check": "Check the configuration and show it with its secrets masked.",
     "keys": "Make write keys.",
     "send": "Send one event to a running server.",

@@ -16,7 +16,6 @@ from postroad.cli.free import check_free, check_unlocked
 from postroad.cli.options import ConfigFile, verb
 from postroad.clock import Clock, SystemClock
 from postroad.config import (
-    Config,
     FirstStart,
     config_file,
     ensure_admin_token,
@@ -28,6 +27,7 @@ from postroad.config.problems import did_you_mean
 from postroad.errors import StoreUnavailable, UsageError
 from postroad.runtime.logs import configure_logs, configured
 from postroad.runtime.process import ROLES, SUPERVISED, run_role
+from postroad.runtime.reloading import Reloading
 from postroad.runtime.supervisor import Supervisor
 from postroad.runtime.surroundings import check_surroundings
 from postroad.storage.files import prepare_folder
@@ -61,10 +61,10 @@ def serve(*, config: ConfigFile = None, roles: _Roles = _ALL) -> None:
         with contextlib.suppress(OSError):  # where it goes may be the disk that is full
             typer.echo(banner.banner(start, file))
     if len(wanted) == 1:
-        run_role(wanted[0], start.config)
+        run_role(wanted[0], start.config, file)
         return  # it has told of its start and its stop
     configure_logs(start.config.server.log_level, start.config.server.log_format, "supervisor")
-    status = uvloop.run(_supervise(wanted, start.config, ["--config", str(file)] if file else []))
+    status = uvloop.run(_supervise(wanted, Reloading(file, start.config), ["--config", str(file)] if file else []))
     raise typer.Exit(status)
 
 
@@ -88,15 +88,15 @@ def _prepare(file: Path | None) -> FirstStart:
     return start
 
 
-async def _supervise(roles: list[str], config: Config, arguments: list[str]) -> int:
-    clock, logger = SystemClock(), structlog.get_logger("postroad.supervisor")
+async def _supervise(roles: list[str], reloading: Reloading, arguments: list[str]) -> int:
+    clock, logger, config = SystemClock(), structlog.get_logger("postroad.supervisor"), reloading.config
     logger.info("Postroad starts", **configured(config))
     beside = [
         asyncio.create_task(banner.tell_ready(config, clock)),
         asyncio.create_task(_make_token(config.server.data_dir, clock)),
     ]
     try:
-        return await Supervisor(roles, arguments, config.server.shutdown_grace).run()
+        return await Supervisor(roles, arguments, reloading).run()
     finally:
         for task in beside:
             task.cancel()

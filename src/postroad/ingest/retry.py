@@ -47,14 +47,15 @@ class Retry:
         keeper: Keeper,
         *,
         clock: Clock,
+        secret: bytes | None = None,
     ) -> None:
-        """`sources` are those that are configured."""
+        """`sources` are those that are configured; of `secret` the message ids are made, of a new one when None."""
         self._regions = regions
         self._sources = sources
         self._keeper = keeper
         self._clock = clock
         self._turns = Turns()
-        self._secret = secrets.token_bytes(16)
+        self._secret = secret or secrets.token_bytes(16)
 
     async def answer(self, body: bytes | Oversized) -> Answer:
         """Retry what the body of a request names."""
@@ -117,7 +118,7 @@ class Retry:
 
     def _ids(self, region: str, rejection: int) -> Callable[[], str]:
         """Return what makes message ids for what came without: nobody can guess one and send an event with it first.
-        The same rejection gets the same ones for as long as this process runs, so that it is stored once.
+        The same rejection gets the same ones for as long as the secret is the same, so that it is stored once.
         """
         made = 0
 

@@ -24,12 +24,14 @@ from postroad.destinations.email_events import without_place
 from postroad.errors import StoreError
 from postroad.ledger.base import Ledger
 from postroad.log.base import Block, LogReader, number_of
-from postroad.operations.asking import Delivered, DeliveredRegion
+from postroad.operations.asking import Delivered, DeliveredRegion, Nothing
+from postroad.operations.reload import Reloaded, reload
 from postroad.operations.status import look
 from postroad.regions import Region, open_for_delivery, open_regions
 from postroad.runtime.descriptors import descriptors
 from postroad.runtime.holding import warn_of_held
 from postroad.runtime.loops import heal, running
+from postroad.runtime.reloading import Reloading, read_and_check
 from postroad.runtime.serving import Listener, serve
 from postroad.shaping.shape import Shape, make_shape
 from postroad.storage.layout import delivery_pulse, ingest_pulse, region_files
@@ -45,12 +47,24 @@ _CONNECTIONS = 512
 """At the admin address; destinations need most of the descriptors. Nearly all of its callers share an address."""
 
 
-async def run_delivery(config: Config, clock: Clock, stop: asyncio.Event) -> None:
-    """Deliver and serve the admin address until `stop` is set; then settle what is in flight and return.
+async def run_delivery(reloading: Reloading, clock: Clock, stop: asyncio.Event) -> None:
+    """Deliver and serve the admin address until `stop` is set; then settle what is in flight and return. When a
+    configuration is read again that has other destinations, or transforms, whose code may be another, all of that is
+    done for it, and delivery goes on.
 
     A region whose files can't be used delivers nothing, beside the others, until they can. Raises `StoreLocked`
     and `StoreVersion`.
     """
+    async for config, over in reloading.generations(stop, _delivered_by):
+        await _deliver(config, reloading, clock, over)
+
+
+def _delivered_by(config: Config) -> object:
+    has_code = any(place.transform for place in config.destinations.values())
+    return config if has_code else config.destinations  # no configuration is the same as one that was read again
+
+
+async def _deliver(config: Config, reloading: Reloading, clock: Clock, stop: asyncio.Event) -> None:
     await warn_of_held(config, clock)
     async with contextlib.AsyncExitStack() as stack:
         regions = await stack.enter_async_context(open_regions(config, config.regions, clock))
@@ -62,17 +76,17 @@ async def run_delivery(config: Config, clock: Clock, stop: asyncio.Event) -> Non
             delivered[region.name] = DeliveredRegion(region, ledger, engine)
             loops += [engine.run(), _forget(log, ledger, clock), heal(region.name, "ledger", ledger, clock)]
         wire = WireTally("admin")
-        app = _admin(config, delivered, wire, clock)
+        app = _admin(config, delivered, wire, reloading, clock)
         loops.append(beat(delivery_pulse(config.server.data_dir), clock, lambda: _pulse(delivered, clock)))
         async with running(loops, stop, config.server.shutdown_grace):
             await serve(app, _listener(config), stop, wire)
 
 
-def _admin(config: Config, delivered: Delivered, wire: WireTally, clock: Clock) -> Starlette:
+def _admin(config: Config, delivered: Delivered, wire: WireTally, reloading: Reloading, clock: Clock) -> Starlette:
     token = AdminToken(partial(read_admin_token, config.server.data_dir))
     figures = partial(look, [one.region for one in delivered.values()], clock)
     return admin_app(
-        calls(delivered, clock),
+        calls(delivered, partial(_reload, reloading, clock), clock),
         figures,
         lambda: [*_pulses(config, clock), counters(wire)],
         IngestDoor(config.server, token).retry,
@@ -104,6 +118,12 @@ async def _engine(
         for service in services:
             if isinstance(service.plan.shape, Shape):
                 await service.plan.shape.close()
+
+
+async def _reload(reloading: Reloading, clock: Clock, _asked: Nothing) -> Reloaded:
+    pulse = ingest_pulse(reloading.config.server.data_dir)
+    look = partial(read_and_check, reloading.file, reloading.config)
+    return await reload(look, reloading.ask, lambda: read_pulse(pulse, clock), clock)
 
 
 def _tell_what_is_damaged(region: str, lost: Block, why: str) -> None:

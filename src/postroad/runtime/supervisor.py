@@ -10,9 +10,10 @@ from typing import Any, Final
 import structlog
 
 from postroad.runtime.process import SUPERVISED
+from postroad.runtime.reloading import RELOAD, Reloading, on_hangup
 
 EXIT_CONFIG: Final = 2
-"""A role that ends with this status would end the same way again."""
+"""A role that ends with this status would end the same way again, until somebody mends the configuration."""
 
 _AGAIN_AFTER = 1.0
 _SLACK = 5.0
@@ -21,29 +22,35 @@ _SLACK = 5.0
 class Supervisor:
     """Runs roles as child processes with the same configuration."""
 
-    def __init__(self, roles: Sequence[str], arguments: Sequence[str], grace: float) -> None:
-        """`arguments` follow `serve --roles ROLE`; `grace` is the seconds a stop may take."""
+    def __init__(self, roles: Sequence[str], arguments: Sequence[str], reloading: Reloading) -> None:
+        """`arguments` follow `serve --roles ROLE`."""
         self._roles = roles
         self._arguments = arguments
-        self._grace = grace
+        self._reloading = reloading
+        self._grace = reloading.config.server.shutdown_grace
+        self._children: dict[str, asyncio.subprocess.Process] = {}
         self._stop = asyncio.Event()
         self._failed = 0
         self._logger = structlog.get_logger("postroad.supervisor")
 
     async def run(self) -> int:
-        """Run until SIGTERM or SIGINT; returns the exit status."""
+        """Run until SIGTERM or SIGINT; returns the exit status. At SIGHUP roles read a good configuration again."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
+        on_hangup(self._reloading.begin, self._stop)
+        self._reloading.tell = self._hand_on
         await asyncio.gather(*(self._keep(role) for role in self._roles))
         return self._failed
 
     async def _keep(self, role: str) -> None:
+        began = False  # a configuration that is bad only later was broken behind its back: no reason to stop the others
         while not self._stop.is_set():
             status = await self._run_once(role)
             if self._stop.is_set():
                 return
-            if status == EXIT_CONFIG:
+            began = began or status != EXIT_CONFIG
+            if not began:
                 self._failed = status
                 self._stop.set()
                 return
@@ -63,6 +70,7 @@ class Supervisor:
             env={**os.environ, SUPERVISED: "1"},
             start_new_session=True,  # Ctrl-C reaches us alone; we stop the children in order
         )
+        self._children[role] = child
         await _either(child.wait(), self._stop.wait())
         if child.returncode is None:
             child.terminate()
@@ -71,6 +79,11 @@ class Supervisor:
             self._logger.error("a process did not stop in time and is killed", role=role)
             child.kill()
         return await child.wait()
+
+    def _hand_on(self) -> None:
+        for child in self._children.values():
+            if child.returncode is None and child.stdin is not None:
+                child.stdin.write(RELOAD)
 
 
 async def _either(*waits: Coroutine[Any, Any, object]) -> None:

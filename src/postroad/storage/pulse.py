@@ -41,7 +41,8 @@ class RegionPulse(msgspec.Struct, frozen=True):
 
 class Pulse(msgspec.Struct, frozen=True):
     """One process at one moment, `at` (microseconds). `metrics` is Prometheus text; `states` says of each
-    destination, by region, what its loop is doing, `troubles` by region why a store can't be used.
+    destination, by region, what its loop is doing, `troubles` by region why a store can't be used, `reloads` how often
+    it has read its configuration again.
     """
 
     at: int
@@ -50,6 +51,7 @@ class Pulse(msgspec.Struct, frozen=True):
     regions: dict[str, RegionPulse] = {}
     states: dict[str, dict[str, str]] = {}
     troubles: dict[str, str] = {}
+    reloads: int = 0
 
 
 async def beat(path: Path, clock: Clock, take: Callable[[], Pulse]) -> None:
