@@ -83,7 +83,7 @@ class _Server:
     def left(self, connection: Connection) -> None:
         """It is over."""
 
-    def refused(self, rule: Rule, _peer: Peer) -> None:
+    def refused(self, rule: Rule, _peer: Peer, _request_id: bytes) -> None:
         self.rules.append(rule)
 
 

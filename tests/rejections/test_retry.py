@@ -33,7 +33,7 @@ class World:
         self.retry = Retry(
             {"us": RetryRegion(self.rejections, self.reader)},
             sources,
-            Keeper({"us": IngestStores(self.log, self.rejections)}, self.tally),
+            Keeper({"us": IngestStores(self.log, self.rejections)}, self.tally, self.clock),
             clock=self.clock,
         )
 

@@ -38,7 +38,7 @@ async def test_the_log_is_bounded():
     wire = Wire(None, Listening("127.0.0.1", 0, 20.0, 1.0), tally := WireTally("ingest"))
     with capture_logs() as logs:
         for number in range(10_000):
-            wire.refused(RULES[number % len(RULES)], Peer(("192.0.2.1", 1), None, "http"))
+            wire.refused(RULES[number % len(RULES)], Peer(("192.0.2.1", 1), None, "http"), b"req-1")
         wire.tell()
         wire.tell()
     [line] = logs

@@ -29,7 +29,7 @@ class Store:
         self.retry = Retry(
             {"us": RetryRegion(self.rejections, self.reader)},
             {"app": ApiSource("app", "us", always_strict=False)},
-            Keeper(regions, IngestTally()),
+            Keeper(regions, IngestTally(), self.clock),
             clock=self.clock,
         )
 

@@ -1,6 +1,5 @@
 """What `check` says of a configuration that can be used and looks like a mistake."""
 
-import difflib
 import re
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -10,15 +9,12 @@ import msgspec
 from postroad.config import Config
 from postroad.config.keys import PUBLISHABLE, SHORTEST_KEY
 from postroad.config.problems import Problem, did_you_mean
-from postroad.contract.email import ALIASES, KINDS
+from postroad.contract.near import near_event
 from postroad.destinations.http.client import Url
 from postroad.destinations.http.guard import NO_ADDRESS, forbidden
 from postroad.operations.destinations import DestinationEntry
 
-_NEAR: Final = 0.85
-"""How alike two names have to be, from 0 to 1, for one to be taken for the other misspelt."""
 _LOCAL: Final = re.compile(r"(?i)(.+\.)?localhost\.?")
-_WORD: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+")
 
 
 def doubts(config: Config, entries: Sequence[DestinationEntry]) -> list[str]:
@@ -36,7 +32,7 @@ def doubts(config: Config, entries: Sequence[DestinationEntry]) -> list[str]:
 def _events(config: Config) -> Iterator[Problem]:
     for name, destination in config.destinations.items():
         for index, event in enumerate(destination.events or ()):
-            near = None if event in KINDS or event in ALIASES else _near_event(event)
+            near = near_event(event)
             if near:
                 path = ("destinations", name, "events", index)
                 yield Problem(path, f"is not the name of an email event; did you mean `{near}`?")
@@ -66,21 +62,6 @@ def _private(config: Config) -> Iterator[Problem]:
             if isinstance(url, Url) and kind not in {None, NO_ADDRESS}:
                 message = f"{url.place} is {kind} and will not be called; `allow_private = true` lets it"
                 yield Problem(("destinations", name, field.encode_name), message)
-
-
-def _near_event(event: str) -> str | None:
-    """Return the email event that a name resembles: as many words with the same initials, so that `Email Subscribed`
-    stays what it is.
-    """
-    words = _words(event)
-    initials = [word[0] for word in words]
-    alike = {" ".join(_words(name)): name for name in KINDS if [word[0] for word in _words(name)] == initials}
-    near = difflib.get_close_matches(" ".join(words)[:100], alike, n=1, cutoff=_NEAR)
-    return alike[near[0]] if near else None
-
-
-def _words(name: str) -> list[str]:
-    return [word.lower() for word in _WORD.findall(name)]
 
 
 def _short_keys(config: Config) -> Iterator[Problem]:

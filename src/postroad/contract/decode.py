@@ -12,19 +12,21 @@ from postroad.contract.document import check_text
 from postroad.contract.email import Kind
 from postroad.contract.limits import EVENT_BYTES
 from postroad.contract.members import ABSENT, Members, Reading, encode, excerpt, read_members
+from postroad.contract.near import near_event
 from postroad.contract.semantics import check_email_event, recognise
 from postroad.contract.timestamps import check_timestamp
 from postroad.contract.violations import Code, Problem
 
+_SIMILAR = "is no email event's name, and was stored as any other event; did you mean `{}`?"
 _ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")  # `"message\u0049d"` is `messageId` too
 
 
 class Call(msgspec.Struct, frozen=True, gc=False):
     """One usable event.
 
-    `violations` make a strict request a 400; `notes` are those of an alias, which never do. Both are stored.
-    `body` is the event as it is stored and as destinations get it. `routed` tells whether its `integrations`
-    have to be asked; `name` is the track event's name and empty for other calls.
+    `violations` make a strict request a 400; `notes`, of an alias or of a name that looks like an email event's, never
+    do. Both are stored. `body` is the event as it is stored and as destinations get it. `routed` tells whether its
+    `integrations` have to be asked; `name` is the track event's name and empty for other calls.
     """
 
     type: Type
@@ -129,7 +131,7 @@ def _check_time(name: str, text: str, reading: Reading) -> str | None:
 
 
 def _check_track(reading: Reading, body: bytes) -> tuple[str, Kind | None, tuple[Problem, ...]]:
-    """Return the event's name, its kind and the notes of an alias; add what else is wrong to the reading."""
+    """Return the event's name, its kind and its notes; add what else is wrong to the reading."""
     members = reading.members
     name = (members.event or "").strip()
     if name != members.event:
@@ -137,7 +139,8 @@ def _check_track(reading: Reading, body: bytes) -> tuple[str, Kind | None, tuple
         reading.rewrite["event"] = encode(name)
     kind, by_alias = recognise(members, body)
     if kind is None:
-        return name, None, ()
+        near = near_event(name)
+        return name, None, (Problem("event", Code.SIMILAR_NAME, _SIMILAR.format(near)),) if near else ()
     found = check_email_event(kind, members)
     if found:
         found = _unsaid(found, reading)

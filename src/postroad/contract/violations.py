@@ -31,6 +31,7 @@ class Code(StrEnum):
     )
     TYPE_MISMATCH = "type_mismatch", "The body's `type` says another call than the path."
     KEY_MISMATCH = "key_mismatch", "A `writeKey` in the body is no key of the source that the call was taken for."
+    SIMILAR_NAME = "similar_name", "The event's name is nearly that of an email event: never a 400, but a note."
 
     NOT_JSON = "not_json", "The body, a call in a batch, or a member beside the calls is not JSON in UTF-8."
     NOT_AN_OBJECT = "not_an_object", "The body is JSON, but not an object."

@@ -16,7 +16,19 @@ from postroad.ingest.guesses import Guesses
 from postroad.ingest.ingest import Ingest
 from postroad.ingest.request import Disconnected, Oversized
 from postroad.ingest.tally import IngestTally
-from postroad.web.answers import OK, Answer, Header, Receive, Scope, Send, new_request_id, refuse, respond, unavailable
+from postroad.web.answers import (
+    OK,
+    REQUEST_ID,
+    Answer,
+    Header,
+    Receive,
+    Scope,
+    Send,
+    new_request_id,
+    refuse,
+    respond,
+    unavailable,
+)
 from postroad.web.reference import Document
 from postroad.web.token import AdminToken
 
@@ -83,7 +95,7 @@ class IngestApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI 3, HTTP only)."""
         began = self._clock.monotonic()
-        request_id = new_request_id()
+        scope[REQUEST_ID] = request_id = new_request_id()
         headers = _by_name(scope["headers"])
         try:
             answer = await self._answer(scope, headers, receive)

@@ -7,11 +7,11 @@ waits holds no body, and makes room for other connections (`web/wire/accepting.p
 from collections.abc import Iterator
 from typing import Any, Final
 
-import structlog
 from prometheus_client.core import CounterMetricFamily, Metric
 
 from postroad.clock import Clock
 from postroad.ingest.forwarded import NO_PROXIES, Proxies, peer_behind
+from postroad.ingest.sampled import Sampled
 from postroad.web.answers import Scope
 from postroad.web.wire import HOLD
 
@@ -26,7 +26,6 @@ PEERS: Final = 4096
 
 WRONG_KEY: Final = "postroad.wrong_key"
 """In the scope of a request whose keys belong to no source."""
-_TELL_EVERY: Final = 10.0
 
 
 class Guesses:
@@ -37,8 +36,7 @@ class Guesses:
         self._proxies = proxies
         self._peers: dict[str, tuple[float, int]] = {}
         self.wrong = self.slowed = 0
-        self._tell_at = 0.0
-        self._logger = structlog.get_logger("postroad.ingest")
+        self._many = Sampled("somebody tries many write keys", clock)
 
     @property
     def peers(self) -> int:
@@ -55,7 +53,7 @@ class Guesses:
         if not seconds:
             return
         self.slowed += 1
-        self._tell(peer)
+        self._many.warn(peer=peer, wrong_since_start=self.wrong)
         extensions: dict[str, Any] = scope.get("extensions", {})
         if HOLD in extensions:
             extensions[HOLD]()
@@ -80,12 +78,6 @@ class Guesses:
             del self._peers[next(iter(self._peers))]
         self._peers[peer] = began, count + 1
         return count + 1
-
-    def _tell(self, peer: str) -> None:
-        now = self._clock.monotonic()
-        if now >= self._tell_at:
-            self._tell_at = now + _TELL_EVERY
-            self._logger.warning("somebody tries many write keys", peer=peer, wrong_since_start=self.wrong)
 
 
 def delay_after(tried: int) -> float:

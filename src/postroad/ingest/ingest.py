@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-import structlog
 from msgspec.structs import replace
 
 from postroad.clock import Clock
@@ -23,14 +22,13 @@ from postroad.ingest.keeping import Keeper, Refusable, Taken, size_of
 from postroad.ingest.keyring import ApiSource
 from postroad.ingest.limits import OverRate, SourceLimits
 from postroad.ingest.request import Head, Oversized, read_body, read_head
+from postroad.ingest.sampled import Sampled
 from postroad.ingest.senders import Senders, Stranger
 from postroad.ingest.tally import IngestTally
 from postroad.ingest.turns import Turns
 from postroad.regions import IngestStores
-from postroad.web.answers import OK, Answer, Receive, Scope, counted, over_rate, refuse, unavailable
+from postroad.web.answers import OK, REQUEST_ID, Answer, Receive, Scope, counted, over_rate, refuse, unavailable
 
-_COMPLAIN_EVERY = 10.0
-"""Seconds between two log lines that say why a region refuses events."""
 _OVERSIZED = f"the body is over {EVENT_BYTES} bytes, the limit for one event; leave out what no tool needs"
 _OVERSIZED_BATCH = f"the body is over {LENIENT_BATCH_BYTES} bytes; send it in several batches"
 
@@ -61,14 +59,15 @@ class Ingest:
         self._new_message_id = new_message_id
         self._always_strict = always_strict
         self._limits = limits or SourceLimits({}, clock, tally)
-        self._keeper = Keeper(regions, tally)
+        self._keeper = Keeper(regions, tally, clock)
         self._turns = Turns()
         self._batches = Batches(self._keeper, senders, new_message_id, self._turns)
         self._seeker = KeySeeker(lambda keys: senders.by_keys(keys) is not None, self._turns)
         self._budget = BodyBudget()
         self._proxies = proxies
-        self._complain_at = dict.fromkeys(regions, 0.0)
-        self._logger = structlog.get_logger("postroad.ingest")
+        self._unavailable = {region: Sampled("events are refused", clock) for region in regions}
+        self._over_rate = Sampled("a source is over its rate and was answered 429", clock)
+        self._strangers = Sampled("a call was refused, because its write key is of no source here", clock)
 
     async def call(self, kind: Type | None, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive) -> Answer:
         """Answer a single call, or a batch when `kind` is None. `headers` are by name, in lower case.
@@ -88,18 +87,22 @@ class Ingest:
             if isinstance(sender, Stranger):
                 if source is None and sender.fingerprint and self._senders.by_keys(sought.keys) is None:
                     scope[WRONG_KEY] = True
+                self._warn_of(sender, scope)
                 answer = await self._refuse_stranger(sender, head, size_of(body), region, scope["path"])
             else:
                 region = sender.region
                 if source is None:  # only its body has said which
                     self._demand_room(region)
-                taken = Taken(sender, head.strict or sender.always_strict, scope["path"], self._clock.now())
+                strict = head.strict or sender.always_strict
+                taken = Taken(sender, strict, scope["path"], self._clock.now(), _request_id(scope))
                 arrived = await open_body(body, head.encoding, sought, self._turns, is_batch=kind is None)
                 answer = await self._take(kind, taken, arrived)
         except OverRate as error:
+            self._over_rate.warn(source=error.source, region=region, request_id=_request_id(scope))
             answer = over_rate(error.seconds)
         except StoreUnavailable as error:
-            self._complain(region, error)
+            # The reason names files, so clients don't get it.
+            self._unavailable[region].warn(region=region, reason=str(error), request_id=_request_id(scope))
             answer = unavailable("nothing was stored, because the store can't write now; send it again later")
         self._tally.requests[region, answer.status] += 1
         return answer
@@ -129,12 +132,15 @@ class Ingest:
         if all(log.full or not log.healthy for log in logs):
             raise StoreUnavailable("too much is waiting to be written")
 
-    def _complain(self, region: str, error: StoreUnavailable) -> None:
-        """Log why events are refused: the reason names files, so clients don't get it. Not every time."""
-        now = self._clock.monotonic()
-        if now >= self._complain_at[region]:
-            self._complain_at[region] = now + _COMPLAIN_EVERY
-            self._logger.error("events are refused", region=region, reason=str(error))
+    def _warn_of(self, stranger: Stranger, scope: Scope) -> None:
+        """Log who calls in vain: clients that don't ask for strict mode are told 200."""
+        self._strangers.warn(
+            why=stranger.problem.message,
+            key_fingerprint=stranger.fingerprint,
+            path=scope["path"],
+            peer=peer_behind(scope, self._proxies),
+            request_id=_request_id(scope),
+        )
 
     def _take(self, kind: Type | None, taken: Taken, arrived: Arrived) -> Awaitable[Answer]:
         plain, batch = arrived.plain, arrived.batch
@@ -180,3 +186,8 @@ class Ingest:
             region, problem, fingerprint=stranger.fingerprint, path=path, size=size, received_at=now
         )
         return OK
+
+
+def _request_id(scope: Scope) -> str:
+    found: bytes = scope.get(REQUEST_ID, b"")
+    return found.decode()

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-import structlog
-
+from postroad.clock import Clock
 from postroad.contract.decode import Call
 from postroad.contract.stored import is_retry, make_key, pack, unpack
-from postroad.contract.violations import Problem
+from postroad.contract.violations import Code, Problem
 from postroad.ingest.keyring import ApiSource
 from postroad.ingest.request import Oversized
+from postroad.ingest.sampled import Sampled
 from postroad.ingest.tally import IngestTally
 from postroad.log.base import Entry, Receipt
 from postroad.regions import IngestStores
@@ -24,6 +24,7 @@ class Taken(NamedTuple):
     strict: bool
     path: str
     received_at: int
+    request_id: str = ""
 
 
 class Refusable(NamedTuple):
@@ -40,6 +41,8 @@ _PRIVATE: Final = 0
 _PUBLIC: Final = 1
 """The log's dedup windows: what public sources send shortens no other's."""
 
+_SHOWN: Final = 100
+"""Characters of a message id in a line of the log."""
 _AT_ONCE: Final = 250
 """Events of a batch that are packed, or compared with what they repeat, before other requests get their turn."""
 
@@ -47,10 +50,11 @@ _AT_ONCE: Final = 250
 class Keeper:
     """Writes, and counts what it wrote."""
 
-    def __init__(self, regions: Mapping[str, IngestStores], tally: IngestTally) -> None:
+    def __init__(self, regions: Mapping[str, IngestStores], tally: IngestTally, clock: Clock) -> None:
         self._regions = regions
         self._tally = tally
-        self._logger = structlog.get_logger("postroad.ingest")
+        self._conflicts = Sampled("another event with a known message id was not stored", clock)
+        self._similar = Sampled("an event has nearly the name of an email event", clock)
 
     async def keep(self, taken: Taken, calls: Sequence[Call]) -> Mapping[int, int]:
         """Store calls, all or none; returns those that were there already, by index, with the offset of what they
@@ -67,8 +71,13 @@ class Keeper:
         accepted = len(entries) - len(receipt.duplicates)
         if accepted:
             self._tally.items[source.region, source.name, "accepted"] += accepted
+        similar = next((call for call in calls if call.notes and call.notes[0].code is Code.SIMILAR_NAME), None)
+        if similar is not None:
+            self._similar.warn(
+                source=source.name, event_name=similar.name, why=similar.notes[0].message, request_id=taken.request_id
+            )
         if receipt.duplicates:
-            await self._count_duplicates(source, calls, receipt)
+            await self._count_duplicates(taken, calls, receipt)
         return {index: record.offset for index, record in receipt.duplicates.items()}
 
     async def reject(self, taken: Taken, found: Sequence[Refusable]) -> None:
@@ -95,7 +104,8 @@ class Keeper:
         await self._regions[region].rejections.record((rejection,))
         self._tally.items[region, "", "rejected"] += 1
 
-    async def _count_duplicates(self, source: ApiSource, calls: Sequence[Call], receipt: Receipt) -> None:
+    async def _count_duplicates(self, taken: Taken, calls: Sequence[Call], receipt: Receipt) -> None:
+        source = taken.source
         for count, (index, record) in enumerate(receipt.duplicates.items(), 1):
             if count % _AT_ONCE == 0:
                 await asyncio.sleep(0)
@@ -103,12 +113,12 @@ class Keeper:
             same = not record.value or is_retry(unpack(record.value).body, call.body)  # erased: nobody can tell
             self._tally.items[source.region, source.name, "duplicate" if same else "conflict"] += 1
             if not same:
-                self._logger.warning(
-                    "another event with a known message id was not stored",
+                self._conflicts.warn(
                     source=source.name,
                     region=source.region,
-                    message_id=call.message_id,
+                    message_id=call.message_id[:_SHOWN],
                     offset=record.offset,
+                    request_id=taken.request_id,
                 )
 
 

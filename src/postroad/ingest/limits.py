@@ -16,9 +16,9 @@ BURST: Final = 10.0
 class OverRate(Exception):
     """A source has sent too much; `seconds` from now what it sent would be taken."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, source: str, seconds: float) -> None:
         super().__init__(f"over the rate of its source for {seconds:.1f} s")
-        self.seconds = seconds
+        self.source, self.seconds = source, seconds
 
 
 class _Buckets(NamedTuple):
@@ -63,7 +63,7 @@ class SourceLimits:
         waits = [bucket.wait(n, now) for bucket, n in zip(buckets, (events, size), strict=True) if bucket is not None]
         if max(waits) > 0:
             self._tally.over_rate[source.region, source.name] += 1
-            raise OverRate(max(waits))
+            raise OverRate(source.name, max(waits))
         return now
 
 

@@ -84,7 +84,7 @@ class Answering:
         retry = Retry(
             {one.name: RetryRegion(self._stores[one.name].rejections, one.rejections) for one in regions},
             _sources(config),
-            Keeper(self._stores, self._tally),
+            Keeper(self._stores, self._tally, self._clock),
             clock=self._clock,
             secret=self._secret,
         )

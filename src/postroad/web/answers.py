@@ -12,7 +12,7 @@ import os
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -78,6 +78,10 @@ def over_rate(seconds: float) -> Answer:
 def _retry_after(seconds: float) -> Header:
     spread = random.randint(0, 10)  # noqa: S311  # spreads load, guards nothing
     return b"retry-after", str(max(5, math.ceil(seconds)) + spread).encode()
+
+
+REQUEST_ID: Final = "postroad.request_id"
+"""In the scope of a request: the id that its answer will have, for lines in the log."""
 
 
 def new_request_id() -> bytes:

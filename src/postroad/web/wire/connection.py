@@ -41,7 +41,7 @@ class House(Protocol):
     def left(self, connection: "Connection") -> None:
         """It is over."""
 
-    def refused(self, rule: Rule, peer: Peer) -> None:
+    def refused(self, rule: Rule, peer: Peer, request_id: bytes) -> None:
         """Something was refused."""
 
 
@@ -301,11 +301,11 @@ class Connection(asyncio.Protocol):
         self._balance()
 
     def _refuse(self, rule: Rule) -> None:
-        self._house.refused(rule, self._peer)
-        exchange = self._exchange
+        exchange, request_id = self._exchange, new_request_id()
+        self._house.refused(rule, self._peer, request_id)
         if exchange is None or not exchange.answered:
             answer = rule.answer()
-            headers = ((b"content-type", answer.media), (b"x-request-id", new_request_id()), *answer.headers)
+            headers = ((b"content-type", answer.media), (b"x-request-id", request_id), *answer.headers)
             method = "" if exchange is None else exchange.head.method
             self._write(answer.status, headers, answer.body, method, closing=True)
         if exchange is not None:

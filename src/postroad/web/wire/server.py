@@ -46,18 +46,18 @@ class Untold:
 
     def __init__(self) -> None:
         self._count, self._last = 0, ""
+        self._details: Mapping[str, str] = {}
 
-    def note(self, count: int, address: str) -> None:
+    def note(self, count: int, address: str, **details: str) -> None:
         """Add so many, the last of them from this address."""
         self._count += count
-        self._last = address
+        self._last, self._details = address, details
 
     def tell(self, sentence: str, address: str, since_start: Mapping[str, int]) -> None:
         """Log it in one line, if there was anything."""
         if self._count:
-            structlog.get_logger("postroad.web").warning(
-                sentence, address=address, count=self._count, last_from=self._last, since_start=dict(since_start)
-            )
+            logger = structlog.get_logger("postroad.web").bind(address=address, **self._details)
+            logger.warning(sentence, count=self._count, last_from=self._last, since_start=dict(since_start))
             self._count = 0
 
 
@@ -120,10 +120,10 @@ class Wire:
         self._connections.discard(connection)
         self._places.leave(connection)
 
-    def refused(self, rule: Rule, peer: Peer) -> None:
+    def refused(self, rule: Rule, peer: Peer, request_id: bytes) -> None:
         """Count what was refused."""
         self._tally.refused[rule.name] += 1
-        self._refused.note(1, peer.client[0] if peer.client else "")
+        self._refused.note(1, peer.client[0] if peer.client else "", last_request_id=request_id.decode())
 
     # What accepting them calls.
 
