@@ -136,9 +136,11 @@ async def test_who_reads_nothing_is_not_read():
 
 @pytest.mark.parametrize("sent", [b"", b"\r\n", b"GET / HT", (CALL % 1)[:-1]])
 async def test_time_to_send(sent):
-    """A request that doesn't come whole within the patience ends its connection."""
+    """A request that doesn't come whole within the patience is a 408 and the end of its connection; where none has
+    begun, it just ends.
+    """
     async with serving(patience=0.2) as served:
-        assert await served.ask(sent, end=False) == []
+        assert [answer.status for answer in await served.ask(sent, end=False)] == ([408] if sent else [])
         assert served.tally.cut_off["request"] == (1 if sent else 0)
 
 
@@ -185,6 +187,37 @@ async def test_a_stop_does_not_wait_for_ever():
         assert served.app.cancelled == 1
         with contextlib.suppress(ConnectionResetError):
             assert await reader.read() == b""
+        writer.close()
+
+
+@pytest.mark.parametrize("secure", [False, True])
+async def test_a_large_answer_is_written_as_it_is_taken(secure):
+    """Of an answer that a client does not read a piece is handed over; whoever reads gets all of it and the next."""
+    async with serving(secure=secure) as served:
+        reader, writer = await served.connect()
+        reader._transport.pause_reading()
+        writer.write(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n" + CALL % 1)
+        while not served.app.read:
+            await asyncio.sleep(0)
+        for _ in range(10):
+            await asyncio.sleep(0.01)
+        [connection] = served.wire._connections
+        assert len(connection._rest) > BIG // 4
+        assert connection._transport.get_write_buffer_size() < 64 * 1024
+        reader._transport.resume_reading()
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert b"content-length: %d" % BIG in head
+        assert await reader.readexactly(BIG) == b"x" * BIG
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        writer.close()
+
+
+async def test_an_answer_before_an_endless_body_closes():
+    """Where more of a body would come behind its answer than is worth throwing away, the answer says `close`."""
+    async with serving() as served:
+        reader, writer = await served.connect()
+        writer.write(b"POST /early HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (1 << 40))
+        assert b"connection: close" in await reader.readuntil(b"\r\n\r\n")
         writer.close()
 
 

@@ -5,8 +5,7 @@ import asyncio
 import pytest
 from wire import GOOD, post
 
-from postroad.errors import StoreBusy
-from postroad.ingest.budget import ALL, BodyBudget, shares_of
+from postroad.ingest.budget import ALL, BodyBudget, Crowded, shares_of
 
 MIB = 1 << 20
 
@@ -74,7 +73,7 @@ def test_shares(taken, wanted, fits):
         budget.take(MIB, shares_of(*wanted))
         budget.give_back(MIB, shares_of(*wanted))
     else:
-        with pytest.raises(StoreBusy):
+        with pytest.raises(Crowded):
             budget.take(MIB, shares_of(*wanted))
     for source, peer, size in taken:
         budget.give_back(size, shares_of(source, peer))

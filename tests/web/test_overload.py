@@ -4,8 +4,7 @@ import asyncio
 
 from wire import GOOD, post
 
-from postroad.errors import StoreBusy
-from postroad.ingest.budget import BodyBudget
+from postroad.ingest.budget import BodyBudget, Crowded
 
 
 async def test_a_full_queue_refuses_before_the_body_is_read(server):
@@ -51,4 +50,4 @@ async def test_what_is_no_call_is_bounded_with_the_calls(server, monkeypatch):
 
 def refuse(_budget, _size, _shares):
     """Hold as much as may be held."""
-    raise StoreBusy("67108864 bytes of bodies are being received; the limit is 67108864")
+    raise Crowded("67108864 bytes of bodies are being received; the limit is 67108864")

@@ -13,7 +13,7 @@ from postroad.contract.refusals import Error
 from postroad.errors import StoreUnavailable
 from postroad.ingest.browser import CORS, PREFLIGHT, BrowserSettings, project_of
 from postroad.ingest.guesses import Guesses
-from postroad.ingest.ingest import Ingest
+from postroad.ingest.ingest import CROWDED, Ingest
 from postroad.ingest.request import Disconnected, Oversized
 from postroad.ingest.tally import IngestTally
 from postroad.web.answers import (
@@ -102,7 +102,7 @@ class IngestApp:
         except Disconnected:
             return
         except StoreUnavailable:  # of what is no call; calls are answered for by `Ingest`
-            answer = unavailable("too much is being received at once; send it again later")
+            answer = unavailable(CROWDED)
         except Exception:
             self._logger.exception("a request failed", request_id=request_id.decode(), path=scope["path"])
             answer = refuse(Error.INTERNAL, "a bug in Postroad; its log has the trace under this request id")

@@ -16,11 +16,8 @@ from postroad.contract.limits import KEYLESS_BYTES, LENIENT_BATCH_BYTES
 from postroad.contract.violations import Problem
 from postroad.ingest.batches import open_in_slices
 from postroad.ingest.inflate import begin_inflating, inflate
-from postroad.ingest.request import Oversized
+from postroad.ingest.request import SMALL, Oversized
 from postroad.ingest.turns import Turns
-
-_INLINE: Final = 64 * 1024
-"""A compressed body that has more than this, on the wire or inflated, is inflated beside the event loop."""
 
 _BOM: Final = b"\xef\xbb\xbf"
 """The byte order mark of UTF-8: no part of JSON, but sent before it (RFC 8259, section 8.1, lets us ignore it)."""
@@ -43,7 +40,15 @@ class Sought(NamedTuple):
     plain: Body | Problem | None
 
 
-NOT_SOUGHT: Final = Sought((), None)
+def open_small(body: Body, encoding: bytes) -> bytes | Problem | None:
+    """Return the plain body, or what is wrong with its encoding; None for one that is not small, on the wire or
+    inflated. Those are opened beside the event loop, in turns, a few of each source at a time: so little on the wire
+    can be so much in memory.
+    """
+    if isinstance(body, Oversized) or len(body) > SMALL:
+        return None
+    plain = inflate(body, encoding, SMALL)
+    return None if isinstance(plain, Oversized) else plain
 
 
 class KeySeeker:
@@ -55,11 +60,12 @@ class KeySeeker:
         self._knows = knows
         self._turns = turns
 
-    async def seek(self, body: Body, encoding: bytes) -> Sought:
-        """Return the keys in a body, and what it inflates to. Never raises, whatever the bytes."""
+    async def seek(self, body: Body, encoding: bytes, plain: bytes | Problem | None) -> Sought:
+        """Return the keys in a body, and what it inflates to; `plain` is what it is if it is small. Never raises,
+        whatever the bytes.
+        """
         if isinstance(body, Oversized):
             return Sought((), body)
-        plain = inflate(body, encoding, _INLINE) if len(body) <= _INLINE else None
         if isinstance(plain, bytes):
             return Sought(await self._keys(plain), plain)
         if isinstance(plain, Problem):
@@ -108,8 +114,4 @@ async def inflate_beside(body: bytes, encoding: bytes) -> Body | Problem:
     """Return the plain body; what is large is inflated beside the event loop."""
     if not encoding:
         return body
-    if len(body) <= _INLINE:
-        plain = inflate(body, encoding, _INLINE)
-        if not isinstance(plain, Oversized):
-            return plain
     return await asyncio.to_thread(inflate, body, encoding, LENIENT_BATCH_BYTES)

@@ -1,9 +1,9 @@
 """Reading a request: the headers that matter, and a body of bounded size."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from postroad.ingest.budget import BodyBudget, Share
+from postroad.ingest.budget import Holding
 from postroad.ingest.turns import Turns
 from postroad.web.answers import Receive
 
@@ -11,8 +11,10 @@ DISCARD_BYTES: Final = 16 * 1024 * 1024
 """How much of a body that is too large is still read, so that the client gets to see the answer."""
 
 
-_AT_ONCE: Final = 64 * 1024
-"""Bytes of a body that are read as they come."""
+SMALL: Final = 64 * 1024
+"""Bytes of a body that are read as they come, and are opened at once."""
+_COUNTED: Final = (1 << 62) - 1
+"""The largest size that is told apart: a head may announce more than any store can count."""
 
 
 class Head(NamedTuple):
@@ -43,42 +45,41 @@ def read_head(headers: Mapping[bytes, bytes]) -> Head:
     )
 
 
-async def read_body(
-    receive: Receive, limit: int, budget: BodyBudget, shares: Callable[[], Sequence[Share]], turns: Turns
-) -> bytes | Oversized:
-    """Return the whole body, or how large it was when it is over `limit` bytes. What has not come at once counts to the
-    `shares` of the budget until it is whole; pieces of large bodies are read in turns.
+async def read_body(receive: Receive, limit: int, holding: Holding, turns: Turns) -> bytes | Oversized:
+    """Return the whole body, or how large it was when it is over `limit` bytes. What is large, or has not come at once,
+    counts to what the request holds; pieces of large bodies are read in turns.
 
-    Raises `Disconnected` when the client goes away first, and `StoreBusy` when all bodies that are being received
-    together are too much, or those of a share.
+    Raises `Disconnected` when the client goes away first, and `Crowded` when all bodies that are held together are too
+    much, or those of a share.
     """
     message = await receive()
     if message["type"] == "http.disconnect":
         raise Disconnected
     body: bytes = message["body"]
-    if not message.get("more_body") and len(body) <= limit:
+    if not message.get("more_body") and len(body) <= SMALL:
         return body
-    counted, theirs = 0, shares()
-    try:
-        parts, size = [], 0
-        while True:
-            size += len(body)
-            if size <= limit:
-                budget.take(len(body), theirs)
-                counted += len(body)
-                parts.append(body)
-            else:
-                parts.clear()
-                budget.give_back(counted, theirs)
-                counted = 0
-            if size > DISCARD_BYTES or not message.get("more_body"):
-                break
-            if size > _AT_ONCE:
-                await turns.pause()
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise Disconnected
-            body = message["body"]
-        return b"".join(parts) if size <= limit else Oversized(size)
-    finally:
-        budget.give_back(counted, theirs)
+    parts, size = [], 0
+    while True:
+        size += len(body)
+        if size <= limit:
+            holding.take(len(body))
+            parts.append(body)
+        else:
+            parts.clear()
+            holding.drop()
+        if size > DISCARD_BYTES or not message.get("more_body"):
+            break
+        if size > SMALL:
+            await turns.pause()
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        body = message["body"]
+    return b"".join(parts) if size <= limit else Oversized(size)
+
+
+def announced(headers: Mapping[bytes, bytes]) -> Oversized | None:
+    """Return how large a body will be that is not worth reading any of it, by what its head says."""
+    length = headers.get(b"content-length")
+    size = int(length) if length else 0
+    return Oversized(min(size, _COUNTED)) if size > DISCARD_BYTES else None

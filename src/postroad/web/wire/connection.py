@@ -7,7 +7,7 @@ from typing import Final, Protocol, cast
 
 from postroad.web.answers import Header, new_request_id
 from postroad.web.wire.exchange import Begin, Exchange, Peer
-from postroad.web.wire.policy import Rule
+from postroad.web.wire.policy import TIME, Rule
 from postroad.web.wire.reading import Reader
 from postroad.web.wire.writing import CONTINUE, response
 
@@ -17,6 +17,10 @@ _PROGRESS: Final = 16 * 1024
 """Bytes of an answer that a client has to take within the patience, or else the rest of it."""
 _PACE: Final = 0.02
 """Seconds between two large reads of what is only thrown away: what nobody wants is in no hurry."""
+_PIECE: Final = 16 * 1024
+"""Bytes of an answer that are written at once: of what is written and not taken, TLS holds more than twice as much."""
+_THROWN_AWAY: Final = 16 << 20
+"""Bytes of a body that may still come behind its answer; for more, the connection is closed."""
 _HELD: Final = 64 * 1024
 """Bytes that are held of what nobody has asked for yet: of a body, or of the next requests."""
 
@@ -62,6 +66,8 @@ class Connection(asyncio.Protocol):
         self.deadline = self._since + house.patience
         self.write_deadline = inf
         self._owed = 0
+        self._rest = memoryview(b"")
+        self._close_then = False
         self.made = False
         """Whether it was ever connected: before, it may be shaking hands."""
         self.entering: asyncio.Task[None] | None = None
@@ -110,9 +116,15 @@ class Connection(asyncio.Protocol):
         self._owed = self._unsent()
 
     def resume_writing(self) -> None:
-        """All was taken."""
+        """All that was written was taken."""
         self.write_deadline = inf
-        self._pump()
+        self._write_on()
+        if self._rest:
+            return
+        if self._close_then:
+            self._close()
+        else:
+            self._pump()
 
     def connection_lost(self, _error: Exception | None) -> None:
         """It is over. What refers to each other is taken apart: collections of cycles are seldom."""
@@ -120,6 +132,7 @@ class Connection(asyncio.Protocol):
         self._lingering = self._over = True
         self.deadline = self.write_deadline = inf
         self._reader.close()
+        self._rest = memoryview(b"")
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.lose()
@@ -141,7 +154,7 @@ class Connection(asyncio.Protocol):
         if self._exchange is not exchange or self._closing():
             return
         # Whoever waits for `100` may now send the body or the next request, and nobody can tell which.
-        closing = exchange.waits and not exchange.whole
+        closing = (exchange.waits and not exchange.whole) or self._reader.left > _THROWN_AWAY
         closing = closing or not exchange.head.keep_alive or self._house.stopping
         self._write(status, headers, body, exchange.head.method, closing=closing)
         exchange.pieces.clear()
@@ -202,8 +215,11 @@ class Connection(asyncio.Protocol):
                 self._transport.abort()
             return ""
         self.deadline = now + _LINGER
-        self._end()
-        return "request" if self._reader.begun else ""
+        if not self._reader.begun:
+            self._end()
+            return ""
+        self._turn_away(TIME, new_request_id())
+        return "request"
 
     def abort(self) -> None:
         """Close at once."""
@@ -301,8 +317,12 @@ class Connection(asyncio.Protocol):
         self._balance()
 
     def _refuse(self, rule: Rule) -> None:
-        exchange, request_id = self._exchange, new_request_id()
+        request_id = new_request_id()
         self._house.refused(rule, self._peer, request_id)
+        self._turn_away(rule, request_id)
+
+    def _turn_away(self, rule: Rule, request_id: bytes) -> None:
+        exchange = self._exchange
         if exchange is None or not exchange.answered:
             answer = rule.answer()
             headers = ((b"content-type", answer.media), (b"x-request-id", request_id), *answer.headers)
@@ -315,11 +335,22 @@ class Connection(asyncio.Protocol):
 
     def _write(self, status: int, headers: Sequence[Header], body: bytes, method: str, *, closing: bool) -> None:
         date = self._house.date
-        self._transport.write(response(status, headers, body, date=date, method=method, closing=closing))
+        head, content = response(status, headers, body, date=date, method=method, closing=closing)
+        self._transport.write(head + content[:_PIECE])
+        self._rest = memoryview(content)[_PIECE:]
+        self._write_on()
+
+    def _write_on(self) -> None:
+        while self._rest and self.write_deadline == inf and not self._transport.is_closing():
+            piece, self._rest = self._rest[:_PIECE], self._rest[_PIECE:]
+            self._transport.write(piece)
 
     def _close(self, *, abruptly: bool = False) -> None:
         """Send no more; wait a little until the client has read, then end."""
         self._data, self._at = b"", 0
+        if self._rest:
+            self._close_then = True
+            return
         if self._ended or self._closing():
             self._end()
             return
@@ -343,7 +374,7 @@ class Connection(asyncio.Protocol):
         return self._over or self._transport.is_closing()
 
     def _unsent(self) -> int:
-        return self._transport.get_write_buffer_size()
+        return self._transport.get_write_buffer_size() + len(self._rest)
 
 
 def _address(found: object) -> tuple[str, int] | None:

@@ -24,6 +24,7 @@ have had their answers. `httptools` is the parser (llhttp, strict).
 | a method that nobody has registered | 400 `syntax`, by the parser | 9110 16.1 |
 | trailers | dropped | 9110 6.5.1 |
 | Upgrade | ignored, the body is read | 9110 7.8 |
+| a request that doesn't come whole within `request_timeout` | 408 | 9110 15.5.9 |
 | Expect: 100-continue | 100, once the body of this head is wanted | 9110 10.1.1 |
 | any other Expect | ignored | 9110 10.1.1 |
 | HTTP/1.0, or Connection: close | closed behind its answer | 9112 9.3, 9.6 |
@@ -125,6 +126,7 @@ LINE: Final = Rule(
     "request_line", 400, "the request line must be METHOD, target and HTTP/1.1 or HTTP/1.0, one blank between", _line
 )
 SYNTAX: Final = Rule("syntax", 400, "this is no HTTP/1.1")
+TIME: Final = Rule("time", 408, "the request did not come whole in the time that it may take")
 HEAD_SIZE: Final = Rule(
     "head_size",
     431,

@@ -48,6 +48,11 @@ class Reader:
         """Whether any of the next request has come. Empty lines before it count."""
         return bool(self._raw)
 
+    @property
+    def left(self) -> int:
+        """How many bytes of the body are still to come, as far as that is known."""
+        return max(0, self._left)
+
     def read(self, data: bytes, start: int) -> int:
         """Read on at `start`, at most to the end of this request; returns where the next read begins."""
         if self._left > 0:

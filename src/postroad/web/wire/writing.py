@@ -13,12 +13,14 @@ _NO_LENGTH: Final = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 _OURS: Final = (b"content-length", b"connection", b"date", b"transfer-encoding")
 
 
-def response(status: int, headers: Iterable[Header], body: bytes, *, date: bytes, method: str, closing: bool) -> bytes:
-    """Return the bytes of an answer to `method`. Length, date and connection are ours to say."""
+def response(
+    status: int, headers: Iterable[Header], body: bytes, *, date: bytes, method: str, closing: bool
+) -> tuple[bytes, bytes]:
+    """Return the head and the content of an answer to `method`. Length, date and connection are ours to say."""
     fields = b"".join([b"%b: %b\r\n" % header for header in headers if header[0] not in _OURS])
     end = b"connection: close\r\n\r\n" if closing else b"\r\n"
     first = _STATUS.get(status) or b"HTTP/1.1 %d \r\n" % status
     if status in _NO_LENGTH:
-        return b"%bdate: %b\r\n%b%b" % (first, date, fields, end)
+        return b"%bdate: %b\r\n%b%b" % (first, date, fields, end), b""
     content = b"" if method == "HEAD" else body
-    return b"%bdate: %b\r\n%bcontent-length: %d\r\n%b%b" % (first, date, fields, len(body), end, content)
+    return b"%bdate: %b\r\n%bcontent-length: %d\r\n%b" % (first, date, fields, len(body), end), content
