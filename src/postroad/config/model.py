@@ -63,6 +63,15 @@ class Server(Struct, frozen=True, kw_only=True):
     data_dir: Annotated[
         FilePath, Meta(description="Folder of everything Postroad keeps; relative to the current directory.")
     ] = Path("postroad-data")
+    transform_path: Annotated[
+        FilePath | None,
+        Meta(
+            description="Folder of the modules of `transform`, beside the installed ones; relative to the current "
+            "directory.",
+            examples=["./transforms"],
+            extra={"default": "installed modules only"},
+        ),
+    ] = None
     strict: Annotated[
         Strict,
         Meta(description="Who gets real status codes: requests with `X-Strict-Mode: 1` (`header`) or all (`always`)."),

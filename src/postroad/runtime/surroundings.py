@@ -45,7 +45,7 @@ def _transform_problems(config: Config) -> Sequence[Problem]:
         if not place.transform:
             continue
         try:
-            check_transform(place.transform)
+            check_transform(place.transform, config.server.transform_path)
         except UsageError as error:
             problems.append(Problem(("destinations", name, "transform"), str(error)))
     return problems
