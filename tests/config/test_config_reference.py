@@ -88,7 +88,7 @@ def test_masking():
             "crm": {
                 "type": "webhook",
                 "url": "https://u:pass@x",
-                "headers": {"Authorization": "s3cret"},
+                "headers": {"X-Api-Key": "s3cret"},
                 "from": "now",
             },
             "out": {"type": "file", "path": "/var/events", "keep": 5},

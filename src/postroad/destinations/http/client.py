@@ -56,6 +56,11 @@ class Url(Secret):
             raise ValueError("has no host, or an IP address in an unusual notation")
 
     @property
+    def has_credentials(self) -> bool:
+        """Whether it has a name or a password, which go out as an Authorization header."""
+        return self.parsed.raw_user is not None or self.parsed.raw_password is not None
+
+    @property
     def place(self) -> str:
         """Host and port, for messages."""
         return self.parsed.host_port_subcomponent or ""
@@ -74,6 +79,18 @@ class Url(Secret):
     def __repr__(self) -> str:
         origin = str(self.parsed.origin())
         return origin if self.parsed == self.parsed.origin() else f"{origin}/{MASK}"
+
+
+class ServiceUrl(Url):
+    """An address of a service that gets a key of its own in the Authorization header: it has no credentials beside."""
+
+    __slots__ = ()
+
+    def __init__(self, value: str) -> None:
+        """Raises `ValueError` when it is not an address that can be called so."""
+        super().__init__(value)
+        if self.has_credentials:
+            raise ValueError("can't have a name and a password: the service's own key is sent in their place")
 
 
 def basic_auth(user: str, password: str = "") -> str:
