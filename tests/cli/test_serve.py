@@ -164,6 +164,18 @@ async def test_a_data_folder_in_use(program, here, monkeypatch):
     lock.release()
 
 
+async def test_a_folder_that_others_may_write(program, here):
+    """A data folder in which others may put an admin token is refused, by `check` too, with what to do."""
+    program.data.mkdir()
+    (program.data / "write-key").write_text("chosen-by-somebody\n")
+    for mode in (0o775, 0o777):
+        program.data.chmod(mode)
+        for verb in ("serve", "check"):
+            said = await here.complains(2, verb)
+            assert said.startswith("postroad: server.data_dir: others may write in postroad-data; run `chmod go-w ")
+    assert [path.name for path in program.data.iterdir()] == ["write-key"]
+
+
 async def test_a_newer_folder(program, here):
     """A folder that a newer Postroad wrote ends the server with a sentence."""
     program.data.mkdir()
