@@ -121,6 +121,18 @@ async def test_private_addresses(verbs, file, url, kind):
     assert await warnings(verbs, file, text + "allow_private = true\n") == []
 
 
+async def test_what_is_in_force(verbs, file):
+    """What a connection to a database must be is said, for people and as JSON, without the password."""
+    pytest.importorskip("psycopg")
+    dsn = "postgresql://ada:hunter2@db.example.com/events"
+    file.write_text(f'[destinations.crm]\ntype = "postgres"\ndsn = "{dsn}?sslrootcert=/certs"\n')
+    (told,) = await verbs(file).rows("check")
+    assert told["in_force"]["crm"].startswith("sslmode=verify-full, sslrootcert=/certs, ")
+    _, out, _ = await verbs(file).run("check")
+    assert f"\ncrm: {told['in_force']['crm']}\n" in out
+    assert "hunter2" not in f"{told}{out}"
+
+
 async def test_disabled(verbs, file):
     """What `enabled = false` does is said."""
     (told,) = await warnings(verbs, file, '[destinations.crm]\ntype = "console"\nenabled = false\n')
