@@ -315,7 +315,8 @@ class Connection(asyncio.Protocol):
 
     def _write(self, status: int, headers: Sequence[Header], body: bytes, method: str, *, closing: bool) -> None:
         date = self._house.date
-        self._transport.write(response(status, headers, body, date=date, method=method, closing=closing))
+        told = response(status, headers, body, date=date, method=method, closing=closing, secure=self._secure)
+        self._transport.write(told)
 
     def _close(self, *, abruptly: bool = False) -> None:
         """Send no more; wait a little until the client has read, then end."""
