@@ -324,8 +324,8 @@ class Destination(Struct, frozen=True, kw_only=True, rename={"start_from": "from
     allow_private: Annotated[
         bool,
         Meta(
-            description="Lets it call loopback and private addresses; for development. `postgres` and `parquet` don't "
-            "ask it: their address is the operator's own."
+            description="Lets it call loopback and private addresses, but never a cloud's metadata service; for "
+            "development. `postgres` and `parquet` don't ask it: their address is the operator's own."
         ),
     ] = False
     options: Annotated[Options, Filled] = Options()

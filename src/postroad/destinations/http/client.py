@@ -18,7 +18,7 @@ from yarl import URL
 from postroad import __version__
 from postroad.destinations.base import Pause, Retry, Surroundings
 from postroad.destinations.http.answer import ServiceAnswer
-from postroad.destinations.http.guard import PrivateAddress, open_socket
+from postroad.destinations.http.guard import METADATA, PrivateAddress, open_private_socket, open_socket
 from postroad.destinations.printable import printable
 from postroad.secret import MASK, Secret
 
@@ -111,7 +111,7 @@ class Client:
         self._secrets = [secret for secret in secrets if secret]
         connector = aiohttp.TCPConnector(
             resolver=resolver or aiohttp.ThreadedResolver(),
-            socket_factory=None if surroundings.allow_private else open_socket,
+            socket_factory=open_private_socket if surroundings.allow_private else open_socket,
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -171,6 +171,8 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
 
 def _failure(error: Exception, place: str, timeout: float) -> Retry | Pause:
     match error:
+        case aiohttp.ClientConnectorError(os_error=PrivateAddress(reason=reason)) if reason == METADATA:
+            return Pause(f"{place} has the address of {METADATA}, which no destination calls")
         case aiohttp.ClientConnectorError(os_error=PrivateAddress() as refused):
             return Pause(
                 f"{place} has an address that is not public ({refused.reason}); "
