@@ -22,6 +22,16 @@ def test_a_small_file_is_written_whole(tmp_path: Path, monkeypatch: pytest.Monke
     assert [path.name for path in tmp_path.iterdir()] == ["key"]
 
 
+def test_a_draft_that_somebody_put_there(tmp_path: Path) -> None:
+    """Neither a link nor a file in a draft's place is written to: what is written is ours alone."""
+    theirs = tmp_path / "theirs"
+    theirs.write_text("before")
+    (tmp_path / "key.new").symlink_to(theirs)
+    write_private(tmp_path / "key", "secret")
+    assert (theirs.read_text(), (tmp_path / "key").read_text()) == ("before", "secret")
+    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+
+
 def test_a_folder_that_cannot_be_synced_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store whose file may vanish with the next power cut is not used until its folder can be synced."""
 

@@ -5,7 +5,7 @@ A secret prints as `***` wherever it is written: logs, errors, `repr` of the set
 """
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import ClassVar, Final
 
 MASK: Final = "***"
@@ -60,8 +60,10 @@ class Secrets(tuple[Secret, ...]):
 
     @classmethod
     def from_config(cls, value: object) -> "Secrets":
-        """Read one text or a list of texts; raises `ValueError` with what is wrong."""
-        texts: Iterable[object] = value if isinstance(value, list | tuple) else [value]
+        """Read one text or a list of texts; raises `ValueError` with what is wrong, also when there is none."""
+        texts: Sequence[object] = value if isinstance(value, list | tuple) else [value]
+        if not texts:
+            raise ValueError("is an empty list; leave it out to do without")
         return cls(cls.item.from_config(text) for text in texts)
 
 

@@ -49,7 +49,7 @@ class World(Operated):
         status, _, told = await self.exchange(method, path, body, token, **query)
         return status, told
 
-    async def exchange(self, method, path, body=None, token=TOKEN, **query):
+    async def exchange(self, method, path, body=None, token=TOKEN, *, plain=False, **query):
         """Ask the app; returns status, headers and the decoded answer, also when the app raises after it answered."""
         sent = []
 
@@ -75,7 +75,8 @@ class World(Operated):
             await self.app(scope, receive, send)
         headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
         assert "x-request-id" in headers
-        return sent[0]["status"], headers, json.loads(b"".join(message.get("body", b"") for message in sent[1:]))
+        told = b"".join(message.get("body", b"") for message in sent[1:])
+        return sent[0]["status"], headers, told if plain else json.loads(told)
 
 
 @pytest.fixture

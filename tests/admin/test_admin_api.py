@@ -9,6 +9,7 @@ from postroad.clock import ManualClock
 from postroad.errors import StoreError, StoreUnavailable, UsageError
 from postroad.operations.asking import read_json
 from postroad.operations.dead import DeadChange
+from postroad.web.token import AdminToken
 
 
 async def ids(world, **query):
@@ -194,13 +195,26 @@ def test_the_page_has_every_endpoint(world):
         ("GET", "/api/replays"),
         ("POST", "/api/replays"),
         ("POST", "/api/replays/us/1/stop"),
+        ("POST", "/api/status"),
+        ("GET", "/api/nothing"),
+        ("GET", "/nothing"),
+        ("POST", "/metrics"),
     ],
 )
 async def test_without_the_token(world, method, path, token):
-    """Nothing is told or done without the admin token."""
+    """Nothing is told or done without the admin token, not even what there is and by which method."""
     status, told = await world.ask(method, path, {}, token=token)
     assert (status, told["code"]) == (401, "unauthorized")
     assert world.asked == world.engine.stopped == []
+
+
+async def test_a_scraper(world):
+    """The token of `/metrics` opens that path and no other."""
+    token = AdminToken(lambda: "tok").of("/metrics").text
+    status, _, _ = await world.exchange("GET", "/metrics", token=token, plain=True)
+    assert status == 200
+    for path in ("/api/status", "/api/nothing", "/metrics/"):
+        assert (await world.ask("GET", path, token=token))[0] == 401
 
 
 async def test_what_is_too_deep_or_too_long_is_no_bug(world):

@@ -121,6 +121,26 @@ async def test_private_addresses(verbs, file, url, kind):
     assert await warnings(verbs, file, text + "allow_private = true\n") == []
 
 
+@pytest.mark.parametrize("allowed", ["true", "false"])
+async def test_a_metadata_service(verbs, file, allowed):
+    """An address that is never called is doubted, whatever the destination may call."""
+    text = f'[destinations.crm]\ntype = "webhook"\nurl = "http://169.254.169.254/latest"\nallow_private = {allowed}\n'
+    told = "3: destinations.crm.url: 169.254.169.254 is a cloud's metadata service and will never be called"
+    assert await warnings(verbs, file, text) == [told]
+
+
+async def test_what_is_in_force(verbs, file):
+    """What a connection to a database must be is said, for people and as JSON, without the password."""
+    pytest.importorskip("psycopg")
+    dsn = "postgresql://ada:hunter2@db.example.com/events"
+    file.write_text(f'[destinations.crm]\ntype = "postgres"\ndsn = "{dsn}?sslrootcert=/certs"\n')
+    (told,) = await verbs(file).rows("check")
+    assert told["in_force"]["crm"].startswith("sslmode=verify-full, sslrootcert=/certs, ")
+    _, out, _ = await verbs(file).run("check")
+    assert f"\ncrm: {told['in_force']['crm']}\n" in out
+    assert "hunter2" not in f"{told}{out}"
+
+
 async def test_disabled(verbs, file):
     """What `enabled = false` does is said."""
     (told,) = await warnings(verbs, file, '[destinations.crm]\ntype = "console"\nenabled = false\n')

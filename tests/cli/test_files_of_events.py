@@ -1,6 +1,7 @@
 """`postroad export` and `postroad import` against a real server."""
 
 import json
+import stat
 
 import pytest
 from server import KEY
@@ -35,6 +36,7 @@ async def test_there_and_back(server, tmp_path):
     count = len(file.read_bytes().splitlines())
     assert err == f"postroad: exported {count} events\n"
     assert count >= 2
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600, "nobody else may read it"
     (before,) = await server.rows("status")
     (told,) = await server.rows("import", str(file), "--key", KEY, "--permissive")
     assert told == {"taken": count, "refused": 0, "lines": count}

@@ -2,8 +2,12 @@
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
+
+from postroad.config import ensure_admin_token
+from postroad.web.token import AdminToken
 
 
 def test_keys_new():
@@ -25,3 +29,16 @@ def test_a_key_for_a_browser():
     made = json.loads(run.stdout)
     assert made["key"].startswith("pk_us_")
     assert made["toml"].splitlines() == [f'write_key_sha256 = "{made["sha256"]}"', "public = true"]
+
+
+def test_the_token_of_the_metrics(tmp_path):
+    """It is shown once there is an admin token, alone on its line, and is not the admin token."""
+    environ = os.environ | {"POSTROAD__SERVER__DATA_DIR": str(tmp_path), "POSTROAD__SOURCES__APP__WRITE_KEY": "k"}
+    command = [sys.executable, "-m", "postroad", "keys", "metrics"]
+    missing = subprocess.run(command, capture_output=True, text=True, check=False, env=environ, cwd=tmp_path)
+    assert (missing.returncode, missing.stdout) == (3, "")
+    assert "admin-token: no server has been started here" in missing.stderr
+    admin, _ = ensure_admin_token(tmp_path)
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, env=environ, cwd=tmp_path).stdout
+    assert shown == f"{AdminToken(lambda: admin).of('/metrics').text}\n"
+    assert admin not in shown

@@ -1,8 +1,12 @@
 """What verbs print can be read by people and by programs, whoever wrote what is in it."""
 
+import json
+import sys
+import unicodedata
+
 import pytest
 
-from postroad.cli.output import pretty, say, say_tries, table
+from postroad.cli.output import pretty, say, say_json, say_tries, table
 from postroad.clock import MICROSECONDS, ManualClock
 from postroad.errors import UsageError
 from postroad.operations.asking import read_time
@@ -77,3 +81,16 @@ def test_the_trace_of_a_transform(capsys):
         "      line 1",
         "      line 2",
     ]
+
+
+def test_json_on_a_terminal(capsysbinary, monkeypatch):
+    """What JSON lets stand and a terminal may obey is escaped on a terminal: the same value. In a pipe it stands."""
+    value = {"text": "a\x9b2Jb\x80\x7f\x9fżółw\xa0\u2028"}
+    say_json(value)
+    piped = capsysbinary.readouterr().out
+    assert "\x9b".encode() in piped
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    say_json(value)
+    shown = capsysbinary.readouterr().out
+    assert json.loads(shown) == json.loads(piped) == value
+    assert not [sign for sign in shown.decode() if unicodedata.category(sign) == "Cc" and sign != "\n"]

@@ -36,6 +36,7 @@ class Program:
             "PYTHONUNBUFFERED": "1",
         }
         self.environ.pop("POSTROAD_CONFIG", None)
+        self.python = [sys.executable]
         self.started = []
 
     async def start(self, *arguments, **pipes):
@@ -44,7 +45,7 @@ class Program:
         out, err = self.folder / f"{name}.out", self.folder / f"{name}.err"
         with out.open("wb") as stdout, err.open("wb") as stderr:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "postroad", *arguments),
+                *(*self.python, "-m", "postroad", *arguments),
                 cwd=self.folder,
                 env=self.environ,
                 **{"stdout": stdout, "stderr": stderr, **pipes},
@@ -163,6 +164,18 @@ async def test_a_data_folder_in_use(program, here, monkeypatch):
     lock.release()
 
 
+async def test_a_folder_that_others_may_write(program, here):
+    """A data folder in which others may put an admin token is refused, by `check` too, with what to do."""
+    program.data.mkdir()
+    (program.data / "write-key").write_text("chosen-by-somebody\n")
+    for mode in (0o775, 0o777):
+        program.data.chmod(mode)
+        for verb in ("serve", "check"):
+            said = await here.complains(2, verb)
+            assert said.startswith("postroad: server.data_dir: others may write in postroad-data; run `chmod go-w ")
+    assert [path.name for path in program.data.iterdir()] == ["write-key"]
+
+
 async def test_a_newer_folder(program, here):
     """A folder that a newer Postroad wrote ends the server with a sentence."""
     program.data.mkdir()
@@ -202,6 +215,17 @@ async def test_the_file_in_this_folder(program):
     assert (await post(url, "k-here:", body))[0] == 200
     process.terminate()
     assert await program.ends(process) == 0
+
+
+async def test_a_module_in_the_current_folder(program):
+    """A file in the current folder that is called as a module of ours is not run, by none of the processes."""
+    for name in ("structlog", "postroad", "json"):
+        (program.folder / f"{name}.py").write_text('open("ran", "a").close()\nraise SystemExit(1)\n')
+    program.python.append("-P")  # as the installed `postroad` starts: the current folder is not on its path
+    process, _ = await program.serve()
+    process.terminate()
+    assert await program.ends(process) == 0
+    assert not (program.folder / "ran").exists()
 
 
 async def test_the_log_tells_of_start_and_stop(program):

@@ -1,5 +1,6 @@
 """Without a file Postroad starts with a small configuration and secrets of its own."""
 
+import os
 import re
 import stat
 from pathlib import Path
@@ -114,6 +115,24 @@ def test_the_admin_token(tmp_path):
     assert ensure_admin_token(folder) == (token, False)
     assert read_admin_token(folder) == token
     assert stat.S_IMODE((folder / "admin-token").stat().st_mode) == 0o600
+
+
+def test_a_token_that_somebody_else_put_there(tmp_path, monkeypatch):
+    """A token that others may write, or that is another user's, is refused with what to do; root's own is taken."""
+    ensure_admin_token(tmp_path)
+    file = tmp_path / "admin-token"
+    file.chmod(0o620)
+    for read in (ensure_admin_token, read_admin_token):
+        with pytest.raises(ConfigError, match=f"others may write in {file}; run `chmod go-w {file}`"):
+            read(tmp_path)
+    file.chmod(0o600)
+    owner = file.stat().st_uid
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    if owner == 0:
+        assert read_admin_token(tmp_path)
+        os.chown(file, 4711, -1)
+    with pytest.raises(ConfigError, match=f"{file} belongs to another user"):
+        read_admin_token(tmp_path)
 
 
 def test_new_keys():

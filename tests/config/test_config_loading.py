@@ -1,5 +1,6 @@
 """A configuration is loaded whole, or every problem is told."""
 
+import os
 import tomllib
 from pathlib import Path
 
@@ -178,6 +179,19 @@ def test_files_that_are_no_secret(tmp_path, content, told):
     with pytest.raises(ConfigError) as caught:
         load_document({"server": {"data_dir": "${file:" + str(path) + "}"}}, {})
     assert caught.value.problems == (f"server.data_dir: needs the file {path}, {told}",)
+
+
+def test_a_pipe_is_no_secret(tmp_path):
+    """What is no regular file is told at once, also a pipe that nobody writes to; a link to a file is right."""
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(tmp_path / "secret")
+    (tmp_path / "secret").write_text("here")
+    for path in (pipe, tmp_path, Path("/dev/null")):
+        with pytest.raises(ConfigError) as caught:
+            load_document({"server": {"data_dir": "${file:" + str(path) + "}"}}, {})
+        assert caught.value.problems[0].startswith(f"server.data_dir: needs the file {path}, which cannot be read: ")
+    assert load_document({"server": {"data_dir": "${file:" + str(link) + "}"}}, {}).server.data_dir == Path("here")
 
 
 _KEYS = st.sampled_from(

@@ -65,7 +65,7 @@ def test_the_default_file_uncommented(tmp_path):
     digest = "ab" * 32
     config = load_file(path, {"APP_KEY": "key", "APP_KEY_SHA256": digest}, registry.settings_type)
     examples = {
-        "server": {"tls", "trusted_proxies"},
+        "server": {"tls", "transform_path", "trusted_proxies"},
         "regions": {"hosts"},
         "sources": {"options", "settings", "strict", "region", "public", "may", "rate"},
         "destinations": {"names", "events", "region", "batch", "rate", "settings", "transform", "type", "was"},
@@ -88,7 +88,7 @@ def test_masking():
             "crm": {
                 "type": "webhook",
                 "url": "https://u:pass@x",
-                "headers": {"Authorization": "s3cret"},
+                "headers": {"X-Api-Key": "s3cret"},
                 "from": "now",
             },
             "out": {"type": "file", "path": "/var/events", "keep": 5},

@@ -29,10 +29,8 @@ OUT_OF_TIME = "the transform did not end within ({processor} s of processor time
 """Where the machine is so busy that a loop gets a tenth of a processor, it is the clock's timer that rings."""
 
 
-@pytest.fixture(autouse=True)
-def on_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run in the folder of the module `transforms`, as a server runs beside its operator's module."""
-    monkeypatch.chdir(Path(__file__).parent)
+HERE = Path(__file__).parent
+"""The folder of the module `transforms`."""
 
 
 @pytest.fixture
@@ -41,7 +39,7 @@ async def shape_of() -> AsyncIterator[Make]:
     made: list[Shape] = []
 
     def make(function: str, limit: float = 5.0) -> Shape:
-        made.append(Shape(Transformer(f"transforms:{function}", SystemClock(), limit=limit), None))
+        made.append(Shape(Transformer(f"transforms:{function}", SystemClock(), limit=limit, path=HERE), None))
         return made[-1]
 
     yield make
@@ -224,7 +222,7 @@ async def test_a_closed_shape_leaves_no_process(shape_of: Make) -> None:
 
 async def test_personal_data_is_hidden_after_the_transform(tmp_path: Path) -> None:
     """What a transform copies elsewhere under a known name is hidden all the same."""
-    shape = make_shape("transforms:same", Pii(email="drop"), tmp_path, SystemClock())
+    shape = make_shape("transforms:same", Pii(email="drop"), tmp_path, SystemClock(), HERE)
     assert shape is not None
     shaped = await shape(email_event(Kind.OPENED))
     await shape.close()
@@ -245,7 +243,10 @@ def test_nothing_to_do_is_no_shape(tmp_path: Path) -> None:
         ("transforms.same", "is not a place"),
         ("transforms:", "is not a place"),
         ("transforms:a b", "is not a place"),
-        ("no_such_module:f", "there is no module 'no_such_module', neither installed nor in the current folder"),
+        (
+            "no_such_module:f",
+            "there is no module 'no_such_module', neither installed nor in the folder `server.transform_path`",
+        ),
         ("transforms.inner:f", "there is no module 'transforms.inner'"),
         ("transforms:shorten", "'transforms:shorten': the module has no 'shorten'"),
         ("transforms:NOTHING", "is not a plain function"),
@@ -264,28 +265,48 @@ def test_a_place_without_a_function_is_a_sentence(
     (tmp_path / "leaving.py").write_text("import os\nos._exit(4)\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     with pytest.raises(UsageError) as caught:
-        check_transform(place)
+        check_transform(place, HERE)
     assert problem in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_a_function_that_is_there_is_right() -> None:
-    """A function in a module of the current folder passes."""
-    check_transform("transforms:same")
+def test_a_function_that_is_there_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function in a module of the folder passes, also where the folder is named from the current one."""
+    check_transform("transforms:same", HERE)
+    monkeypatch.chdir(HERE.parent)
+    check_transform("transforms:same", Path("delivery"))
 
 
-def test_a_file_in_the_current_folder_hides_no_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A `json.py` or `colorsys.py` beside the configuration breaks nothing: installed modules come first."""
+def test_a_file_in_the_folder_hides_no_module(tmp_path: Path) -> None:
+    """A `json.py` or `colorsys.py` beside the transform breaks nothing: installed modules come first."""
     (tmp_path / "json.py").write_text("1 / 0\n")
     (tmp_path / "colorsys.py").write_text("1 / 0\n")
     (tmp_path / "mine.py").write_text("import colorsys\n\ndef same(event):\n    return event\n")
+    check_transform("mine:same", tmp_path)
+
+
+def test_the_current_folder_is_not_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module that merely lies where the server is started is not run."""
+    (tmp_path / "planted.py").write_text("def same(event):\n    return event\n")
     monkeypatch.chdir(tmp_path)
-    check_transform("mine:same")
+    with pytest.raises(UsageError, match="there is no module 'planted'"):
+        check_transform("planted:same")
 
 
-async def test_a_function_that_vanished_blames_no_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_secret_of_the_environment(shape_of: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A transform sees what a Python needs, and none of the variables that the configuration takes secrets from."""
+    for name in ("CRM_SECRET", "POSTROAD__SERVER__BIND", "AWS_SECRET_ACCESS_KEY", "LC_TIME", "TZ"):
+        monkeypatch.setenv(name, "C")
+    monkeypatch.setenv("SECRET_PATH", "hidden")
+    shaped = await shape_of("which_environment")(told(1))
+    assert isinstance(shaped, Event)
+    seen = json.loads(shaped.body)["properties"]["environment"]
+    assert {"PATH", "LC_TIME", "TZ"} < set(seen)
+    assert not [name for name in seen if "SECRET" in name or "POSTROAD" in name]
+
+
+async def test_a_function_that_vanished_blames_no_event(tmp_path: Path) -> None:
     """When the function can't be loaded any more, events wait until it can; none is given up."""
-    monkeypatch.chdir(tmp_path)
 
     class Mender(SystemClock):
         """Bring the module back while the transformer waits for its next try."""
@@ -295,7 +316,7 @@ async def test_a_function_that_vanished_blames_no_event(tmp_path: Path, monkeypa
             (tmp_path / "vanished.py").write_text("def same(event):\n    return event\n")
 
     clock: Any = Mender()
-    shape = Shape(Transformer("vanished:same", clock), None)
+    shape = Shape(Transformer("vanished:same", clock, path=tmp_path), None)
     assert isinstance(await shape(plain_track()), Event)
     await shape.close()
 
@@ -303,13 +324,12 @@ async def test_a_function_that_vanished_blames_no_event(tmp_path: Path, monkeypa
 PAGE = (Path(__file__).parents[2] / "docs" / "transforms-and-privacy.md").read_text()
 
 
-async def test_the_documented_transform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_documented_transform(tmp_path: Path) -> None:
     """The function on the documentation's page does what it says."""
     code = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[0]
     (tmp_path / "our_transforms.py").write_text(code)
-    monkeypatch.chdir(tmp_path)
-    check_transform("our_transforms:for_the_warehouse")
-    shape = Shape(Transformer("our_transforms:for_the_warehouse", SystemClock()), None)
+    check_transform("our_transforms:for_the_warehouse", tmp_path)
+    shape = Shape(Transformer("our_transforms:for_the_warehouse", SystemClock(), path=tmp_path), None)
     shaped = await shape(email_event(Kind.OPENED))
     assert isinstance(shaped, Event)
     body = json.loads(shaped.body)
@@ -328,11 +348,12 @@ def test_the_documented_configuration(tmp_path: Path, monkeypatch: pytest.Monkey
     missing = subprocess.run(check, capture_output=True, text=True, check=False)
     assert missing.returncode == 2
     assert missing.stderr == (
-        "postroad: postroad.toml:3: destinations.warehouse.transform: "
+        "postroad: postroad.toml:6: destinations.warehouse.transform: "
         "'our_transforms:for_the_warehouse' can't be imported: "
-        "there is no module 'our_transforms', neither installed nor in the current folder\n"
+        "there is no module 'our_transforms', neither installed nor in the folder `server.transform_path`\n"
     )
-    (tmp_path / "our_transforms.py").write_text("def for_the_warehouse(event):\n    return event\n")
+    (tmp_path / "transforms").mkdir()
+    (tmp_path / "transforms" / "our_transforms.py").write_text("def for_the_warehouse(event):\n    return event\n")
     assert subprocess.run(check, capture_output=True, check=False).returncode == 0
     analytics = load_file(path, {}).destinations["analytics"]
     assert (analytics.pii.email, analytics.pii.ip, analytics.pii.link_url) == ("hash", "drop", "pass")

@@ -110,6 +110,12 @@ def which_process(event):
     return event
 
 
+def which_environment(event):
+    """Tell what it can read of the environment."""
+    event["properties"]["environment"] = sorted(os.environ)
+    return event
+
+
 async def asynchronous(event):
     """Be the wrong sort of function."""
     return event

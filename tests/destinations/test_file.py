@@ -290,6 +290,44 @@ async def test_what_only_the_operator_can_cure_pauses(make: Make, tmp_path: Path
     assert outcome.why.startswith(f"{path} could not be written: ")
 
 
+async def test_no_link_is_followed(make: Make, tmp_path: Path) -> None:
+    """Nothing is written to where a symbolic link leads, neither from the file's place nor from that of a draft."""
+    victim, path = tmp_path / "victim", tmp_path / "crm.ndjson"
+    victim.write_text("theirs")
+    path.symlink_to(victim)
+    said = f"{path} could not be written: it is a symbolic link, and none is followed; name the file itself"
+    assert await sent(make(), opened()) == Pause(said)
+    path.unlink()
+    path.write_bytes(b"torn\0\n" + line(opened(1)))
+    path.with_name("crm.ndjson.new").symlink_to(victim)
+    assert isinstance(await sent(make(), opened(2)), Delivered)
+    assert offsets(path) == [1, 2]
+    assert victim.read_text() == "theirs"
+
+
+async def test_others_may_not_read_a_file_that_was_there(make: Make, tmp_path: Path) -> None:
+    """A file that everybody may read, or somebody else may write, is closed to them; the group may read if it could."""
+    path = tmp_path / "crm.ndjson"
+    for mode, kept in [(0o644, 0o640), (0o666, 0o640), (0o600, 0o600), (0o640, 0o640)]:
+        path.touch()
+        path.chmod(mode)
+        file = make()
+        assert isinstance(await sent(file, opened()), Delivered)
+        await file.close()
+        assert stat.S_IMODE(path.stat().st_mode) == kept
+
+
+async def test_a_file_of_another_user(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that somebody else put there, and could read, pauses the destination."""
+    path = tmp_path / "crm.ndjson"
+    path.touch()
+    monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid + 1)
+    outcome = await sent(make(), opened())
+    assert isinstance(outcome, Pause)
+    assert "it belongs to another user" in outcome.why
+    assert path.read_bytes() == b""
+
+
 async def test_batches_sent_at_once_are_written_whole(make: Make, tmp_path: Path) -> None:
     """Concurrent batches, one of them cancelled, never mix their lines."""
     file = make()

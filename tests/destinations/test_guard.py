@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from postroad.destinations.base import Pause, Retry, Surroundings
+from postroad.destinations.http import guard
 from postroad.destinations.http.answer import ServiceAnswer
 from postroad.destinations.http.client import Client, Url
 from postroad.destinations.http.guard import PrivateAddress, forbidden, open_socket
@@ -22,7 +23,12 @@ FORBIDDEN = {
     "100.127.255.255": "shared by a carrier's customers",
     "127.0.0.1": "loopback",
     "127.255.0.9": "loopback",
-    "169.254.169.254": "link-local",
+    "169.254.169.254": "a cloud's metadata service",
+    "169.254.169.253": "link-local",
+    "168.63.129.16": "a cloud's metadata service",
+    "100.100.100.200": "a cloud's metadata service",
+    "fd00:ec2::254": "a cloud's metadata service",
+    "::ffff:168.63.129.16": "a cloud's metadata service",
     "172.16.0.1": "private",
     "172.31.255.255": "private",
     "192.168.1.1": "private",
@@ -37,7 +43,7 @@ FORBIDDEN = {
     "::ffff:127.0.0.1": "loopback",
     "::ffff:10.0.0.1": "private",
     "64:ff9b::127.0.0.1": "loopback",
-    "64:ff9b::a9fe:a9fe": "link-local",
+    "64:ff9b::a9fe:a9fe": "a cloud's metadata service",
     "64:ff9b:1::1": "reserved",
     "2001::1": "reserved",
     "2001:db8::1": "for documentation",
@@ -95,6 +101,27 @@ def test_no_socket_is_made_for_a_private_address() -> None:
     with pytest.raises(PrivateAddress):
         open_socket((socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 80)))
     open_socket((socket.AF_INET, socket.SOCK_STREAM, 6, "", ("1.1.1.1", 80))).close()
+
+
+def test_no_socket_is_made_for_a_public_address_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address is refused when this machine has it, whatever range it is in."""
+    monkeypatch.setattr(guard, "forbidden", lambda _: None)  # as if loopback were a public range
+    with pytest.raises(PrivateAddress) as refused:
+        open_socket((socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 80)))
+    assert refused.value.reason == "this machine's own"
+    open_socket((socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 80))).close()
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+@pytest.mark.parametrize("addresses", [["169.254.169.254"], ["168.63.129.16"], ["::ffff:169.254.170.2"]])
+async def test_a_cloud_s_metadata_service_is_never_called(
+    surroundings: Surroundings,
+    addresses: list[str],
+    allowed: bool,  # noqa: FBT001 -- what is configured
+) -> None:
+    """Where a machine's credentials are told nobody calls, also not who may call private addresses."""
+    outcome = await call(surroundings._replace(allow_private=allowed), "http://crm.example.com/", addresses)
+    assert outcome == Pause("crm.example.com has the address of a cloud's metadata service, which no destination calls")
 
 
 class Names(AbstractResolver):

@@ -98,6 +98,15 @@ def test_all_problems_are_listed() -> None:
         ("webhook", {"url": "https://h", "secret": f"{SECRET[:-4]}!!!!{SECRET[-4:]}"}, "secret: must be whsec_ and"),
         ("webhook", {"url": "https://h", "secret": [SECRET, "whsec_c2hvcnQ="]}, "secret[1]: must be whsec_ and"),
         ("webhook", {"url": "https://h", "secret": ""}, "secret: is empty"),
+        ("webhook", {"url": "https://h", "secret": []}, "secret: is an empty list; leave it out to do without"),
+        (
+            "webhook_batch",
+            {"url": "https://u@h", "headers": {"authorization": "x"}},
+            "headers.authorization: can't go with the credentials in `url`; leave out one",
+        ),
+        ("segment", {"url": "https://u:p@h", "write_key": "k"}, "url: can't have a name and a password"),
+        ("customerio", {"url": "https://:p@h", "write_key": "k"}, "url: can't have a name and a password"),
+        ("mixpanel", {"url": "https://u@h", "project_token": "k"}, "url: can't have a name and a password"),
         ("webhook", {"url": "https://h", "headers": {"Webhook-Id": "x"}}, "headers.Webhook-Id: is set by Postroad"),
         ("webhook", {"url": "https://h", "headers": {"a b": "x"}}, 'headers."a b": can\'t be sent'),
         ("webhook", {"url": "https://h", "headers": {"X": "a\r\nY: b"}}, "headers.X: can't be sent"),
@@ -116,7 +125,7 @@ def test_settings_show_no_secret() -> None:
     raw = {
         "url": "https://user:pass@crm.example.com/path?token=query",
         "secret": [SECRET],
-        "headers": {"Authorization": "Bearer abc"},
+        "headers": {"X-Api-Key": "Bearer abc"},
     }
     shown = repr(settings_of("webhook", raw, "destinations.crm"))
     assert "https://crm.example.com/***" in shown

@@ -43,7 +43,7 @@ def test_secrets_are_equal_by_value() -> None:
 
 @pytest.mark.parametrize(
     ("raw", "values"),
-    [("one", ["one"]), (["new", "old"], ["new", "old"]), ([], [])],
+    [("one", ["one"]), (["new", "old"], ["new", "old"])],
 )
 def test_secrets_are_one_or_a_list(raw: object, values: list[str]) -> None:
     """A setting for rotation takes one text or a list of them, in order."""
@@ -56,6 +56,7 @@ def test_secrets_are_one_or_a_list(raw: object, values: list[str]) -> None:
         ({"token": ""}, "is empty - at `$.token`"),
         ({"token": 7}, "must be a text - at `$.token`"),
         ({"token": "t", "keys": ["a", ""]}, "is empty - at `$.keys`"),
+        ({"token": "t", "keys": []}, "is an empty list; leave it out to do without - at `$.keys`"),
         ({"token": "t", "headers": {"a": None}}, "must be a text - at `$.headers[...]`"),
     ],
 )

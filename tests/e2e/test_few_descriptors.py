@@ -48,7 +48,8 @@ async def call_beside_idle_connections(server):
             async with session.post(f"{server.url}/v1/track", json=EVENT) as answer:
                 assert answer.status == 200
     assert await server.is_ready()
-    token = {"Authorization": f"Bearer {(server.data / 'admin-token').read_text().strip()}"}
+    _, printed, _ = await server.run("keys", "metrics")
+    token = {"Authorization": f"Bearer {printed.strip()}"}
     async with aiohttp.ClientSession(headers=token) as session, session.get(f"{server.url}/metrics") as answer:
         page = await answer.text()
     assert 'postroad_ingest_wire_made_room_total{reason="peer"}' in page

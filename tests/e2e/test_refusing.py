@@ -30,7 +30,8 @@ async def _hook(server: Server) -> dict[str, object]:
 
 
 async def _metrics(server: Server) -> str:
-    token = (server.data / "admin-token").read_text().strip()
+    _, printed, _ = await server.run("keys", "metrics")
+    token = printed.strip()
     async with (
         aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session,
         session.get(f"{server.url}/metrics") as told,

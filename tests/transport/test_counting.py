@@ -2,6 +2,7 @@
 
 from structlog.testing import capture_logs
 
+from postroad.web.token import AdminToken
 from postroad.web.wire import Listening, Wire, WireTally
 from postroad.web.wire.exchange import Peer
 from postroad.web.wire.policy import RULES
@@ -24,7 +25,7 @@ def refused(page, name):
 
 def test_the_metric(address, token):
     """`/metrics` of each address counts what it refused, by rule; no family is there twice."""
-    operator = address._replace(key=token)
+    operator = address._replace(key=AdminToken(token.decode).of("/metrics").text.encode())
     before = refused(scraped(operator), f"postroad_{address.name}")
     address.ask(address.call(b"Host: y"))
     page = scraped(operator)

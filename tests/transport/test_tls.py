@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from served import BIG, CALL, serving
 from sockets import answers
 
@@ -12,6 +13,19 @@ async def test_the_same_by_tls():
         found = await served.ask(b"".join(CALL % n for n in range(50)) + b"\0", end=False)
         assert [answer.status for answer in found] == [200] * 50 + [400]
         assert not served.tally.cut_off
+
+
+@pytest.mark.parametrize("secure", [True, False])
+async def test_what_browsers_keep_to(secure):
+    """Every answer, also one that refuses what is no HTTP, is what its type says; by our own TLS, and only then,
+    browsers are told to come by TLS.
+    """
+    async with serving(patience=2.0, secure=secure) as served:
+        found = await served.ask(CALL % 1 + b"\0", end=False)
+    assert [answer.status for answer in found] == [200, 400]
+    for answer in found:
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers.get("strict-transport-security") == ("max-age=31536000" if secure else None)
 
 
 async def test_a_large_answer_by_tls():

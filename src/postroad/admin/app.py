@@ -1,23 +1,26 @@
 """The admin address: its routes, who may use them, and what an error looks like."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
 from starlette.applications import Starlette
 from starlette.convertors import register_url_convertor
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from postroad.admin.api import Endpoint, Number, Operation, as_response, endpoint
 from postroad.clock import Clock
 from postroad.contract.refusals import Error
 from postroad.errors import StoreError, UsageError
 from postroad.operations.asking import NotThere
-from postroad.web.answers import Answer, refuse, unavailable
+from postroad.web.answers import Answer, refuse, unauthorized, unavailable
 from postroad.web.health import Look, livez, readyz
-from postroad.web.local import RETRY
+from postroad.web.local import METRICS, RETRY
 from postroad.web.metrics import metrics
 from postroad.web.reference import Document
 from postroad.web.token import AdminToken
@@ -36,17 +39,9 @@ def admin_app(
     token: AdminToken,
     clock: Clock,
 ) -> Starlette:
-    """Return the ASGI app: all but `/livez`, `/readyz` and the reference needs `Authorization: Bearer TOKEN`. `pulses`
-    returns metrics that other processes have written down.
+    """Return the ASGI app: all but `/livez`, `/readyz` and the reference needs `Authorization: Bearer TOKEN`, before it
+    is said what there is. `pulses` returns metrics that other processes have written down.
     """
-
-    def closed(path: str, answer: Endpoint, method: str = "GET") -> Route:
-        async def guarded(request: Request) -> Response:
-            given = request.headers.get("authorization", "").encode()
-            return await answer(request) if token.admits(given) else _unauthorized()
-
-        return Route(path, guarded, methods=[method])
-
     register_url_convertor("number", Number())
 
     async def figures(_request: Request) -> Response:
@@ -55,15 +50,36 @@ def admin_app(
     async def hand_on(request: Request) -> Response:
         return as_response(await retry(await request.body()))
 
+    anybody = _open(look, reference)
     return Starlette(
         routes=[
-            *_open(look, reference),
-            closed("/metrics", figures),
-            closed(RETRY, hand_on, "POST"),
-            *(closed(call.path, endpoint(call, clock), call.method) for call in calls),
+            *anybody,
+            Route(METRICS, figures, methods=["GET"]),
+            Route(RETRY, hand_on, methods=["POST"]),
+            *(Route(call.path, endpoint(call, clock), methods=[call.method]) for call in calls),
         ],
         exception_handlers=_ANSWERS,
+        middleware=[Middleware(_Closed, token=token, anybody={route.path for route in anybody})],
     )
+
+
+class _Closed:
+    """Lets in who has the token; everybody else only to what anybody may ask."""
+
+    def __init__(self, app: ASGIApp, token: AdminToken, anybody: Container[str]) -> None:
+        self._app = app
+        self._token = token
+        self._anybody = anybody
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] in self._anybody or self._admits(scope["path"], Headers(scope=scope)):
+            await self._app(scope, receive, send)
+        else:
+            await as_response(unauthorized("send the admin token as a Bearer token"))(scope, receive, send)
+
+    def _admits(self, path: str, headers: Headers) -> bool:
+        given = headers.get("authorization", "").encode()
+        return self._token.admits(given) or (path == METRICS and self._token.of(METRICS).admits(given))
 
 
 def _open(look: Look, reference: Mapping[str, Document]) -> Sequence[Route]:
@@ -84,11 +100,6 @@ def _read(document: Document) -> Endpoint:
         return as_response(document.answer(dict(request.headers.raw)))
 
     return answer
-
-
-def _unauthorized() -> Response:
-    challenge = ((b"www-authenticate", b"Bearer"),)
-    return as_response(refuse(Error.UNAUTHORIZED, "send the admin token as a Bearer token", headers=challenge))
 
 
 async def _http_error(_request: Request, error: Exception) -> Response:

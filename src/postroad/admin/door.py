@@ -11,11 +11,11 @@ _TIMEOUT = 60.0  # seconds; what the command line grants as well
 
 
 class IngestDoor:
-    """Calls the ingest address of this server with the admin token."""
+    """Calls the ingest address of this server, with the token of the path; the admin token never goes there."""
 
     def __init__(self, server: Server, token: AdminToken) -> None:
         self._server = server
-        self._token = token
+        self._token = token.of(RETRY)
 
     async def retry(self, body: bytes) -> Answer:
         """Ask it to retry rejections and return its answer; a 503 when it doesn't answer."""

@@ -38,7 +38,7 @@ def check(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
     entries = asyncio.run(_in_folder(found))
     warnings, kept = doubts(found, [entry for entry in entries if not isinstance(entry, StoreError)]), held(entries)
     if as_json:
-        say_json({"ok": True, "config": shown, "held": kept, "warnings": warnings})
+        say_json({"ok": True, "config": shown, "in_force": _in_force(found), "held": kept, "warnings": warnings})
         return
     for sentence in (*warnings, *kept):
         typer.echo(f"postroad: {sentence}", err=True)
@@ -76,6 +76,14 @@ def _summary(config: Config, shown: Mapping[str, Any]) -> None:
             ("destination", "type", "region", "names", "events", "settings"),
             [_destination(name, shown["destinations"][name], list(entry.options)) for name, entry in places],
         )
+    for name, told in _in_force(config).items():
+        say(f"{name}: {told}")
+
+
+def _in_force(config: Config) -> Mapping[str, str]:
+    """Return what types of destinations say that holds beyond what is written, by id."""
+    asked = {name: getattr(place.settings, "in_force", None) for name, place in config.destinations.items()}
+    return {name: say_so() for name, say_so in asked.items() if say_so is not None}
 
 
 def _destination(name: str, entry: Mapping[str, Any], own: Sequence[str]) -> tuple[str, ...]:

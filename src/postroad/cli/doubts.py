@@ -11,7 +11,7 @@ from postroad.config.keys import PUBLISHABLE, SHORTEST_KEY
 from postroad.config.problems import Problem, did_you_mean
 from postroad.contract.near import near_event
 from postroad.destinations.http.client import Url
-from postroad.destinations.http.guard import NO_ADDRESS, forbidden
+from postroad.destinations.http.guard import METADATA, NO_ADDRESS, forbidden
 from postroad.operations.destinations import DestinationEntry
 
 _LOCAL: Final = re.compile(r"(?i)(.+\.)?localhost\.?")
@@ -53,13 +53,15 @@ def _disabled(config: Config, entries: Sequence[DestinationEntry]) -> Iterator[P
 def _private(config: Config) -> Iterator[Problem]:
     for name, destination in config.destinations.items():
         settings = destination.settings
-        if destination.allow_private or settings is None:
+        if settings is None:
             continue
         for field in msgspec.structs.fields(settings):
             url = getattr(settings, field.name)
             host = (url.parsed.host or "") if isinstance(url, Url) else ""
             kind = "loopback" if _LOCAL.fullmatch(host) else forbidden(host)
-            if isinstance(url, Url) and kind not in {None, NO_ADDRESS}:
+            if kind == METADATA:
+                yield Problem(("destinations", name, field.encode_name), f"{host} is {kind} and will never be called")
+            elif isinstance(url, Url) and not destination.allow_private and kind not in {None, NO_ADDRESS}:
                 message = f"{url.place} is {kind} and will not be called; `allow_private = true` lets it"
                 yield Problem(("destinations", name, field.encode_name), message)
 

@@ -1,6 +1,7 @@
 """`postroad export`: the events of a region as NDJSON, to be kept elsewhere or imported."""
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -98,11 +99,16 @@ def _open(output: Path | None, *, add: bool) -> BinaryIO:
         sys.stdout.flush()
         return sys.stdout.buffer
     try:
-        return output.open("ab" if add else "xb", buffering=0)
+        return open(output, "ab" if add else "xb", buffering=0, opener=_private)
     except FileExistsError:
         raise UsageError(f"{output} is there already; remove it, or go on with --after") from None
     except OSError as error:
         raise UsageError(f"{output}: {error.strerror}") from error
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file of events; only its owner may read it if it is made now."""
+    return os.open(path, flags, 0o600)
 
 
 async def _export(

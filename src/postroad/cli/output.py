@@ -1,6 +1,7 @@
 """What the verbs print: tables on a terminal, plain columns in a pipe, JSON when asked."""
 
 import contextlib
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, TypeVar
@@ -16,6 +17,8 @@ from postroad.operations.story import Try
 Shown = TypeVar("Shown")
 
 NEW_LINE: Final = "\n"
+_CONTROLS: Final = re.compile(rb"\xc2[\x80-\x9f]|\x7f")
+"""DEL and C1 in UTF-8: some terminals read U+009B as the beginning of a command. In JSON they only stand in texts."""
 _GAP: Final = "  "
 _UNITS: Final = ("KiB", "MiB", "GiB", "TiB")
 _KIB: Final = 1024
@@ -38,10 +41,14 @@ def say_json(value: Any) -> None:
 
 
 def say_bytes(data: bytes) -> None:
-    """Print bytes as they are, at once."""
+    """Print JSON as it is, at once; on a terminal without the control signs that JSON lets stand in texts."""
     sys.stdout.flush()
-    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.write(_CONTROLS.sub(_escaped, data) if sys.stdout.isatty() else data)
     sys.stdout.buffer.flush()
+
+
+def _escaped(sign: re.Match[bytes]) -> bytes:
+    return b"\\u%04x" % ord(sign[0].decode())
 
 
 def pretty(body: bytes) -> str:

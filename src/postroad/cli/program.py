@@ -16,7 +16,7 @@ VERBS: Final[Mapping[str, str]] = {
     "serve": "Start Postroad: accept events and deliver them until stopped.",
     "reload": "Have the running server read its configuration again.",
     "check": "Check the configuration and show it with its secrets masked.",
-    "keys": "Make write keys.",
+    "keys": "Make write keys, and show the token of the metrics.",
     "send": "Send one event to a running server.",
     "tail": "Follow the events that are accepted.",
     "show": "Show one event: what came, and what each destination got and answered.",

@@ -8,6 +8,7 @@ from typing import Any, Final
 from postroad.config.keys import SHORTEST_KEY, is_trivial
 from postroad.config.model import Config
 from postroad.config.problems import Problem, did_you_mean, dotted
+from postroad.storage.layout import is_taken
 
 RESERVED_REGIONS: Final = frozenset({"admin-token", "pii-key", "run", "write-key"})
 RESERVED_NAMES: Final = frozenset({"All", "all"})
@@ -22,6 +23,7 @@ def cross_check(config: Config) -> Iterator[Problem]:
     yield from _regions(config)
     yield from _ids("sources", config.sources)
     yield from _ids("destinations", config.destinations)
+    yield from _ours(config.destinations)
     yield from _homes("sources", config.sources, config)
     yield from _homes("destinations", config.destinations, config)
     yield from _keys(config)
@@ -63,6 +65,12 @@ def _ids(section: str, ids: Iterable[str]) -> Iterator[Problem]:
                 (section, name),
                 "is not an id: at most 64 letters, digits, spaces and . _ -, no space or dot at its ends",
             )
+
+
+def _ours(ids: Iterable[str]) -> Iterator[Problem]:
+    for name in ids:
+        if is_taken(name):
+            yield Problem(("destinations", name), "is the name of a file of Postroad's own in a region's folder")
 
 
 def _homes(section: str, tables: Mapping[str, Any], config: Config) -> Iterator[Problem]:

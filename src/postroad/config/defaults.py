@@ -3,6 +3,7 @@
 `data_dir/write-key` holds the key of the source `app`, `data_dir/admin-token` the admin token; both are 0600.
 """
 
+import os
 import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -121,13 +122,17 @@ def _kept(folder: Path, name: str, new: str) -> tuple[str, bool]:
 
 def _read_secret(path: Path) -> str | None:
     try:
-        text = path.read_text(encoding="utf-8").strip()
+        with path.open("rb") as file:
+            loose = files.why_not_ours(os.fstat(file.fileno()), path, os.geteuid())
+            text = file.read().decode().strip()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from error
     except UnicodeDecodeError:
-        text = ""
+        text, loose = "", ""
+    if loose:
+        raise ConfigError([f"{path}: {loose}, or remove it, and the next start makes a new one"])
     if not text:
         raise ConfigError([f"{path}: is empty or not a text; remove it, and the next start makes a new one"])
     return text

@@ -1,8 +1,9 @@
 """`${NAME}` and `${file:PATH}` in values: how secrets stay out of the file. `$${` stands for a plain `${`."""
 
+import os
 import re
+import stat
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
 from postroad.config.problems import KeyPath, Problem
@@ -54,7 +55,7 @@ class Expansion:
 
 def _read(path: str) -> str:
     try:
-        with Path(path).open("rb") as file:
+        with open(path, "rb", opener=_regular) as file:
             content = file.read(LARGEST_FILE + 1)
     except OSError as error:
         raise ValueError(f"needs the file {path}, which cannot be read: {error.strerror}") from None
@@ -66,6 +67,15 @@ def _read(path: str) -> str:
     if not text:
         raise ValueError(f"needs the file {path}, which is empty")
     return _plain(text, f"the file {path}")
+
+
+def _regular(path: str, flags: int) -> int:
+    """Open a regular file; what is none is refused, and a pipe that nobody writes to not waited for."""
+    handle = os.open(path, flags | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(None, "it is not a regular file")
+    return handle
 
 
 def _plain(text: str, what: str) -> str:

@@ -63,6 +63,15 @@ class Server(Struct, frozen=True, kw_only=True):
     data_dir: Annotated[
         FilePath, Meta(description="Folder of everything Postroad keeps; relative to the current directory.")
     ] = Path("postroad-data")
+    transform_path: Annotated[
+        FilePath | None,
+        Meta(
+            description="Folder of the modules of `transform`, beside the installed ones; relative to the current "
+            "directory.",
+            examples=["./transforms"],
+            extra={"default": "installed modules only"},
+        ),
+    ] = None
     strict: Annotated[
         Strict,
         Meta(description="Who gets real status codes: requests with `X-Strict-Mode: 1` (`header`) or all (`always`)."),
@@ -315,8 +324,8 @@ class Destination(Struct, frozen=True, kw_only=True, rename={"start_from": "from
     allow_private: Annotated[
         bool,
         Meta(
-            description="Lets it call loopback and private addresses; for development. `postgres` and `parquet` don't "
-            "ask it: their address is the operator's own."
+            description="Lets it call loopback and private addresses, but never a cloud's metadata service; for "
+            "development. `postgres` and `parquet` don't ask it: their address is the operator's own."
         ),
     ] = False
     options: Annotated[Options, Filled] = Options()

@@ -154,5 +154,7 @@ def _elements(kind: Any, value: object, path: KeyPath, problems: list[Problem]) 
         if not isinstance(value, list) and not (isinstance(value, str) and value.startswith("[")):
             return make([read_leaf(element, value)])
     values = as_list(kind, value)
+    if not values and is_kind_of(bare, Secrets):  # an unset variable must not turn a signature off
+        raise ValueError("is an empty list; leave it out to do without")
     read = [_read(element, value, (*path, index), problems) for index, value in enumerate(values)]
     return _FAILED if any(value is _FAILED for value in read) else make(bounded(kind, read))

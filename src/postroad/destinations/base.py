@@ -177,7 +177,9 @@ class DestinationType(Protocol):
     `Annotated[..., Meta(description=...)]` and is the only declaration of that setting: checking, documentation and
     masking are made from it. It may be a text, a number, a choice, a list, a table (free keys or a struct), a union,
     a `Secret`, a `Duration`, a `Size`; a class with `from_config` reads itself. A rule about several fields goes into
-    its `__post_init__`, as a `ValueError` that starts with the field; it is asked once each field is right.
+    its `__post_init__`, as a `ValueError` that starts with the field; it is asked once each field is right. What holds
+    beyond what is written, such as how a connection is protected, may be said by a method `in_force() -> str`: `check`
+    shows it.
     """
 
     Settings: type[msgspec.Struct]

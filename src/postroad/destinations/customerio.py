@@ -17,7 +17,7 @@ from postroad.destinations.base import BatchLimits, EmailEvents, Event, SendResu
 from postroad.destinations.email_events import passed_on
 from postroad.destinations.http.batches import Part
 from postroad.destinations.http.calls import Calls, Residency, Service, address, members_of
-from postroad.destinations.http.client import Url, basic_auth
+from postroad.destinations.http.client import ServiceUrl, basic_auth
 from postroad.secret import Secret
 
 HOSTS: Final[Mapping[Residency, str]] = {
@@ -43,7 +43,9 @@ class Customerio:
                 extra={"default": "what the key says, else `eu` in a region of that name, else `us`"},
             ),
         ] = None
-        url: Annotated[Url | None, Meta(description="Where to POST batches instead, for example a proxy.")] = None
+        url: Annotated[ServiceUrl | None, Meta(description="Where to POST batches instead, for example a proxy.")] = (
+            None
+        )
 
     batch: ClassVar[BatchLimits] = BatchLimits(max_events=250, max_bytes=450_000, linger=0.25)
 

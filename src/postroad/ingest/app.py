@@ -27,8 +27,10 @@ from postroad.web.answers import (
     new_request_id,
     refuse,
     respond,
+    unauthorized,
     unavailable,
 )
+from postroad.web.local import API
 from postroad.web.reference import Document
 from postroad.web.token import AdminToken
 
@@ -45,7 +47,9 @@ Page = Callable[[], Awaitable[Answer]]
 class Operators(NamedTuple):
     """What operators may ask this address, too: by method and path, what makes the answer to a body.
 
-    To anybody without the token these paths are not there.
+    Each path has a token of its own, made of the admin token, which is for the admin address and opens nothing here:
+    who listens at this address, or has what a scraper has, is no administrator. To anybody else `/metrics` is not
+    there, and everything under `/api/` asks for a token, whatever is there.
     """
 
     token: AdminToken
@@ -53,7 +57,7 @@ class Operators(NamedTuple):
 
     def admit(self, method: str, path: str, headers: Mapping[bytes, bytes]) -> bool:
         """Tell whether this is one of the paths, asked by an operator."""
-        return (method, path) in self.calls and self.token.admits(headers.get(b"authorization", b""))
+        return (method, path) in self.calls and self.token.of(path).admits(headers.get(b"authorization", b""))
 
 
 def _by_name(fields: Sequence[Header]) -> Mapping[bytes, bytes]:
@@ -119,6 +123,8 @@ class IngestApp:
         operators = self._operators
         if operators is not None and operators.admit(method, path, headers):
             return await operators.calls[method, path](await self._ingest.read_of_operator(receive))
+        if path.startswith(API):
+            return unauthorized("nothing here is asked with another token than that of its path; ask the admin address")
         if method in READING and path in self._reference:
             return self._reference[path].answer(headers)
         return await self._answer_others(path, method, scope, receive)

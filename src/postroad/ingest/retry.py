@@ -1,8 +1,8 @@
 """Retrying rejections in the ingest process: their kept bodies are taken as if they came now.
 
 Only the ingest process can store an event and let a rejection go, and nobody has the write key any more. So
-the ingest address takes `POST /api/rejections/retry` from whoever has the admin token: that is the admin
-address. To everybody else there is nothing here.
+the ingest address takes `POST /api/rejections/retry` from whoever has the token of that path, which is made of the
+admin token: that is the admin address. To everybody else there is nothing here.
 """
 
 import hashlib

@@ -158,7 +158,7 @@ def _service(config: Config, name: str, place: Destination, clock: Clock) -> Ser
         batch=_limits(place, kind.batch),
         rate=place.rate,
         expire_after=config.regions[place.region].retention if place.on_backlog_full == "expire" else None,
-        shape=make_shape(place.transform, place.pii, config.server.data_dir, clock),
+        shape=make_shape(place.transform, place.pii, config.server.data_dir, clock, config.server.transform_path),
         unsupported=without_place(kind.email_events),
         form=KeyForm.MESSAGE_ID if place.dedup_key == "message_id" else KeyForm.DIGEST,
     )

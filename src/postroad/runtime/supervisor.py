@@ -60,6 +60,7 @@ class Supervisor:
     async def _run_once(self, role: str) -> int:
         child = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",  # no file in the current folder is taken for a module
             "-m",
             "postroad",
             "serve",

@@ -1,5 +1,8 @@
-"""Whether what a configuration points to can be used: certificates and transforms. Asked before anything starts."""
+"""Whether what a configuration points to can be used: data folder, certificates, transforms. Asked before anything
+starts.
+"""
 
+import os
 import ssl
 from collections.abc import Sequence
 
@@ -7,16 +10,27 @@ from postroad.config.model import Config, Server
 from postroad.config.problems import Problem
 from postroad.errors import ConfigError, UsageError
 from postroad.shaping.transformer import check_transform
+from postroad.storage.files import why_not_ours
 
 
 def check_surroundings(config: Config) -> None:
-    """Load the certificate as the server will, and import every transform, each in a process of its own.
+    """Look who else may write in the data folder, load the certificate as the server will, and import every transform,
+    each in a process of its own.
 
     Raises `ConfigError` with all that can't be used.
     """
-    problems = [*_tls_problems(config.server), *_transform_problems(config)]
+    problems = [*_folder_problems(config.server), *_tls_problems(config.server), *_transform_problems(config)]
     if problems:
         raise ConfigError(config.origin.sentences(problems))
+
+
+def _folder_problems(server: Server) -> Sequence[Problem]:
+    """Return who else may write in the data folder: they could have put an admin token there, or take the log away."""
+    try:
+        why = why_not_ours(server.data_dir.stat(), server.data_dir, os.geteuid())
+    except OSError:  # not there yet, or what its first use says better
+        return []
+    return [Problem(("server", "data_dir"), why)] if why else []
 
 
 def _tls_problems(server: Server) -> Sequence[Problem]:
@@ -45,7 +59,7 @@ def _transform_problems(config: Config) -> Sequence[Problem]:
         if not place.transform:
             continue
         try:
-            check_transform(place.transform)
+            check_transform(place.transform, config.server.transform_path)
         except UsageError as error:
             problems.append(Problem(("destinations", name, "transform"), str(error)))
     return problems

@@ -58,15 +58,17 @@ class Shape:
             await self._transformer.close()
 
 
-def make_shape(transform: str, modes: Pii, data_dir: Path, clock: Clock) -> Shape | None:
+def make_shape(
+    transform: str, modes: Pii, data_dir: Path, clock: Clock, transform_path: Path | None = None
+) -> Shape | None:
     """Return what shapes a destination's events, None when they go out as they are.
 
-    `transform` is `package.module:function` or empty. When something is hashed, the key is read, or made, in the
-    data folder. Raises `ConfigError` or `StoreError` when it can't be.
+    `transform` is `package.module:function` or empty, `transform_path` a folder of such modules. When something is
+    hashed, the key is read, or made, in the data folder. Raises `ConfigError` or `StoreError` when it can't be.
     """
     if not transform and modes.all_pass:
         return None
-    transformer = Transformer(transform, clock) if transform else None
+    transformer = Transformer(transform, clock, path=transform_path) if transform else None
     key = pii_key(data_dir) if modes.need_key else b""
     return Shape(transformer, None if modes.all_pass else Mask(modes, key))
 

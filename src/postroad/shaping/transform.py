@@ -62,7 +62,7 @@ def find_function(place: str) -> Function:
     try:
         found = getattr(importlib.import_module(module), name, None)
     except ModuleNotFoundError as error:
-        missing = f"there is no module {error.name!r}, neither installed nor in the current folder"
+        missing = f"there is no module {error.name!r}, neither installed nor in the folder `server.transform_path`"
         raise UsageError(f"{place!r} can't be imported: {missing}") from error
     except BaseException as error:
         raise UsageError(f"{place!r} can't be imported: {_said(error)}") from error

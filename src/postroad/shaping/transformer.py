@@ -4,10 +4,13 @@ Whatever the function does, only its own destination waits for it, and never lon
 """
 
 import asyncio
+import os
+import re
 import signal
 import subprocess
 import sys
 from collections import deque
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -26,6 +29,8 @@ _IMPORT_LIMIT: Final = 30.0
 _BATCH: Final = 256
 _SLACK: Final = 5.0
 _AGAIN_AFTER: Final = 5.0
+_TOLD: Final = re.compile(r"PATH|HOME|TZ|LANG|LANGUAGE|LC_[A-Z]+|PYTHON[A-Z0-9_]*|(DY)?LD_LIBRARY_PATH")
+"""What of our environment a transform is told: what a Python needs to run, and in which place it is."""
 _OWN_DEATHS: Final = 2
 """An event at which the process ended so often is at fault. Once may be chance: another program killed it."""
 
@@ -57,11 +62,13 @@ class _Ended(NamedTuple):
 class Transformer:
     """Calls the function at `place` (`package.module:function`) in a process of its own, an event after the other.
 
-    Many calls at once share round trips: gather them. Bound to the event loop of its first call.
+    `path` is a folder of modules beside the installed ones. Many calls at once share round trips: gather them. Bound to
+    the event loop of its first call.
     """
 
-    def __init__(self, place: str, clock: Clock, *, limit: float = LIMIT) -> None:
+    def __init__(self, place: str, clock: Clock, *, limit: float = LIMIT, path: Path | None = None) -> None:
         self._place = place
+        self._path = path
         self._clock = clock
         self._limit = limit
         self._jobs: deque[_Job] = deque()
@@ -173,9 +180,10 @@ class Transformer:
 
     async def _start(self) -> asyncio.subprocess.Process:
         process = self._process = await asyncio.create_subprocess_exec(
-            *_command(self._place, self._limit),
+            *_command(self._place, self._limit, self._path),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
+            env=_environment(os.environ),
             start_new_session=True,
         )
         async with asyncio.timeout(_IMPORT_LIMIT):
@@ -195,11 +203,19 @@ class Transformer:
         await process.wait()
 
 
-def check_transform(place: str) -> None:
-    """Load the function in a process of its own. Raises `UsageError` when it is not there or can't be imported."""
+def check_transform(place: str, path: Path | None = None) -> None:
+    """Load the function in a process of its own. Raises `UsageError` when it is not there or can't be imported.
+
+    `path` is a folder of modules beside the installed ones.
+    """
     try:
         done = subprocess.run(  # noqa: S603 -- our own program
-            _command(place, LIMIT), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False, timeout=_IMPORT_LIMIT
+            _command(place, LIMIT, path),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            check=False,
+            timeout=_IMPORT_LIMIT,
+            env=_environment(os.environ),
         )
     except subprocess.TimeoutExpired:
         raise UsageError(f"{place!r} can't be imported: it takes more than {_IMPORT_LIMIT:g} s") from None
@@ -210,9 +226,15 @@ def check_transform(place: str) -> None:
         raise UsageError(done.stdout[HEAD.size : HEAD.size + length].decode())
 
 
-def _command(place: str, limit: float) -> list[str]:
-    # -P: the current folder comes last on the path, so that no file in it hides an installed module.
-    return [sys.executable, "-P", "-m", "postroad.shaping.transforming_process", place, str(limit)]
+def _command(place: str, limit: float, path: Path | None) -> list[str]:
+    # -P: the current folder is not on the path.
+    command = [sys.executable, "-P", "-m", "postroad.shaping.transforming_process", place, str(limit)]
+    return command if path is None else [*command, str(path.absolute())]
+
+
+def _environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what a transform's process is told of our environment: no secret that the configuration takes from it."""
+    return {name: value for name, value in environ.items() if _TOLD.fullmatch(name)}
 
 
 def _input(process: asyncio.subprocess.Process) -> asyncio.StreamWriter:

@@ -1,6 +1,8 @@
 """The process in which a transform runs: reads events on standard input, answers each on standard output.
 
-    python -P -m postroad.shaping.transforming_process package.module:function SECONDS
+    python -P -m postroad.shaping.transforming_process package.module:function SECONDS [FOLDER]
+
+FOLDER holds modules beside the installed ones, which come first: no file in it hides one of them.
 
 It says first whether the function was found, then answers in the order of the events and ends with its input:
 
@@ -20,7 +22,6 @@ import signal
 import struct
 import sys
 from contextlib import suppress
-from pathlib import Path
 from typing import BinaryIO, Final
 
 from postroad.errors import UsageError
@@ -44,7 +45,7 @@ def main() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY if hard == resource.RLIM_INFINITY else min(MEMORY, hard), hard))
     sys.set_int_max_str_digits(0)  # an event is small enough
-    sys.path.append(str(Path.cwd()))
+    sys.path.extend(sys.argv[3:])
     with suppress(BrokenPipeError):
         _serve(sys.argv[1], float(sys.argv[2]), requests, answers)
     os._exit(0)  # not a moment for threads that the function started

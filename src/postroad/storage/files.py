@@ -8,6 +8,7 @@ import errno
 import fcntl
 import os
 import sqlite3
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -40,10 +41,30 @@ def prepare_folder(path: Path) -> None:
         raise StoreVersion(f"{path}: has format {found}, this Postroad knows up to {FOLDER_FORMAT}; upgrade Postroad")
 
 
+def why_not_ours(found: os.stat_result, path: Path, user: int) -> str:
+    """Say who but `user` (a number) decides what is in a file or a folder, with the remedy; nothing when nobody does.
+
+    Root is trusted, and as root we take what others own: it may be an operator who looks at the server's folder.
+    """
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return f"others may write in {path}; run `chmod go-w {path}`, and look at what is there"
+    if user and found.st_uid not in {0, user}:
+        return f"{path} belongs to another user (uid {found.st_uid}); look at what is there, then `chown {user} {path}`"
+    return ""
+
+
+def create_private(path: Path) -> int:
+    """Open a new file for writing, readable by its owner only, in place of what is there: a draft of ours that a crash
+    left, or a link that somebody else put there. Raises `OSError`.
+    """
+    path.unlink(missing_ok=True)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+
+
 def write_private(path: Path, text: str) -> None:
     """Write a small file whole or not at all, readable by its owner only, and fsync it."""
     draft = path.with_name(path.name + ".new")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    handle = create_private(draft)
     try:
         write_all(handle, text.encode())
         os.fsync(handle)

@@ -1,7 +1,8 @@
 """Where everything lies under the data folder."""
 
+import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class RegionFiles(NamedTuple):
@@ -43,6 +44,15 @@ class RegionFiles(NamedTuple):
     def rejections(self) -> Path:
         """The rejections' SQLite file."""
         return self.folder / "rejections.db"
+
+
+_TAKEN: Final = re.compile(r"log|(log-ends|ledger|destinations|rejections)\..*", re.IGNORECASE)
+"""What a region's own files are called, with what SQLite and a crash leave beside them, on any file system."""
+
+
+def is_taken(name: str) -> bool:
+    """Tell whether a region's folder has, or may have, a file of our own by this name."""
+    return _TAKEN.fullmatch(name) is not None
 
 
 def region_files(data_dir: Path, region: str) -> RegionFiles:

@@ -6,7 +6,6 @@ official Node client prints. An entry of `details` is `{path, code, message}`. O
 there: a body of a few bytes must not make a large answer. Of which items there are more, the message says, as ranges.
 """
 
-import itertools
 import math
 import os
 import random
@@ -25,8 +24,7 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
-_RUN = os.urandom(6).hex().encode()
-_COUNT = itertools.count(1)
+_ID_BYTES = 12
 
 
 class Answer(NamedTuple):
@@ -67,6 +65,11 @@ def unavailable(reason: str) -> Answer:
     return refuse(Error.UNAVAILABLE, reason, headers=(_retry_after(0),))
 
 
+def unauthorized(reason: str) -> Answer:
+    """Return a 401 to an operator, who has a token and no write key."""
+    return refuse(Error.UNAUTHORIZED, reason, headers=((b"www-authenticate", b"Bearer"),))
+
+
 def over_rate(seconds: float) -> Answer:
     """Return a 429 for what would be taken after so many seconds; clients come back spread over 10 seconds from then
     on, and not before 5 have passed.
@@ -85,8 +88,10 @@ REQUEST_ID: Final = "postroad.request_id"
 
 
 def new_request_id() -> bytes:
-    """Return an id for one request, unique across restarts."""
-    return b"req-%b-%x" % (_RUN, next(_COUNT))
+    """Return an id for one request, unique across restarts, that tells nothing: neither how many there were nor which
+    process answered.
+    """
+    return b"req-%b" % os.urandom(_ID_BYTES).hex().encode()
 
 
 async def respond(send: Send, answer: Answer, request_id: bytes) -> None:

@@ -5,8 +5,14 @@ from typing import Final
 
 from postroad.config import Address, Server, Tls
 
+API: Final = "/api/"
+"""What everything begins with that operators ask."""
+
 RETRY: Final = "/api/rejections/retry"
-"""Where both addresses take rejections to retry; the ingest address from whoever has the admin token."""
+"""Where both addresses take rejections to retry; the ingest address from the admin address alone."""
+
+METRICS: Final = "/metrics"
+"""Where both addresses tell their figures, to whoever has the admin token or that of this path."""
 
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what to call when the server listens everywhere
 

@@ -1,12 +1,17 @@
-"""The admin token: what an operator shows to be let in."""
+"""The admin token, what an operator shows to be let in; and what is made of it for a single path.
 
+The admin token is for the admin address. What is asked at the ingest address, which anybody may reach, is asked with a
+token of that path: made of the admin token, and telling nothing of it.
+"""
+
+import hashlib
 import hmac
 from collections.abc import Callable
 
 from postroad.errors import PostroadError
 
 
-class AdminToken:
+class Token:
     """Tells by an Authorization header whether a request is an operator's, in a time that says nothing of the token.
 
     Where the disk was full at the first start there is no token yet: nobody is let in until it could be made.
@@ -32,3 +37,15 @@ class AdminToken:
         scheme, _, given = authorization.partition(b" ")
         token = self.text.encode()
         return bool(token) and scheme.lower() == b"bearer" and hmac.compare_digest(given.strip(), token)
+
+
+class AdminToken(Token):
+    """The token that opens everything at the admin address."""
+
+    def of(self, path: str) -> Token:
+        """Return the token for one path: the keyed hash of the path. Where there is no admin token there is none."""
+        return Token(lambda: _hash(self.text, path) if self.text else None)
+
+
+def _hash(token: str, path: str) -> str:
+    return hmac.new(token.encode(), f"postroad path {path}".encode(), hashlib.sha256).hexdigest()

@@ -1,9 +1,10 @@
 """A file of whole lines that is appended to, rotated, and survives what others do to it.
 
-Only its owner may read it (0600). One process writes it at a time: a lock says so. A file that was renamed
-or removed underneath (logrotate) is noticed before the next append and made anew.
+Only its owner may read it (0600), and no symbolic link is followed to it. One process writes it at a time: a lock says
+so. A file that was renamed or removed underneath (logrotate) is noticed before the next append and made anew.
 """
 
+import errno
 import fcntl
 import os
 import re
@@ -11,12 +12,16 @@ import stat
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import structlog
 
 from postroad.clock import MICROSECONDS, Clock, iso
 from postroad.destinations.file.whole_lines import cut_torn_lines
 from postroad.storage.files import sync_folder, write_all
+
+_MOST: Final = 0o640
+"""What a file that was there before may let people do."""
 
 
 class LineFile:
@@ -110,12 +115,32 @@ def _time_of(name: str) -> int | None:
         return None
 
 
+def _claim(handle: int, path: Path) -> None:
+    """Refuse an open file that others decide about, and take what they may do with it from them; the group may read."""
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode):
+        raise FileExistsError(None, "it is not a regular file")
+    if os.geteuid() not in {0, found.st_uid}:
+        raise PermissionError(None, f"it belongs to another user (uid {found.st_uid}), who could read the events")
+    if found.st_mode & ~_MOST & 0o777:
+        os.fchmod(handle, found.st_mode & _MOST)
+        structlog.get_logger("postroad.destinations").warning(
+            "others could read or write a file of events, and can't any more; its group may read if you let it",
+            file=str(path),
+            was=f"{stat.S_IMODE(found.st_mode):o}",
+        )
+
+
 def _open(path: Path) -> int:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, 0o600)
     try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise FileExistsError(None, "it is not a regular file")
+        handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise FileExistsError(None, "it is a symbolic link, and none is followed; name the file itself") from None
+    try:
+        _claim(handle, path)
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         cut = cut_torn_lines(handle, path)
         sync_folder(path.parent)

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from postroad.storage.files import write_all
+from postroad.storage.files import create_private, write_all
 
 _CHUNK: Final = 64 * 1024
 _TAIL: Final = 32 * 1024 * 1024
@@ -70,7 +70,7 @@ def _read(handle: int, start: int, end: int) -> bytes:
 
 def _replace(handle: int, path: Path, end: int, kept: bytes) -> None:
     draft = path.with_name(path.name + ".new")
-    copy = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    copy = create_private(draft)
     try:
         for start in range(0, end, _CHUNK):
             write_all(copy, _read(handle, start, min(end, start + _CHUNK)))

@@ -18,7 +18,7 @@ from yarl import URL
 from postroad import __version__
 from postroad.destinations.base import Pause, Retry, Surroundings
 from postroad.destinations.http.answer import ServiceAnswer
-from postroad.destinations.http.guard import PrivateAddress, open_socket
+from postroad.destinations.http.guard import METADATA, PrivateAddress, open_private_socket, open_socket
 from postroad.destinations.printable import printable
 from postroad.secret import MASK, Secret
 
@@ -56,6 +56,11 @@ class Url(Secret):
             raise ValueError("has no host, or an IP address in an unusual notation")
 
     @property
+    def has_credentials(self) -> bool:
+        """Whether it has a name or a password, which go out as an Authorization header."""
+        return self.parsed.raw_user is not None or self.parsed.raw_password is not None
+
+    @property
     def place(self) -> str:
         """Host and port, for messages."""
         return self.parsed.host_port_subcomponent or ""
@@ -76,6 +81,18 @@ class Url(Secret):
         return origin if self.parsed == self.parsed.origin() else f"{origin}/{MASK}"
 
 
+class ServiceUrl(Url):
+    """An address of a service that gets a key of its own in the Authorization header: it has no credentials beside."""
+
+    __slots__ = ()
+
+    def __init__(self, value: str) -> None:
+        """Raises `ValueError` when it is not an address that can be called so."""
+        super().__init__(value)
+        if self.has_credentials:
+            raise ValueError("can't have a name and a password: the service's own key is sent in their place")
+
+
 def basic_auth(user: str, password: str = "") -> str:
     """Return the value of an Authorization header; what is in it counts as a secret."""
     return f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"
@@ -94,7 +111,7 @@ class Client:
         self._secrets = [secret for secret in secrets if secret]
         connector = aiohttp.TCPConnector(
             resolver=resolver or aiohttp.ThreadedResolver(),
-            socket_factory=None if surroundings.allow_private else open_socket,
+            socket_factory=open_private_socket if surroundings.allow_private else open_socket,
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -154,6 +171,8 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
 
 def _failure(error: Exception, place: str, timeout: float) -> Retry | Pause:
     match error:
+        case aiohttp.ClientConnectorError(os_error=PrivateAddress(reason=reason)) if reason == METADATA:
+            return Pause(f"{place} has the address of {METADATA}, which no destination calls")
         case aiohttp.ClientConnectorError(os_error=PrivateAddress() as refused):
             return Pause(
                 f"{place} has an address that is not public ({refused.reason}); "

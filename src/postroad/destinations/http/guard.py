@@ -4,6 +4,10 @@ The check is made where a socket is made: every connection passes through `open_
 address it is about to call, whether a name was resolved to it or a URL spelled it in any notation.
 Nothing is looked up again after the check, so a name that changes its address in between (DNS
 rebinding) gains nothing. Of a name with public and private addresses only the public ones are called.
+
+Two kinds of addresses need more than a list of ranges. What clouds tell a machine about itself, its credentials too,
+they tell at a few addresses, some of them public ones: nobody may call these, whatever a destination is allowed. And a
+public address may be this machine's own, behind which is what listens here for nobody else.
 """
 
 import ipaddress
@@ -39,6 +43,25 @@ _V6: Final = (
     ("2002::/16", "a tunnel (6to4)"),
     ("3fff::/20", "for documentation"),
 )
+METADATA: Final = "a cloud's metadata service"
+_METADATA: Final = frozenset(
+    map(
+        ipaddress.ip_address,
+        (
+            "169.254.169.254",  # nearly all of them
+            "169.254.170.2",  # AWS: the credentials of a container, and of a pod
+            "169.254.170.23",
+            "fd00:ec2::254",
+            "fd00:ec2::23",
+            "fd20:ce::254",  # Google
+            "168.63.129.16",  # Azure
+            "192.0.0.192",  # Oracle
+            "100.100.100.200",  # Alibaba
+            "169.254.0.23",  # Tencent
+        ),
+    )
+)
+OWN: Final = "this machine's own"
 NO_ADDRESS: Final = "not an IP address"
 # Their last four bytes are the IPv4 address that is called in the end.
 _EMBEDDING: Final = ("::ffff:0:0/96", "64:ff9b::/96")
@@ -60,6 +83,8 @@ def forbidden(address: str) -> str | None:
         ip = ipaddress.ip_address(address)
     except ValueError:
         return NO_ADDRESS
+    if ip in _METADATA:
+        return METADATA
     if isinstance(ip, ipaddress.IPv6Address):
         if any(ip in ipaddress.IPv6Network(network) for network in _EMBEDDING):
             return forbidden(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
@@ -71,7 +96,25 @@ def forbidden(address: str) -> str | None:
 def open_socket(address: tuple[Any, ...]) -> socket.socket:
     """Make the socket for one entry of `getaddrinfo`; raises `PrivateAddress` when it may not be called."""
     family, kind, protocol, _, target = address
-    reason = forbidden(target[0])
+    reason = forbidden(target[0]) or (OWN if _is_own(family, target) else None)
     if reason is not None:
         raise PrivateAddress(reason)
     return socket.socket(family, kind, protocol)
+
+
+def open_private_socket(address: tuple[Any, ...]) -> socket.socket:
+    """Make the socket also for an address that is not public; raises `PrivateAddress` for what nobody may call."""
+    family, kind, protocol, _, target = address
+    if forbidden(target[0]) == METADATA:
+        raise PrivateAddress(METADATA)
+    return socket.socket(family, kind, protocol)
+
+
+def _is_own(family: int, target: tuple[Any, ...]) -> bool:
+    """Tell whether packets to this address stay on this machine: it would then send them from there. Sends none."""
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect(target)
+            return bool(ipaddress.ip_address(probe.getsockname()[0]) == ipaddress.ip_address(target[0]))
+    except (OSError, ValueError):  # no way there
+        return False

@@ -72,6 +72,8 @@ class SignedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
                 raise ValueError(f"{dotted(('headers', name))}: can't be sent as an HTTP header")
             if name.lower() in _OURS:
                 raise ValueError(f"{dotted(('headers', name))}: is set by Postroad itself")
+            if name.lower() == "authorization" and self.url.has_credentials:
+                raise ValueError(f"{dotted(('headers', name))}: can't go with the credentials in `url`; leave out one")
 
 
 class SignedClient:

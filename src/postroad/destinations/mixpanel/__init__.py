@@ -24,7 +24,7 @@ from msgspec import Meta
 from postroad.destinations.base import BatchLimits, EmailEvents, Event, SendResult, Surroundings
 from postroad.destinations.http.answer import ServiceAnswer
 from postroad.destinations.http.batches import Part, send_in_chunks
-from postroad.destinations.http.client import Client, Url, basic_auth
+from postroad.destinations.http.client import Client, ServiceUrl, Url, basic_auth
 from postroad.destinations.mixpanel.answer import outcomes_of
 from postroad.destinations.mixpanel.event import EMAIL_EVENTS, write
 from postroad.secret import Secret
@@ -64,7 +64,9 @@ class Mixpanel:
                 extra={"default": "`eu` or `in` in a region of that name, else `us`"},
             ),
         ] = None
-        url: Annotated[Url | None, Meta(description="Where to POST batches instead, for example a proxy.")] = None
+        url: Annotated[ServiceUrl | None, Meta(description="Where to POST batches instead, for example a proxy.")] = (
+            None
+        )
 
         def __post_init__(self) -> None:
             """Demand one way to sign in, and all of it."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from postroad.destinations.base import Delivered, Pause, Retry, SendResult
-from postroad.storage.files import sync_folder, write_all
+from postroad.storage.files import create_private, sync_folder, write_all
 
 # What no amount of waiting cures.
 _LASTING: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR, errno.EEXIST})
@@ -77,7 +77,7 @@ def _make(folder: Path) -> None:
 
 
 def _write(path: Path, data: bytes) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    handle = create_private(path)
     try:
         write_all(handle, data)
         os.fsync(handle)

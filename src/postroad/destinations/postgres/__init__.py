@@ -13,6 +13,8 @@ the first behind a NUL, because a message id may be longer than an index takes. 
 changes nothing: `ON CONFLICT DO NOTHING`. The offset is no part of it, so an event that is imported again,
 or comes again after the window of our own dedup, is still one row.
 
+What a connection must be so that its password is given to nobody else is in `demands`.
+
 A batch is one transaction. The address is the operator's own and usually a private one, so `allow_private` is not
 asked. Connections are not prepared for anything: a pooler in transaction mode may stand in between.
 """
@@ -58,7 +60,12 @@ class Postgres:
         """Its settings."""
 
         dsn: Annotated[
-            Dsn, Meta(description="The database: `postgresql://user:password@host/database?sslmode=verify-full`.")
+            Dsn,
+            Meta(
+                description="The database: `postgresql://user:password@host/database`. Unless it says otherwise, "
+                "`sslmode` is `verify-full` but on this machine itself, and `require_auth` is `scram-sha-256` (libpq "
+                "16 and newer); `check` shows what is in force."
+            ),
         ]
         schema: Annotated[
             str,
@@ -72,6 +79,12 @@ class Postgres:
             """Refuse to start without the driver."""
             if find_spec("psycopg") is None:
                 raise ValueError("type: needs a driver that is not installed; install postroad[postgres]")
+
+        def in_force(self) -> str:
+            """Say how the connection is protected; `check` shows it."""
+            from postroad.destinations.postgres.session import in_force  # noqa: PLC0415 -- see `_session`
+
+            return in_force(self.dsn)
 
     def __init__(self, settings: Settings, surroundings: Surroundings) -> None:
         self._settings = settings

@@ -6,6 +6,7 @@
 | 28, 3D000, 42501: login refused, no such database, no permission | pause |
 | the other 42, 0A, 23502: the tables are not as we made them | pause |
 | 42P01, 3F000: a table or the schema was dropped | made again, and the batch sent again |
+| TLS is demanded and the server has none, or it wants to log us in in another way than we do | pause |
 | anything else (connection, shutdown, deadlock, disk full, too many connections) | retry |
 
 An error at login comes without a SQLSTATE, only with the server's words; in another language than English it
@@ -27,6 +28,7 @@ _LOGIN: Final = re.compile(
     r"authentication failed|no password supplied|no pg_hba\.conf entry|pg_hba\.conf rejects|role .* does not exist"
     r"|database .* does not exist|permission denied|not permitted to log in|requires a valid client certificate"
 )
+_DEMANDED: Final = re.compile(r"server does not support SSL|authentication method requirement")
 _LONGEST: Final = 500
 
 
@@ -44,7 +46,7 @@ def outcome_of(state: str | None, said: str, table: str) -> SendResult:
     """Return the outcome of the whole batch; `table` is the one that was being written, if any."""
     words = _line(said)
     if state is None:
-        return Pause(words) if _LOGIN.search(words) else Retry(words)
+        return _at_login(words)
     if state.startswith(_NO_ACCESS):
         return Pause(f"the database does not let us: {words}")
     if is_of_the_data(state):
@@ -57,6 +59,12 @@ def outcome_of(state: str | None, said: str, table: str) -> SendResult:
             f"{words}"
         )
     return Retry(f"the database could not: {words}")
+
+
+def _at_login(words: str) -> SendResult:
+    if _DEMANDED.search(words):
+        return Pause(f"{words}; if that is how this server is, say so in dsn by sslmode=… or require_auth=…")
+    return Pause(words) if _LOGIN.search(words) else Retry(words)
 
 
 def _line(said: str) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import math
 import os
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -14,12 +14,25 @@ from psycopg.conninfo import conninfo_to_dict
 
 from postroad.destinations.base import Delivered, Pause, Retry, SendResult
 from postroad.destinations.postgres import failures
+from postroad.destinations.postgres.demands import demands, this_machine
+from postroad.destinations.postgres.demands import in_force as demands_in_force
 from postroad.destinations.postgres.tables import inserts
 from postroad.destinations.postgres.versions import Unfit, make_again, migrate
 from postroad.destinations.warehouse.columns import Columns
 from postroad.secret import MASK, Secret
 
 _SECRET_PARTS: Final = ("password", "sslpassword", "oauth_client_secret")
+
+
+UNREADABLE: Final = "dsn can't be read; write postgresql://user:password@host/database"
+
+
+def in_force(dsn: Secret) -> str:
+    """Say how connections to this address are protected."""
+    try:
+        return demands_in_force(conninfo_to_dict(dsn.reveal()), this_machine(psycopg.pq.version()))
+    except psycopg.ProgrammingError:
+        return UNREADABLE
 
 
 class Session:
@@ -87,9 +100,9 @@ class Session:
         try:
             parts = conninfo_to_dict(self._dsn.reveal())
         except psycopg.ProgrammingError:
-            # Its words repeat a part of the address.
-            raise Unfit("dsn can't be read; write postgresql://user:password@host/database") from None
+            raise Unfit(UNREADABLE) from None  # its own words repeat a part of the address
         self._hidden = [str(parts[name]) for name in _SECRET_PARTS if parts.get(name)]
+        added: Mapping[str, Any] = demands(parts, this_machine(psycopg.pq.version()))
         self._connection = connection = await AsyncConnection.connect(
             self._dsn.reveal(),
             autocommit=True,
@@ -97,6 +110,7 @@ class Session:
             connect_timeout=math.ceil(self._timeout),
             client_encoding="UTF8",
             fallback_application_name="postroad",
+            **added,
         )
         encoding = connection.info.parameter_status("server_encoding")
         if encoding not in {"UTF8", None}:

@@ -335,7 +335,7 @@ class Connection(asyncio.Protocol):
 
     def _write(self, status: int, headers: Sequence[Header], body: bytes, method: str, *, closing: bool) -> None:
         date = self._house.date
-        head, content = response(status, headers, body, date=date, method=method, closing=closing)
+        head, content = response(status, headers, body, date=date, method=method, closing=closing, secure=self._secure)
         self._transport.write(head + content[:_PIECE])
         self._rest = memoryview(content)[_PIECE:]
         self._write_on()
