@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-full check fix bench abuse fuzz lock clean
+.PHONY: help serve test test-full check fix bench abuse fuzz lock sbom audit clean
 
 help:           ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -47,7 +47,14 @@ lock: .venv/full  ## Renew the lock files from pyproject.toml
 	$(COMPILE) --upgrade --extra dev --extra full --group build pyproject.toml -o requirements-full.lock
 	$(COMPILE) --upgrade -c requirements-full.lock --extra dev pyproject.toml -o requirements-dev.lock
 	$(COMPILE) --upgrade -c requirements-full.lock pyproject.toml -o requirements.lock
+	$(COMPILE) --upgrade -c requirements-full.lock --extra postgres --extra parquet pyproject.toml -o requirements-extras.lock
 	$(COMPILE) --upgrade -c requirements-full.lock --group build -o requirements-build.lock
+
+sbom:           ## Write what a server with all extras is made of to dist/postroad.cdx.json (CycloneDX)
+	@mkdir -p dist && $(PYTHON) packaging/sbom.py >dist/postroad.cdx.json && echo "wrote dist/postroad.cdx.json"
+
+audit: .venv/full  ## Look for known holes in what a server runs; says so where their database can't be reached
+	@$(BIN)/python packaging/audit.py requirements-extras.lock requirements-build.lock
 
 clean:          ## Remove the environment and the caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-LOCKS = ["requirements.lock", "requirements-build.lock", "requirements-dev.lock", "requirements-full.lock"]
+LOCKS = [f"requirements{part}.lock" for part in ("", "-extras", "-build", "-dev", "-full")]
 REQUIREMENT = re.compile(
     r"(?P<name>[a-z0-9-]+)==(?P<version>[^ ]+)(?: ; [^\\]+)?(?P<hashes>(?: --hash=sha256:[0-9a-f]{64})+)"
 )
