@@ -15,6 +15,7 @@ from postroad import __version__
 VERBS: Final[Mapping[str, str]] = {
     "serve": "Start Postroad: accept events and deliver them until stopped.",
     "check": "Check the configuration and show it with its secrets masked.",
+    "schema": "Print the JSON schema of the configuration, for editors.",
     "keys": "Make write keys.",
     "send": "Send one event to a running server.",
     "tail": "Follow the events that are accepted.",
@@ -34,6 +35,7 @@ VERBS: Final[Mapping[str, str]] = {
     "new": "Start writing something: its first version works, and has its tests.",
 }
 """Every verb with what its help begins with; `postroad.cli.VERB` has its `app`."""
+
 
 _MODULES: Final = {"import": "import_", "try": "try_"}
 """Verbs whose module has another name, because theirs is a word of the language."""
