@@ -15,6 +15,7 @@ from postroad import __version__
 VERBS: Final[Mapping[str, str]] = {
     "serve": "Start Postroad: accept events and deliver them until stopped.",
     "check": "Check the configuration and show it with its secrets masked.",
+    "init": "Write a first postroad.toml, with what each setting means.",
     "schema": "Print the JSON schema of the configuration, for editors.",
     "keys": "Make write keys.",
     "send": "Send one event to a running server.",
