@@ -3,10 +3,12 @@ and not before.
 """
 
 import importlib
+import os
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 import typer
+from typer._completion_classes import completion_init
 from typer.core import TyperGroup
 from typer.main import get_command
 
@@ -33,10 +35,13 @@ VERBS: Final[Mapping[str, str]] = {
     "export": "Write events as NDJSON.",
     "import": "Send the calls of an NDJSON file to a running server.",
     "backup": "Copy the data folder, so that another server can start from it.",
+    "completion": "Print what makes a shell complete commands and options.",
     "new": "Start writing something: its first version works, and has its tests.",
 }
 """Every verb with what its help begins with; `postroad.cli.VERB` has its `app`."""
 
+VARIABLE: Final = "_POSTROAD_COMPLETE"
+"""Environment variable: set while a shell asks what could come next."""
 
 _MODULES: Final = {"import": "import_", "try": "try_"}
 """Verbs whose module has another name, because theirs is a word of the language."""
@@ -88,6 +93,8 @@ def program() -> Program:
     command = get_command(app)
     if not isinstance(command, Program):
         raise TypeError("the program is a group of verbs")
+    if VARIABLE in os.environ:
+        completion_init()  # before the framework answers the shell
     command.commands.update(dict.fromkeys(VERBS, command))  # only their names: for "did you mean"
     return command
 
