@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-full check fix bench abuse fuzz lock sbom audit clean
+.PHONY: help serve test test-full check fix bench abuse fuzz lock wheel sbom audit clean
 
 help:           ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -49,6 +49,9 @@ lock: .venv/full  ## Renew the lock files from pyproject.toml
 	$(COMPILE) --upgrade -c requirements-full.lock pyproject.toml -o requirements.lock
 	$(COMPILE) --upgrade -c requirements-full.lock --extra postgres --extra parquet pyproject.toml -o requirements-extras.lock
 	$(COMPILE) --upgrade -c requirements-full.lock --group build -o requirements-build.lock
+
+wheel: .venv/run  ## Build the package that pipx, uv and pip install, in dist/
+	@$(BIN)/python -m hatchling build -t wheel -d dist
 
 sbom:           ## Write what a server with all extras is made of to dist/postroad.cdx.json (CycloneDX)
 	@mkdir -p dist && $(PYTHON) packaging/sbom.py >dist/postroad.cdx.json && echo "wrote dist/postroad.cdx.json"
