@@ -10,6 +10,7 @@ from typing import Any, Final
 import structlog
 
 from postroad.runtime.process import SUPERVISED
+from postroad.runtime.service_manager import STOPPING, notify
 
 EXIT_CONFIG: Final = 2
 """A role that ends with this status would end the same way again."""
@@ -34,9 +35,14 @@ class Supervisor:
         """Run until SIGTERM or SIGINT; returns the exit status."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
+            loop.add_signal_handler(number, self._begin_to_stop)
         await asyncio.gather(*(self._keep(role) for role in self._roles))
         return self._failed
+
+    def _begin_to_stop(self) -> None:
+        if not self._stop.is_set():
+            notify(STOPPING)
+        self._stop.set()
 
     async def _keep(self, role: str) -> None:
         while not self._stop.is_set():
