@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-full check fix bench abuse fuzz lock clean
+.PHONY: help serve test test-full check fix bench abuse fuzz lock wheel sbom audit clean
 
 help:           ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -40,14 +40,24 @@ SEED ?= 1
 fuzz: .venv/run  ## Try CASES=1000000 requests of SEED=1 that are nearly right, on what reads bytes from anybody
 	$(BIN)/python -m bench.fuzz --cases $(CASES) --seed $(SEED)
 
-lock: .venv/dev  ## Renew the lock files from pyproject.toml
-	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --no-header --no-annotate --no-emit-index-url \
-		--extra build pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --no-header --no-annotate --no-emit-index-url \
-		--extra build --extra dev pyproject.toml -o requirements-dev.lock
-	$(BIN)/uv pip compile --quiet --universal --no-header --no-annotate --no-emit-index-url \
-		--extra build --extra dev --extra full pyproject.toml -o requirements-full.lock
+# Each version with the hashes of all its files, for every platform and Python; no address of an index. The full one
+# first: the others have the versions that it has, as all of them are installed into one environment.
+COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-index-url
+lock: .venv/full  ## Renew the lock files from pyproject.toml
+	$(COMPILE) --upgrade --extra dev --extra full --group build pyproject.toml -o requirements-full.lock
+	$(COMPILE) --upgrade -c requirements-full.lock --extra dev pyproject.toml -o requirements-dev.lock
+	$(COMPILE) --upgrade -c requirements-full.lock pyproject.toml -o requirements.lock
+	$(COMPILE) --upgrade -c requirements-full.lock --extra postgres --extra parquet pyproject.toml -o requirements-extras.lock
+	$(COMPILE) --upgrade -c requirements-full.lock --group build -o requirements-build.lock
+
+wheel: .venv/run  ## Build the package that pipx, uv and pip install, in dist/
+	@$(BIN)/python -m hatchling build -t wheel -d dist
+
+sbom:           ## Write what a server with all extras is made of to dist/postroad.cdx.json (CycloneDX)
+	@mkdir -p dist && $(PYTHON) packaging/sbom.py >dist/postroad.cdx.json && echo "wrote dist/postroad.cdx.json"
+
+audit: .venv/full  ## Look for known holes in what a server runs; says so where their database can't be reached
+	@$(BIN)/python packaging/audit.py requirements-extras.lock requirements-build.lock
 
 clean:          ## Remove the environment and the caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
@@ -58,24 +68,25 @@ clean:          ## Remove the environment and the caches
 	@echo "Making an environment in .venv with $$($(PYTHON) --version) ..."
 	@$(PYTHON) -m venv .venv
 
-# $(call install,LOCK) installs what a lock file names; a minute or two where pip's cache has nothing.
+# $(call install,LOCKS) installs what lock files name, and nothing whose hash they don't have; a minute or two where pip's
+# cache has nothing. What builds Postroad's own package is locked apart: no server needs it.
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 define install
-	@echo "Installing what $(1) names into .venv; the first time that takes a minute or two ..."
-	@$(PIP) -r $(1)
+	@echo "Installing what $(firstword $(1)) names into .venv; the first time that takes a minute or two ..."
+	@$(PIP) --require-hashes $(addprefix -r ,$(1))
 endef
 define install-itself
 	@echo "Installing Postroad itself ..."
 	@$(PIP) --no-deps --no-build-isolation -e .
 endef
 
-.venv/run: requirements.lock pyproject.toml | .venv/bin/python
-	$(call install,requirements.lock)
+.venv/run: requirements.lock requirements-build.lock pyproject.toml | .venv/bin/python
+	$(call install,requirements.lock requirements-build.lock)
 	$(install-itself)
 	@touch $@
 
-.venv/dev: requirements-dev.lock pyproject.toml | .venv/bin/python
-	$(call install,requirements-dev.lock)
+.venv/dev: requirements-dev.lock requirements-build.lock pyproject.toml | .venv/bin/python
+	$(call install,requirements-dev.lock requirements-build.lock)
 	$(install-itself)
 	@touch $@ .venv/run
 

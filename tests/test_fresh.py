@@ -35,7 +35,7 @@ exit 0
 
 def _locked(name: str) -> set[str]:
     lines = (ROOT / name).read_text().splitlines()
-    return {re.split("[=<> ;]", line)[0].replace("_", "-").lower() for line in lines if line}
+    return {re.split("[=<> ;]", line)[0].replace("_", "-").lower() for line in lines if line[:1].isalnum()}
 
 
 def test_collecting_needs_nothing_of_the_full_lock() -> None:
@@ -61,7 +61,7 @@ def test_serving_tells_each_step(tmp_path: Path) -> None:
     """`make serve` has a line before each step that may take long, and then starts the server; a second time it only
     starts it.
     """
-    for name in ("Makefile", "pyproject.toml", "requirements.lock"):
+    for name in ("Makefile", "pyproject.toml", "requirements.lock", "requirements-build.lock"):
         shutil.copy(ROOT / name, tmp_path / name)
     python = tmp_path / "python"
     python.write_text(PYTHON)

@@ -1,3 +1,3 @@
 """Postroad: a self-hosted Pipelines API for email events."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

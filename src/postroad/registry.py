@@ -4,6 +4,7 @@ Another package adds a type with an entry point in the group `postroad.destinati
 `pager = "my_package.pager:Pager"`. A name of ours can't be taken over.
 """
 
+import contextlib
 import importlib
 from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
@@ -15,6 +16,7 @@ from postroad.config.declared import settings_of as declared_settings
 from postroad.config.model import Destination
 from postroad.config.problems import Origin, Problem, did_you_mean
 from postroad.config.reading import read_settings
+from postroad.config.reference import Catalogue
 from postroad.destinations.base import DestinationType
 from postroad.errors import ConfigError, UsageError
 
@@ -58,6 +60,17 @@ def settings_type(section: str, type_name: str) -> type[msgspec.Struct]:
     """
     settings: type[msgspec.Struct] = _load(section, type_name).Settings
     return settings
+
+
+def catalogue() -> Catalogue:
+    """Return the settings of all types of sources and destinations, ours first, but for those that can't be loaded."""
+    found: dict[str, dict[str, type[msgspec.Struct]]] = {}
+    for section in _OURS:
+        known = found.setdefault(section, {})
+        for name in _types(section):
+            with contextlib.suppress(UsageError):
+                known[name] = settings_type(section, name)
+    return found
 
 
 def settings_of(type_name: str, raw: Mapping[str, object], path: str) -> msgspec.Struct:

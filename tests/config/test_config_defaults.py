@@ -12,6 +12,7 @@ from postroad.config import (
     ensure_admin_token,
     ensure_defaults,
     fingerprint,
+    first_config,
     key_hash,
     load,
     load_default,
@@ -50,6 +51,13 @@ def test_the_second_start(environ):
     assert (second.key, second.created) == (first.key, False)
     for config in (second.config, load_default(environ, settings_type), load(None, environ, settings_type)):
         assert config.sources["app"].key_hashes == first.config.sources["app"].key_hashes
+
+
+def test_a_start_that_others_reach(environ):
+    """A start without a file may listen where others reach it: the key that it makes is one that nobody guesses."""
+    open_to_all = {**environ, "POSTROAD__SERVER__BIND": "0.0.0.0:8080"}
+    first_config(open_to_all, settings_type)
+    assert str(ensure_defaults(open_to_all, settings_type).config.server.bind) == "0.0.0.0:8080"
 
 
 def test_before_the_first_start(environ, tmp_path):

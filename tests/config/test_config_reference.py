@@ -13,6 +13,7 @@ from postroad.config.declared import settings_of, table_of
 from postroad.config.loading import load_document, load_file
 from postroad.config.model import Config, Destination, Region, Server, Source
 from postroad.config.reference import default_file, reference
+from postroad.config.schema import json_schema
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference"
 TYPES = {
@@ -24,7 +25,12 @@ SETTING = re.compile(r"^# (?=\[|[a-z_0-9.]+ = )", re.MULTILINE)
 
 
 @pytest.mark.parametrize(
-    ("name", "text"), [("configuration.md", reference(TYPES)), ("postroad.default.toml", default_file(TYPES))]
+    ("name", "text"),
+    [
+        ("configuration.md", reference(TYPES)),
+        ("postroad.default.toml", default_file(TYPES)),
+        ("postroad.schema.json", json_schema(TYPES).decode()),
+    ],
 )
 def test_the_committed_reference(name, text):
     """The committed files are what the declarations say today."""

@@ -6,13 +6,19 @@ from http.client import HTTPConnection
 
 import pytest
 
+from postroad import registry
+from postroad.config.schema import json_schema
 from postroad.reference.openapi import openapi_json
 from postroad.reference.page import docs_headers, docs_page
 from postroad.reference.servers import ApiServer
 from postroad.web.reference import Document
 
-PATHS = ("/docs", "/openapi.json")
-MEDIA = {"/docs": "text/html; charset=utf-8", "/openapi.json": "application/json"}
+PATHS = ("/docs", "/openapi.json", "/postroad.schema.json")
+MEDIA = {
+    "/docs": "text/html; charset=utf-8",
+    "/openapi.json": "application/json",
+    "/postroad.schema.json": "application/schema+json",
+}
 
 
 @pytest.fixture(params=["ingest", "admin"])
@@ -35,6 +41,7 @@ def expected(process, port):
     return {
         "/docs": docs_page(servers, takes_calls=port == process.port),
         "/openapi.json": openapi_json(servers),
+        "/postroad.schema.json": json_schema(registry.catalogue()),
     }
 
 

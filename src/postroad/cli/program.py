@@ -3,10 +3,12 @@ and not before.
 """
 
 import importlib
+import os
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 import typer
+from typer._completion_classes import completion_init
 from typer.core import TyperGroup
 from typer.main import get_command
 
@@ -16,6 +18,8 @@ VERBS: Final[Mapping[str, str]] = {
     "serve": "Start Postroad: accept events and deliver them until stopped.",
     "reload": "Have the running server read its configuration again.",
     "check": "Check the configuration and show it with its secrets masked.",
+    "init": "Write a first postroad.toml, with what each setting means.",
+    "schema": "Print the JSON schema of the configuration, for editors.",
     "keys": "Make write keys, and show the token of the metrics.",
     "send": "Send one event to a running server.",
     "tail": "Follow the events that are accepted.",
@@ -32,9 +36,13 @@ VERBS: Final[Mapping[str, str]] = {
     "export": "Write events as NDJSON.",
     "import": "Send the calls of an NDJSON file to a running server.",
     "backup": "Copy the data folder, so that another server can start from it.",
+    "completion": "Print what makes a shell complete commands and options.",
     "new": "Start writing something: its first version works, and has its tests.",
 }
 """Every verb with what its help begins with; `postroad.cli.VERB` has its `app`."""
+
+VARIABLE: Final = "_POSTROAD_COMPLETE"
+"""Environment variable: set while a shell asks what could come next."""
 
 _MODULES: Final = {"import": "import_", "try": "try_"}
 """Verbs whose module has another name, because theirs is a word of the language."""
@@ -86,6 +94,8 @@ def program() -> Program:
     command = get_command(app)
     if not isinstance(command, Program):
         raise TypeError("the program is a group of verbs")
+    if VARIABLE in os.environ:
+        completion_init()  # before the framework answers the shell
     command.commands.update(dict.fromkeys(VERBS, command))  # only their names: for "did you mean"
     return command
 

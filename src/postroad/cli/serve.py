@@ -28,6 +28,7 @@ from postroad.errors import StoreUnavailable, UsageError
 from postroad.runtime.logs import configure_logs, configured
 from postroad.runtime.process import ROLES, SUPERVISED, run_role
 from postroad.runtime.reloading import Reloading
+from postroad.runtime.service_manager import no_core_dumps, tell_when_listening
 from postroad.runtime.supervisor import Supervisor
 from postroad.runtime.surroundings import check_surroundings
 from postroad.storage.files import prepare_folder
@@ -44,6 +45,7 @@ def serve(*, config: ConfigFile = None, roles: _Roles = _ALL) -> None:
     prints once, and one destination that writes files. What destinations are owed that are not in the configuration
     is kept for them. SIGTERM or Ctrl-C finishes what is in flight.
     """
+    no_core_dumps()
     wanted = _known(roles)
     file = config_file(config, os.environ)
     supervised = bool(os.environ.get(SUPERVISED))
@@ -94,6 +96,7 @@ async def _supervise(roles: list[str], reloading: Reloading, arguments: list[str
     beside = [
         asyncio.create_task(banner.tell_ready(config, clock)),
         asyncio.create_task(_make_token(config.server.data_dir, clock)),
+        asyncio.create_task(tell_when_listening((config.server.bind, config.server.admin_bind), clock)),
     ]
     try:
         return await Supervisor(roles, arguments, reloading).run()

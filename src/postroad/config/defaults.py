@@ -64,7 +64,7 @@ def first_config(environ: Mapping[str, str], types: Types | None = None) -> Conf
 
     Raises `ConfigError`.
     """
-    return _default(environ, types, lambda _: ("unused", False)).config
+    return _default(environ, types, lambda _: (new_key(FIRST_REGION), False)).config
 
 
 def ensure_defaults(environ: Mapping[str, str], types: Types | None = None) -> FirstStart:
@@ -92,7 +92,7 @@ def read_admin_token(data_dir: Path) -> str | None:
 
 def _default(environ: Mapping[str, str], types: Types | None, key_of: Callable[[Path], tuple[str, bool]]) -> FirstStart:
     # First with a key that nobody uses: the environment may say where the data folder is, and which key is used.
-    config = load_document(_document("unused"), environ, types)
+    config = load_document(_document(new_key(FIRST_REGION)), environ, types)
     if ("sources", SOURCE, "write_key") in config.origin.overrides:
         return FirstStart(config, None, created=False)
     key, created = key_of(config.server.data_dir)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from postroad.config.declared import Setting, element_of, settings_of, sort_of, table_of
+from postroad.config.declared import Setting, element_of, member_of, settings_of, sort_of, table_of
 from postroad.config.environment import PREFIX, variable_of
 from postroad.config.leaves import type_name
 from postroad.config.model import Destination, Region, Server
@@ -20,7 +20,9 @@ Postroad reads one TOML file: `postroad serve --config postroad.toml`, or the fi
 or `./postroad.toml` when it is there.
 Without one it starts with region `us`, one source `app` whose key it makes (`data_dir/write-key`), and a `file`
 destination `events`. `postroad check` names every problem with line, path and near miss; certificates and
-transforms are looked at once the rest is right. A change takes effect at the next start.
+transforms are looked at once the rest is right. A change takes effect at the next start. `postroad init` writes a first
+file; `postroad schema` prints a JSON schema for editors, which is [here](postroad.schema.json) too, and at
+`/postroad.schema.json` of a running server.
 
 - **Durations** are texts: `"500ms"`, `"5s"`, `"2m"`, `"1h"`, `"7d"`; a plain number is seconds.
 - **Sizes** are texts: `"32KiB"`, `"64MiB"`, `"1GB"`; a plain number is bytes.
@@ -98,7 +100,7 @@ def _text(value: str) -> str:
 def _rows(struct: type[msgspec.Struct], path: KeyPath) -> str:
     rows = ["| key | type | default | what | variable |", "|---|---|---|---|---|"]
     table = "__".join([variable_of(path[:1]), *(f"<{part}>".upper() for part in path[1:])])
-    for key, setting in _flat(struct):
+    for key, setting in flat(struct):
         name = f"{table}__{variable_of(key).removeprefix(PREFIX)}"
         rows.append(
             f"| `{dotted(key)}` | {type_name(setting.kind)} | {_default(setting)} | {setting.description} | `{name}` |"
@@ -106,14 +108,14 @@ def _rows(struct: type[msgspec.Struct], path: KeyPath) -> str:
     return "\n".join(rows) + "\n"
 
 
-def _flat(struct: type[msgspec.Struct]) -> Iterator[tuple[KeyPath, Setting]]:
+def flat(struct: type[msgspec.Struct]) -> Iterator[tuple[KeyPath, Setting]]:
     """Yield every setting of a table; those of a table inside it with their dotted key."""
     for setting in settings_of(struct):
         inner = table_of(setting.kind)
         if inner is None:
             yield (setting.key,), setting
         else:
-            for key, nested in _flat(inner):
+            for key, nested in flat(inner):
                 yield (setting.key, *key), nested
 
 
@@ -128,17 +130,20 @@ def _says_something(default: object) -> bool:
 
 
 def _lines(struct: type[msgspec.Struct]) -> Iterator[str]:
-    for key, setting in _flat(struct):
-        yield f"\n# {setting.description}"
-        if _says_something(setting.default):
-            value = toml_value(setting.kind, setting.default)
-        else:
-            yield f" Default: {_default(setting)}."
-            value = _example(setting)
-        yield f"\n# {dotted(key)} = {value}\n"
+    for key, setting in flat(struct):
+        yield commented(key, setting)
+
+
+def commented(key: KeyPath, setting: Setting) -> str:
+    """Return the lines of a setting that a file leaves out: its sentence, and its default or an example."""
+    if _says_something(setting.default):
+        return f"\n# {setting.description}\n# {dotted(key)} = {toml_value(setting.kind, setting.default)}\n"
+    return f"\n# {setting.description} Default: {_default(setting)}.\n# {dotted(key)} = {_example(setting)}\n"
 
 
 def _example(setting: Setting) -> str:
     if element_of(setting.kind) is not None:
         return f"[{_text(setting.example)}]"
+    if member_of(setting.kind) is not None:
+        return "{}"
     return _text(setting.example)

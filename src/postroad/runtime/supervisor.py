@@ -11,6 +11,7 @@ import structlog
 
 from postroad.runtime.process import SUPERVISED
 from postroad.runtime.reloading import RELOAD, Reloading, on_hangup
+from postroad.runtime.service_manager import STOPPING, notify
 
 EXIT_CONFIG: Final = 2
 """A role that ends with this status would end the same way again, until somebody mends the configuration."""
@@ -37,11 +38,16 @@ class Supervisor:
         """Run until SIGTERM or SIGINT; returns the exit status. At SIGHUP roles read a good configuration again."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
+            loop.add_signal_handler(number, self._begin_to_stop)
         on_hangup(self._reloading.begin, self._stop)
         self._reloading.tell = self._hand_on
         await asyncio.gather(*(self._keep(role) for role in self._roles))
         return self._failed
+
+    def _begin_to_stop(self) -> None:
+        if not self._stop.is_set():
+            notify(STOPPING)
+        self._stop.set()
 
     async def _keep(self, role: str) -> None:
         began = False  # a configuration that is bad only later was broken behind its back: no reason to stop the others

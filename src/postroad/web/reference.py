@@ -6,13 +6,16 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from postroad import registry
 from postroad.config.model import Config
+from postroad.config.schema import json_schema
 from postroad.reference.openapi import openapi_json
 from postroad.reference.page import OPENAPI_HEADERS, docs_headers, docs_page
 from postroad.reference.servers import ApiServer
 from postroad.web.answers import Answer, Header
 from postroad.web.local import ingest_url
 
+_SCHEMA_HEADERS: Final[tuple[Header, ...]] = ((b"content-type", b"application/schema+json"),)
 _NO_WEIGHT: Final = re.compile(rb"\s*q\s*=\s*0(\.0*)?\s*")
 
 
@@ -39,12 +42,16 @@ class Document:
 
 
 def reference_pages(servers: Sequence[ApiServer], *, takes_calls: bool) -> Mapping[str, Document]:
-    """Return `/openapi.json` and `/docs` for an API that is reached at `servers`.
+    """Return `/openapi.json` and `/docs` for an API that is reached at `servers`, and `/postroad.schema.json`.
 
     `takes_calls` says whether the pages' own address is one where calls go.
     """
     page, headers = docs_page(servers, takes_calls=takes_calls), docs_headers(servers, takes_calls=takes_calls)
-    return {"/openapi.json": Document(openapi_json(servers), OPENAPI_HEADERS), "/docs": Document(page, headers)}
+    return {
+        "/openapi.json": Document(openapi_json(servers), OPENAPI_HEADERS),
+        "/docs": Document(page, headers),
+        "/postroad.schema.json": Document(json_schema(registry.catalogue()), _SCHEMA_HEADERS),
+    }
 
 
 def servers_of(config: Config) -> list[ApiServer]:
