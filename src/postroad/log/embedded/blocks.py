@@ -10,12 +10,13 @@ from postroad.errors import StoreDamaged, StoreUnavailable
 from postroad.log.base import Block, Ends
 from postroad.log.embedded.codec import BlockCodec
 from postroad.log.embedded.ends import EndsFile
-from postroad.log.embedded.segments import SegmentFile, failures_of, list_segments
+from postroad.log.embedded.segments import SegmentFile, failures_of, list_segments, size_of, stamp_of
 from postroad.log.embedded.tables import Meta, Opened, guess_meta, numbers_backwards, read_meta, rows
 from postroad.log.embedded.which import fits, others_before
 from postroad.storage.files import connect_reader, is_writable
 
 _OPEN_FILES = 8
+_WRITTEN = 2  # the newest segments: the one before may still be tidied up
 _RECORD_COST = 250  # bytes of a record's key and of the Python objects around it
 _NAMED = 10_000  # damaged blocks whose damage is remembered
 
@@ -56,6 +57,8 @@ class BlockFiles:
     def __init__(self, folder: Path, cache_bytes: int) -> None:
         self.folder = folder
         self.segments: list[SegmentFile] = []
+        self._stamp: int | None = None
+        self._sizes: dict[SegmentFile, int] = {}
         self.broken: dict[SegmentFile, str] = {}
         """What is wrong with segments that can't be read."""
         self.damaged: dict[int, str] = {}
@@ -71,8 +74,12 @@ class BlockFiles:
         self._passing = False
 
     def refresh(self) -> None:
-        """Take note of segments that came and went."""
+        """Take note of segments that came and went. The folder is listed only when it has changed."""
+        stamp = stamp_of(self.folder)
+        if stamp is not None and stamp == self._stamp:
+            return
         segments = list_segments(self.folder)
+        self._stamp = stamp
         if segments == self.segments:
             return
         for gone in self._open.keys() - set(segments):
@@ -82,6 +89,12 @@ class BlockFiles:
             self._cached.clear()
             self._cost = 0
         self.segments = segments
+
+    def size(self) -> int:
+        """Return how many bytes the segments take. Those that are not written any more are measured once."""
+        sealed = self.segments[:-_WRITTEN]
+        self._sizes = {segment: self._sizes.get(segment) or size_of(segment) for segment in sealed}
+        return sum(self._sizes.values()) + sum(map(size_of, self.segments[-_WRITTEN:]))
 
     def ends(self) -> Ends | None:
         """Return what is written down of the log's ends, unless it is another log's."""

@@ -15,7 +15,6 @@ from postroad.log.embedded.blocks import BlockFiles
 from postroad.log.embedded.digests import Digest, seed_of
 from postroad.log.embedded.options import MIB
 from postroad.log.embedded.own_time import last_mark, over_a_stop
-from postroad.log.embedded.segments import size_of
 from postroad.log.embedded.stretches import Stretches, Tell, tell_nobody
 from postroad.log.embedded.tables import find_hash, first_of_ticks, first_since, last_before, read_head, read_tail, rows
 
@@ -263,6 +262,6 @@ class SqliteLogReader:
             kept=max(0, end.appended - self._stretches.begin().appended),
             first_at=head and head.at,
             last_at=end.last_at if head else None,
-            size=sum(map(size_of, self._files.segments)),
+            size=self._files.size(),
             segments=len(self._files.segments),
         )

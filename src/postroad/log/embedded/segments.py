@@ -8,6 +8,7 @@ REGION/log/000000000000711.db.damaged    one that was the newest and could not b
 """
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ from postroad.storage.files import sync_folder
 _SUFFIX = ".db"
 _COMPANIONS = ("-wal", "-shm")
 _DAMAGED = ".damaged"
+_SETTLED: Final = 100_000_000
+"""Nanoseconds, of the file system's clock, after which a change shows: it stands still for 10 ms at most."""
 
 # What SQLite calls an operational error and does not heal: a table or column that is gone, a file cut short.
 _BROKEN: Final = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR_SHORT_READ}
@@ -40,6 +43,18 @@ def list_segments(folder: Path) -> list[SegmentFile]:
     except OSError as error:
         raise StoreUnavailable(f"{folder}: {error.strerror}") from error
     return sorted(SegmentFile(int(path.stem), path) for path in names)
+
+
+def stamp_of(folder: Path) -> int | None:
+    """Return what is another whenever a file of the folder has come or gone since; None while it could do so unseen: a
+    file system's clock stands still for some milliseconds.
+    """
+    try:
+        changed = folder.stat().st_mtime_ns
+    except OSError:
+        return None
+    now = time.time_ns()  # noqa: TID251  # the file system's clock, whatever ours is
+    return changed if now - changed > _SETTLED else None
 
 
 def segment_at(folder: Path, first: int) -> SegmentFile:
