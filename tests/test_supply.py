@@ -46,7 +46,7 @@ def locked(name: str) -> dict[str, str]:
 def declared(name: str) -> set[str]:
     """Return the licences that an installed package says it has, in all the ways there are to say it."""
     said = importlib.metadata.metadata(name)
-    words = {said["License-Expression"], (said["License"] or "").partition("\n")[0]}
+    words = {str(said.get("License-Expression") or ""), str(said.get("License") or "").partition("\n")[0]}
     words |= {line.split(" :: ")[-1] for line in said.get_all("Classifier") or [] if line.startswith("License")}
     return {SAYS.get(word, word) for word in words if word}
 
