@@ -47,6 +47,15 @@ def test_the_folder_is_listed_when_it_has_changed(files, tmp_path):
     assert [segment.first for segment in files.segments] == [1, 2, 3, 4, 7]
 
 
+def test_after_a_close_the_folder_is_listed_again(files, tmp_path):
+    """What was forgotten is looked for: a log whose segments nobody looks for would count as gone."""
+    os.utime(tmp_path, ns=(LONG_AGO, LONG_AGO))
+    files.refresh()
+    files.close()
+    files.refresh()
+    assert len(files.segments) == 5
+
+
 def test_a_change_in_the_same_moment_is_seen(files, tmp_path):
     """What comes so soon after a look that the folder's time is still the same is seen by the next one."""
     for first in range(10, 60):

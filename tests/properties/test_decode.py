@@ -74,7 +74,7 @@ def test_any_bytes_are_a_call_or_unusable(body, call):
         assert msgspec.json.encode(found.reasons)
     else:
         assert isinstance(json.loads(found.body), dict)
-        assert isinstance(msgspec.json.decode(found.body), dict)
+        assert msgspec.json.decode(found.body, type=dict[str, msgspec.Raw])  # a number may be out of anybody's range
         assert unpack(pack(found, AT)).body == found.body
         assert make_key("app", found.message_id)
 

@@ -175,7 +175,8 @@ class BlockFiles:
 
     def close(self) -> None:
         """Close every file and forget every block."""
-        self.segments = []
+        self.segments, self._stamp = [], None
+        self._sizes.clear()
         self.broken.clear()
         self._holes.clear()
         self.damaged.clear()
